@@ -1,0 +1,60 @@
+# Needs nothing but Python >= 3.11, pip and make: each target sets up what it uses.
+.DEFAULT_GOAL := help
+.PHONY: help demo migrate revision test check format bench lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check --python $(BIN)/python
+export PIP_NO_WARN_SCRIPT_LOCATION := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv/.run ## a visible tour on real PostgreSQL (embedded, or DATABASE_URL)
+	@$(BIN)/python -m app demo
+
+migrate: .venv/.run ## alembic upgrade head on DATABASE_URL
+	@$(BIN)/alembic upgrade head
+
+revision: .venv/.dev ## a new revision from the models: make revision m="add due date"
+	@$(BIN)/python -m app revision "$(m)"
+
+test: .venv/.dev ## every test, on real PostgreSQL; coverage of app below 95 % fails
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest $(args)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+check: .venv/.dev ## ruff and mypy --strict
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: .venv/.dev ## rewrite the code in the house's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: ## renew requirements/*.txt from pyproject.toml (pinned by hash, without addresses)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target .tools uv
+	@for set in "run --extra cli --extra embedded" "dev --all-extras --group dev"; do set -- $$set; name=$$1; shift; \
+	  .tools/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate $$* pyproject.toml -o requirements/$$name.txt; done
+
+clean: ## remove what the targets set up
+	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .coverage*
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv --without-pip .venv   # Debian's python3 has no ensurepip; pip works from outside
+	@touch $@
+
+.venv/.run: requirements/run.txt | .venv/.python
+	@echo "installing $<"
+	@$(PIP) install --require-hashes -r $<
+	@touch $@
+
+.venv/.dev: requirements/dev.txt | .venv/.python
+	@echo "installing $<"
+	@$(PIP) install --require-hashes -r $<
+	@touch $@ .venv/.run

@@ -1,0 +1,1 @@
+"""An async data-access layer for tasks and conversations on PostgreSQL."""

@@ -1,0 +1,43 @@
+"""SQLAlchemy's asyncpg dialect without the questions it asks of each new connection."""
+
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+NAME = "postgresql.asyncpg_lean"
+_VIRTUAL_COLUMNS_SINCE = 18
+
+
+class LeanDialect(PGDialect_asyncpg):
+    """Knows the server from what it says when it greets; asks nothing.
+
+    SQLAlchemy asks five questions on an engine's first connection and installs two JSON codecs on every one. The
+    greeting carries the version already; JSON is decoded by SQLAlchemy's own type instead of by the driver's codec.
+    """
+
+    supports_statement_cache = True
+    supports_native_json_deserialization = False
+    dialect_injects_custom_json_deserializer = False
+
+    default_schema_name = "public"
+    default_isolation_level = "READ COMMITTED"
+    _backslash_escapes = False
+    _supports_jsonb_subscripting = True
+
+    def initialize(self, connection: Connection) -> None:
+        """Take the server's version from the driver; the other answers are constants for PostgreSQL 14 to 18."""
+        driver: Any = connection.connection.driver_connection
+        version = driver.get_server_version()
+        self.server_version_info = (version.major, version.minor)
+        self.supports_virtual_generated_columns = version.major >= _VIRTUAL_COLUMNS_SINCE
+
+    def on_connect(self) -> None:
+        """Install nothing."""
+        return
+
+
+def register() -> None:
+    """Make the dialect known to SQLAlchemy by its name; loaded only when an engine is created."""
+    registry.register(NAME, __name__, LeanDialect.__name__)

@@ -1,0 +1,52 @@
+"""A conversation between a person and an assistant."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Relationship, SQLModel
+
+from app.db.models.base import ReadModel, owner, owner_not_empty, row_id, set_by_database, touch_on_update
+
+if TYPE_CHECKING:
+    from app.db.models.message import Message
+
+
+class Conversation(SQLModel, table=True):
+    """The table ``conversation``; `updated_at` moves with every message appended."""
+
+    __tablename__: ClassVar[str] = "conversation"
+    __table_args__ = (
+        owner_not_empty(),
+        UniqueConstraint("user_id", "id"),  # what a message's composite foreign key points at
+        Index(None, "user_id", "updated_at", "id"),
+    )
+    __mapper_args__: ClassVar[dict[str, bool]] = {"eager_defaults": True}
+
+    id: int | None = row_id()
+    user_id: str = owner()
+    created_at: datetime = set_by_database()
+    updated_at: datetime = set_by_database(on_update=True)
+
+    messages: list["Message"] = Relationship(
+        back_populates="conversation",
+        # raise: nothing is loaded behind the caller's back. passive_deletes: the database deletes the messages.
+        sa_relationship_kwargs={
+            "lazy": "raise",
+            "order_by": "Message.id",
+            "cascade": "all, delete-orphan",
+            "passive_deletes": True,
+        },
+    )
+
+
+touch_on_update(Conversation)
+
+
+class ConversationRead(ReadModel):
+    """A conversation as it is stored, without its messages."""
+
+    id: int
+    user_id: str
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,82 @@
+"""A task that a person keeps."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from pydantic import StringConstraints, field_validator
+from sqlalchemy import CheckConstraint, Column, Index, String, false
+from sqlmodel import Field, SQLModel
+
+from app.db.models.base import (
+    InputModel,
+    NotBlank,
+    ReadModel,
+    Storable,
+    owner,
+    owner_not_empty,
+    row_id,
+    set_by_database,
+    touch_on_update,
+)
+
+Title = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable, NotBlank]
+Description = Annotated[str, StringConstraints(max_length=1000), Storable]
+
+
+class Task(SQLModel, table=True):
+    """The table ``task``."""
+
+    __tablename__: ClassVar[str] = "task"
+    __table_args__ = (
+        owner_not_empty(),
+        CheckConstraint(r"title ~ '\S'", name="title_not_blank"),
+        Index(None, "user_id", "id"),
+        Index(None, "user_id", "completed", "id"),
+    )
+    __mapper_args__: ClassVar[dict[str, bool]] = {"eager_defaults": True}
+
+    id: int | None = row_id()
+    user_id: str = owner()
+    title: str = Field(sa_column=Column(String(200), nullable=False))
+    description: str | None = Field(default=None, sa_column=Column(String(1000)))
+    completed: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    created_at: datetime = set_by_database()
+    updated_at: datetime = set_by_database(on_update=True)
+
+
+touch_on_update(Task)
+
+
+class TaskCreate(InputModel):
+    """A new task: a title of 1 to 200 characters that is not blank, a description of at most 1000."""
+
+    title: Title
+    description: Description | None = None
+    completed: bool = False
+
+
+class TaskUpdate(InputModel):
+    """The fields to change; what is left out stays. Only the description can be set to null."""
+
+    title: Title | None = None
+    description: Description | None = None
+    completed: bool | None = None
+
+    @field_validator("title", "completed")
+    @classmethod
+    def _not_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("may be left out but must not be null")
+        return value
+
+
+class TaskRead(ReadModel):
+    """A task as it is stored."""
+
+    id: int
+    user_id: str
+    title: str
+    description: str | None
+    completed: bool
+    created_at: datetime
+    updated_at: datetime

@@ -1,0 +1,41 @@
+"""What the environment says about the database."""
+
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.db.url import ConnectionTarget, parse_url
+
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class DatabaseSettings(BaseSettings):
+    """Read from ``DATABASE_URL``, ``DATABASE_*`` and ``.env`` when it is made; arguments go before them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DATABASE_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    url: SecretStr = Field(validation_alias=AliasChoices("url", "DATABASE_URL"))
+    """Any PostgreSQL URL, as Neon's console writes it."""
+    pool_size: PositiveInt = 20
+    """Sessions at once; more are queued."""
+    pool_timeout_seconds: PositiveFloat = 10
+    """How long a caller is queued for a connection before `PoolTimeoutError`."""
+    pool_recycle_seconds: PositiveFloat = 240
+    """A connection older than this is replaced when next asked for: Neon suspends after 300 s."""
+    connect_timeout_seconds: PositiveFloat = 15
+    """Neon's proxy itself tries for 6 to 7 s to wake a compute."""
+    command_timeout_seconds: PositiveFloat | None = 60
+    """Kept by the client, for each statement."""
+    application_name: str = "async-data-layer"
+    """How the sessions are named in ``pg_stat_activity``."""
+    echo: bool = False
+    """Log each statement and its time; its parameters only with `echo_parameters`."""
+    echo_parameters: bool = False
+    """Show parameters in logs and error texts. Messages are private: for development only."""
+
+    def target(self) -> ConnectionTarget:
+        """Return where and how to connect; raises `ConfigurationError` naming what is wrong in the URL."""
+        return parse_url(self.url.get_secret_value())

@@ -1,0 +1,94 @@
+"""What all repositories repeat: check the arguments, run a statement, turn rows into read models."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import BigInteger, BindParameter, Executable, Label, Result, String, bindparam, cast
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import Enum, TypeEngine
+from sqlmodel import SQLModel
+
+from app.db import Database
+from app.db.errors import InvalidInputError, NotFoundError, translating
+from app.db.models.base import ReadModel, RowId, UserId, table_of
+
+MAX_LIMIT: Final = 1000
+"""The longest page."""
+
+Read = TypeVar("Read", bound=ReadModel)
+_USER_ID: TypeAdapter[str] = TypeAdapter(UserId)
+_ROW_ID: TypeAdapter[int] = TypeAdapter(RowId)
+
+# Parameters begin with `p_`: SQLAlchemy keeps the names of columns for itself in INSERT and UPDATE.
+P_USER_ID: BindParameter[str] = bindparam("p_user_id", type_=String())
+P_ID: BindParameter[int] = bindparam("p_id", type_=BigInteger())
+P_LIMIT: BindParameter[int] = bindparam("p_limit", type_=BigInteger())
+
+
+def pinned(table: type[SQLModel], model: type[ReadModel]) -> list[Label[Any]]:
+    """Return the columns of `table` that `model` reads, each cast to its own type.
+
+    The cast pins the type of the result: a column widened or retyped under a running process is then read right,
+    direct and through any pooler (FACTS). The type is without its length, which a later migration may raise.
+    """
+    columns = table_of(table).columns
+    return [cast(columns[name], _without_length(columns[name].type)).label(name) for name in model.model_fields]
+
+
+def _without_length(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    return String() if isinstance(type_, String | Enum) and type_.length else type_
+
+
+class Repository(Generic[Read]):
+    """Runs statements on a `Database` (each its own transaction) or on an `AsyncSession` (the caller's)."""
+
+    noun: ClassVar[str]
+    read_model: type[Read]
+
+    def __init__(self, executor: Database | AsyncSession) -> None:
+        self._executor = executor
+
+    async def _execute(self, statement: Executable, user_id: str, **parameters: Any) -> Result[Any]:
+        """Run `statement`; `user_id` is checked and bound here, for every statement of every repository."""
+        with translating():
+            return await self._executor.execute(statement, {"p_user_id": checked_user_id(user_id), **parameters})
+
+    async def _fetch(self, statement: Executable, user_id: str, **parameters: Any) -> list[Read]:
+        """Return the rows of `statement` as read models."""
+        result = await self._execute(statement, user_id, **parameters)
+        names, validate = tuple(result.keys()), self.read_model.model_validate
+        return [validate(dict(zip(names, row, strict=True))) for row in result.all()]
+
+    def _one(self, rows: list[Read], id: int) -> Read:
+        if not rows:
+            raise self._not_found(id)
+        return rows[0]
+
+    def _not_found(self, id: int) -> NotFoundError:
+        return NotFoundError(f"{self.noun} {id} not found")
+
+
+def checked_user_id(user_id: str) -> str:
+    """Return `user_id` if it can be one; raises `InvalidInputError`."""
+    return _checked(_USER_ID, "user_id", user_id)
+
+
+def checked_id(id: int, *, name: str = "id") -> int:
+    """Return `id` if it fits into 64 bits; raises `InvalidInputError`."""
+    return _checked(_ROW_ID, name, id)
+
+
+def checked_limit(limit: int) -> int:
+    """Return `limit` if a page can have it; raises `InvalidInputError`."""
+    if not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
+        raise InvalidInputError(f"limit must be between 1 and {MAX_LIMIT}")
+    return limit
+
+
+def _checked(adapter: TypeAdapter[Any], name: str, value: Any) -> Any:
+    try:
+        return adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        problem: Mapping[str, Any] = error.errors(include_input=False, include_url=False)[0]
+        raise InvalidInputError(f"{name}: {problem['msg']}") from None

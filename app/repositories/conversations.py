@@ -1,0 +1,80 @@
+"""Questions about conversations."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import DateTime, bindparam, delete, func, insert, select, tuple_
+
+from app.db.models import Conversation, ConversationRead
+from app.db.models.base import MAX_BIGINT, table_of
+from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned
+from app.repositories.page import CursorFormat, Page
+
+conversation = table_of(Conversation).c
+_COLUMNS: Final = pinned(Conversation, ConversationRead)
+_CURSOR: Final = CursorFormat("<qq")  # microseconds since 1970, id
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_AFTER_ALL: Final = datetime(9999, 12, 31, tzinfo=UTC)
+
+_P_UPDATED_AT: Any = bindparam("p_updated_at", type_=DateTime(timezone=True))
+_THE_ROW: Final = (conversation.user_id == P_USER_ID, conversation.id == P_ID)
+
+_CREATE: Final = insert(Conversation).values(user_id=P_USER_ID).returning(*_COLUMNS)
+_GET: Final = select(*_COLUMNS).where(*_THE_ROW)
+_PAGE: Final = (
+    select(*_COLUMNS)
+    .where(
+        conversation.user_id == P_USER_ID,
+        tuple_(conversation.updated_at, conversation.id) < tuple_(_P_UPDATED_AT, P_ID),
+    )
+    .order_by(conversation.updated_at.desc(), conversation.id.desc())
+    .limit(P_LIMIT)
+)
+_DELETE: Final = delete(Conversation).where(*_THE_ROW).returning(_COLUMNS[0])
+_COUNT: Final = select(func.count()).where(conversation.user_id == P_USER_ID)
+
+
+class ConversationRepo(Repository[ConversationRead]):
+    """Conversations of one user at a time; each call is one statement."""
+
+    noun = "conversation"
+    read_model = ConversationRead
+
+    async def create(self, user_id: str) -> ConversationRead:
+        """Return the new conversation, as stored."""
+        return (await self._fetch(_CREATE, user_id))[0]
+
+    async def get(self, user_id: str, id: int) -> ConversationRead:
+        """Return the conversation; raises `NotFoundError`."""
+        return self._one(await self._fetch(_GET, user_id, p_id=checked_id(id)), id)
+
+    async def get_or_none(self, user_id: str, id: int) -> ConversationRead | None:
+        """Return the conversation, or None where `get` raises."""
+        return next(iter(await self._fetch(_GET, user_id, p_id=checked_id(id))), None)
+
+    async def list_page(self, user_id: str, *, limit: int = 50, after: str | None = None) -> Page[ConversationRead]:
+        """Return at most `limit` conversations (1 to 1000), most recently active first; raises `InvalidCursorError`.
+
+        A conversation that becomes active while the caller pages moves to the front, and is seen there next time.
+        """
+        updated_at, id = _place(after, user_id) if after else (_AFTER_ALL, MAX_BIGINT)
+        rows = await self._fetch(_PAGE, user_id, p_updated_at=updated_at, p_id=id, p_limit=checked_limit(limit) + 1)
+        return Page.of(rows, limit, lambda row: _cursor(row, user_id))
+
+    async def delete(self, user_id: str, id: int) -> None:
+        """Delete the conversation and all its messages; raises `NotFoundError`."""
+        if not (await self._execute(_DELETE, user_id, p_id=checked_id(id))).all():
+            raise self._not_found(id)
+
+    async def count(self, user_id: str) -> int:
+        """Return how many conversations there are; reads them all in the index, so never for a list."""
+        return int((await self._execute(_COUNT, user_id)).scalar_one())
+
+
+def _cursor(row: ConversationRead, user_id: str) -> str:
+    return _CURSOR.write(((row.updated_at - _EPOCH) // timedelta(microseconds=1), row.id), "conversation", user_id)
+
+
+def _place(cursor: str, user_id: str) -> tuple[datetime, int]:
+    microseconds, id = _CURSOR.read(cursor, "conversation", user_id)
+    return _EPOCH + timedelta(microseconds=microseconds), id

@@ -1,0 +1,174 @@
+"""Questions about the messages of a conversation."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ARRAY, BigInteger, String, Text, bindparam, func, insert, select, true, update
+
+from app.db import Database
+from app.db.errors import InvalidInputError, MissingReferenceError
+from app.db.models import Conversation, Message, MessageCreate, MessageRead
+from app.db.models.base import MAX_BIGINT, table_of
+from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned
+from app.repositories.page import CursorFormat, Page
+
+message, conversation = table_of(Message).c, table_of(Conversation).c
+_COLUMNS: Final = pinned(Message, MessageRead)
+_CURSOR: Final = CursorFormat("<q")
+_FOREIGN_KEY: Final = str(next(iter(table_of(Message).foreign_key_constraints)).name)
+_STREAM_ROWS: Final = 100
+_CHUNK_ROWS: Final = 2000
+_CHUNK_CHARACTERS: Final = 8_000_000
+
+_P_CONVERSATION_ID: Any = bindparam("p_conversation_id", type_=BigInteger())
+_P_ROLE: Any = bindparam("p_role", type_=String())
+_P_CONTENT: Any = bindparam("p_content", type_=Text())
+_P_ROLES: Any = bindparam("p_roles", type_=ARRAY(String()))
+_P_CONTENTS: Any = bindparam("p_contents", type_=ARRAY(Text()))
+_THE_CONVERSATION: Final = (message.conversation_id == _P_CONVERSATION_ID, message.user_id == P_USER_ID)
+
+# The update takes the conversation's row lock *before* the insert draws an id: ids are in commit order. Its trigger
+# gives a time later than any before, which becomes the message's: times never run backwards, whatever the clock does.
+_touched = (
+    update(Conversation)
+    .where(conversation.user_id == P_USER_ID, conversation.id == _P_CONVERSATION_ID)
+    .values(updated_at=conversation.updated_at)
+    .returning(conversation.user_id, conversation.id, conversation.updated_at)
+    .cte("touched")
+)
+_FIELDS: Final = ["user_id", "conversation_id", "role", "content", "created_at"]
+_APPEND: Final = (
+    insert(Message)
+    .from_select(_FIELDS, select(_touched.c.user_id, _touched.c.id, _P_ROLE, _P_CONTENT, _touched.c.updated_at))
+    .returning(*_COLUMNS)
+)
+_sent = (
+    func.unnest(_P_ROLES, _P_CONTENTS)
+    .table_valued("role", "content", with_ordinality="position")
+    .render_derived("sent")
+)
+_APPEND_MANY: Final = (
+    insert(Message)
+    .from_select(
+        _FIELDS,
+        select(_touched.c.user_id, _touched.c.id, _sent.c.role, _sent.c.content, _touched.c.updated_at)
+        .select_from(_sent.join(_touched, true()))
+        .order_by(_sent.c.position),
+    )
+    .returning(*_COLUMNS)
+)
+_AFTER: Final = select(*_COLUMNS).where(*_THE_CONVERSATION, message.id > P_ID).order_by(message.id).limit(P_LIMIT)
+_BEFORE: Final = (
+    select(*_COLUMNS).where(*_THE_CONVERSATION, message.id < P_ID).order_by(message.id.desc()).limit(P_LIMIT)
+)
+
+
+class MessageRepo(Repository[MessageRead]):
+    """Messages of one user's conversation at a time; a conversation that is not theirs has none."""
+
+    noun = "message"
+    read_model = MessageRead
+
+    async def append(self, user_id: str, conversation_id: int, data: MessageCreate) -> MessageRead:
+        """Return the new message, last of its conversation; raises `MissingReferenceError`."""
+        rows = await self._fetch(
+            _APPEND,
+            user_id,
+            p_conversation_id=checked_id(conversation_id, name="conversation_id"),
+            p_role=data.role.value,
+            p_content=data.content,
+        )
+        if not rows:
+            raise _missing(conversation_id)
+        return rows[0]
+
+    async def append_many(self, user_id: str, conversation_id: int, data: Sequence[MessageCreate]) -> list[MessageRead]:
+        """Return the new messages in the order of `data`, all or none; raises `MissingReferenceError`.
+
+        One statement for each 2,000 messages or 8 million characters; several are one transaction. The messages of
+        one statement share a time.
+        """
+        chunks = list(_chunks(data))
+        if len(chunks) > 1 and isinstance(self._executor, Database):
+            async with self._executor.transaction() as session:
+                return await MessageRepo(session).append_many(user_id, conversation_id, data)
+        rows: list[MessageRead] = []
+        for chunk in chunks:
+            rows += await self._append_chunk(user_id, conversation_id, chunk)
+        return rows
+
+    async def _append_chunk(
+        self, user_id: str, conversation_id: int, data: Sequence[MessageCreate]
+    ) -> list[MessageRead]:
+        rows = await self._fetch(
+            _APPEND_MANY,
+            user_id,
+            p_conversation_id=checked_id(conversation_id, name="conversation_id"),
+            p_roles=[message.role.value for message in data],
+            p_contents=[message.content for message in data],
+        )
+        if not rows:
+            raise _missing(conversation_id)
+        return rows
+
+    async def latest(self, user_id: str, conversation_id: int, *, limit: int = 50) -> list[MessageRead]:
+        """Return the last `limit` messages (1 to 1000), the oldest of them first, as a model wants them."""
+        rows = await self._list(_BEFORE, user_id, conversation_id, place=MAX_BIGINT, limit=checked_limit(limit))
+        return rows[::-1]
+
+    async def list_page(
+        self,
+        user_id: str,
+        conversation_id: int,
+        *,
+        limit: int = 50,
+        after: str | None = None,
+        before: str | None = None,
+    ) -> Page[MessageRead]:
+        """Return at most `limit` messages (1 to 1000) in order: the first, those after, or those just before a cursor.
+
+        ``after=page.end_cursor`` polls for what comes later and misses nothing. Raises `InvalidCursorError`.
+        """
+        if after and before:
+            raise InvalidInputError("after and before: give one of them")
+        scope = ("message", user_id, conversation_id)
+        cursor = after or before
+        (place,) = _CURSOR.read(cursor, *scope) if cursor else (-MAX_BIGINT - 1,)
+        statement = _BEFORE if before else _AFTER
+        rows = await self._list(statement, user_id, conversation_id, place=place, limit=checked_limit(limit) + 1)
+        return Page.of(rows, limit, lambda row: _CURSOR.write((row.id,), *scope), backwards=bool(before))
+
+    async def stream(self, user_id: str, conversation_id: int) -> AsyncIterator[MessageRead]:
+        """Yield every message in order, 100 in memory at a time; no connection is held while the caller works."""
+        place = -MAX_BIGINT - 1
+        while True:
+            rows = await self._list(_AFTER, user_id, conversation_id, place=place, limit=_STREAM_ROWS)
+            for row in rows:
+                yield row
+            if len(rows) < _STREAM_ROWS:
+                return
+            place = rows[-1].id
+
+    async def _list(
+        self, statement: Any, user_id: str, conversation_id: int, *, place: int, limit: int
+    ) -> list[MessageRead]:
+        conversation_id = checked_id(conversation_id, name="conversation_id")
+        return await self._fetch(statement, user_id, p_conversation_id=conversation_id, p_id=place, p_limit=limit)
+
+
+def _missing(conversation_id: int) -> MissingReferenceError:
+    return MissingReferenceError(f"conversation {conversation_id} not found", constraint_name=_FOREIGN_KEY)
+
+
+def _chunks(data: Sequence[MessageCreate]) -> Iterator[Sequence[MessageCreate]]:
+    chunk: list[MessageCreate] = []
+    characters = 0
+    for message in data:
+        full = len(chunk) == _CHUNK_ROWS or characters + len(message.content) > _CHUNK_CHARACTERS
+        if chunk and full:
+            yield chunk
+            chunk, characters = [], 0
+        chunk.append(message)
+        characters += len(message.content)
+    if chunk:
+        yield chunk

@@ -1,0 +1,123 @@
+"""Questions about tasks."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Boolean, DateTime, String, bindparam, case, delete, func, insert, literal, select, true, update
+
+from app.db.errors import InvalidInputError, StaleRowError
+from app.db.models import Task, TaskCreate, TaskRead, TaskUpdate
+from app.db.models.base import MAX_BIGINT, table_of
+from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned
+from app.repositories.page import CursorFormat, Page
+
+task = table_of(Task).c
+_COLUMNS: Final = pinned(Task, TaskRead)
+_CURSOR: Final = CursorFormat("<q")
+
+_P_TITLE: Any = bindparam("p_title", type_=String())
+_P_DESCRIPTION: Any = bindparam("p_description", type_=String())
+_P_SET_DESCRIPTION: Any = bindparam("p_set_description", type_=Boolean())
+_P_COMPLETED: Any = bindparam("p_completed", type_=Boolean())
+_P_UPDATED_AT: Any = bindparam("p_updated_at", type_=DateTime(timezone=True))
+_THE_ROW: Final = (task.user_id == P_USER_ID, task.id == P_ID)
+_IS_COMPLETED: Final = task.completed == _P_COMPLETED
+
+_CREATE: Final = (
+    insert(Task)
+    .values(user_id=P_USER_ID, title=_P_TITLE, description=_P_DESCRIPTION, completed=_P_COMPLETED)
+    .returning(*_COLUMNS)
+)
+_GET: Final = select(*_COLUMNS).where(*_THE_ROW)
+_PAGE: Final = (
+    select(*_COLUMNS).where(task.user_id == P_USER_ID, task.id < P_ID).order_by(task.id.desc()).limit(P_LIMIT)
+)
+_PAGE_BY_COMPLETED: Final = _PAGE.where(_IS_COMPLETED)
+# No clock here: the trigger sets the time, and a volatile function in an UPDATE cannot be sharded.
+_UPDATE: Final = (
+    update(Task)
+    .where(*_THE_ROW)
+    .values(
+        title=func.coalesce(_P_TITLE, task.title),
+        description=case((_P_SET_DESCRIPTION, _P_DESCRIPTION), else_=task.description),
+        completed=func.coalesce(_P_COMPLETED, task.completed),
+    )
+    .returning(*_COLUMNS)
+)
+# One row always: whether the task is there, and what the update made of it if nobody had changed it before.
+_updated = _UPDATE.where(task.updated_at == _P_UPDATED_AT).cte("updated")
+_there = select(task.id).where(*_THE_ROW).exists().label("there")
+_UPDATE_UNCHANGED: Final = select(_there, *_updated.c).select_from(
+    select(literal(1)).subquery("always").outerjoin(_updated, true())
+)
+_DELETE: Final = delete(Task).where(*_THE_ROW).returning(pinned(Task, TaskRead)[0])
+_COUNT: Final = select(func.count()).where(task.user_id == P_USER_ID)
+_COUNT_BY_COMPLETED: Final = _COUNT.where(_IS_COMPLETED)
+
+
+class TaskRepo(Repository[TaskRead]):
+    """Tasks of one user at a time; each call is one statement."""
+
+    noun = "task"
+    read_model = TaskRead
+
+    async def create(self, user_id: str, data: TaskCreate) -> TaskRead:
+        """Return the new task, as stored."""
+        values = {f"p_{name}": value for name, value in data}
+        return (await self._fetch(_CREATE, user_id, **values))[0]
+
+    async def get(self, user_id: str, id: int) -> TaskRead:
+        """Return the task; raises `NotFoundError`."""
+        return self._one(await self._fetch(_GET, user_id, p_id=checked_id(id)), id)
+
+    async def get_or_none(self, user_id: str, id: int) -> TaskRead | None:
+        """Return the task, or None where `get` raises."""
+        return next(iter(await self._fetch(_GET, user_id, p_id=checked_id(id))), None)
+
+    async def list_page(
+        self, user_id: str, *, completed: bool | None = None, limit: int = 50, after: str | None = None
+    ) -> Page[TaskRead]:
+        """Return at most `limit` tasks (1 to 1000), newest first; raises `InvalidCursorError`."""
+        scope = ("task", user_id, completed)
+        (below,) = _CURSOR.read(after, *scope) if after else (MAX_BIGINT,)
+        parameters = {"p_id": below, "p_limit": checked_limit(limit) + 1}
+        if completed is None:
+            rows = await self._fetch(_PAGE, user_id, **parameters)
+        else:
+            rows = await self._fetch(_PAGE_BY_COMPLETED, user_id, p_completed=completed, **parameters)
+        return Page.of(rows, limit, lambda row: _CURSOR.write((row.id,), *scope))
+
+    async def update(
+        self, user_id: str, id: int, data: TaskUpdate, *, expected_updated_at: datetime | None = None
+    ) -> TaskRead:
+        """Return the task with the fields that `data` sets changed; the last write wins.
+
+        With `expected_updated_at` only if nobody has changed the task since, else `StaleRowError`.
+        Raises `NotFoundError`.
+        """
+        values: dict[str, Any] = {f"p_{name}": value for name, value in data}
+        values |= {"p_id": checked_id(id), "p_set_description": "description" in data.model_fields_set}
+        if expected_updated_at is None:
+            return self._one(await self._fetch(_UPDATE, user_id, **values), id)
+        if expected_updated_at.tzinfo is None:
+            raise InvalidInputError("expected_updated_at: must have a time zone")
+        result = await self._execute(_UPDATE_UNCHANGED, user_id, p_updated_at=expected_updated_at, **values)
+        row = result.one()
+        if not row.there:
+            raise self._not_found(id)
+        if row.id is None:
+            raise StaleRowError(f"task {id} has changed since {expected_updated_at.isoformat()}")
+        return TaskRead.model_validate(row)
+
+    async def delete(self, user_id: str, id: int) -> None:
+        """Delete the task; raises `NotFoundError`."""
+        if not (await self._execute(_DELETE, user_id, p_id=checked_id(id))).all():
+            raise self._not_found(id)
+
+    async def count(self, user_id: str, *, completed: bool | None = None) -> int:
+        """Return how many tasks there are; reads them all in the index, so never for a list."""
+        if completed is None:
+            result = await self._execute(_COUNT, user_id)
+        else:
+            result = await self._execute(_COUNT_BY_COMPLETED, user_id, p_completed=completed)
+        return int(result.scalar_one())

@@ -1,0 +1,96 @@
+"""Real PostgreSQL for every test: TEST_DATABASE_URL, or Docker when asked to, or the embedded one."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+
+from app.db import Database, DatabaseSettings
+from app.db.embedded import EmbeddedPostgres
+from app.db.migrations import upgrade
+
+DOCKER_SOCKET = Path("/var/run/docker.sock")
+DOCKER_IMAGE = "postgres:18.1-alpine"
+
+MakeDatabase = Callable[..., Awaitable[str]]
+
+
+@contextmanager
+def _docker_server() -> Iterator[str]:
+    if not DOCKER_SOCKET.exists():  # asked before testcontainers is, which leaves a ResourceWarning without Docker
+        pytest.exit("TEST_DATABASE=docker, but there is no Docker socket", returncode=2)
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - only with Docker
+
+    with PostgresContainer(DOCKER_IMAGE, driver=None) as container:
+        yield container.get_connection_url() + "?sslmode=disable"
+
+
+@contextmanager
+def _embedded_server() -> Iterator[str]:
+    with EmbeddedPostgres(settings={"max_connections": "300", "shared_buffers": "256MB"}) as server:
+        yield server.url("postgres")
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """Give a URL of a superuser on a PostgreSQL server that the tests may use as they like."""
+    url = os.environ.get("TEST_DATABASE_URL")
+    if url:
+        yield url
+        return
+    with _docker_server() if os.environ.get("TEST_DATABASE") == "docker" else _embedded_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def make_database(server_url: str) -> AsyncIterator[MakeDatabase]:
+    """Create databases, each dropped at the end of the run; `template` names one to copy. Returns the URL."""
+    names: list[str] = []
+    async with Database(DatabaseSettings(url=server_url)) as server:
+
+        async def make(*, template: str = "template0") -> str:
+            name = f"test_{uuid4().hex[:12]}"
+            await server.execute(text(f"create database {name} template {template}"))
+            names.append(name)
+            return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+        yield make
+        for name in names:
+            await server.execute(text(f"drop database {name} with (force)"))
+
+
+@pytest.fixture(scope="session")
+async def migrated_url(make_database: MakeDatabase) -> str:
+    """Give a database at head. Tests share it: each works as its own user, and no user sees another."""
+    url = await make_database()
+    async with Database(DatabaseSettings(url=url)) as db:
+        await upgrade(db.engine)
+    return url
+
+
+@pytest.fixture(scope="session")
+async def empty_copy(make_database: MakeDatabase) -> Callable[[], Awaitable[str]]:
+    """Make a database at head with no rows, for tests that count or change what all users share."""
+    url = await make_database()
+    async with Database(DatabaseSettings(url=url)) as db:
+        await upgrade(db.engine)
+    name = make_url(url).database
+    return lambda: make_database(template=name)
+
+
+@pytest.fixture
+async def db(migrated_url: str) -> AsyncIterator[Database]:
+    """Open a database at head, shared with the other tests."""
+    async with Database(DatabaseSettings(url=migrated_url)) as database:
+        yield database
+
+
+@pytest.fixture
+def user_id() -> str:
+    """Name a user of this test alone."""
+    return f"user-{uuid4().hex}"
