@@ -1,33 +1,40 @@
 """The one object that an application holds: engine, sessions, single statements."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Self
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import Executable, Result
+from sqlalchemy import Executable, Result, event, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
-from sqlalchemy.util import greenlet_spawn
+from sqlalchemy.orm import sessionmaker
+from sqlalchemy.util import EMPTY_DICT, greenlet_spawn
 
 from app.db.engine import create_engine
-from app.db.errors import translating
+from app.db.errors import DataAccessError, OutcomeUnknownError, TransientError, translating
+from app.db.pool import FairPool, PoolStatus
+from app.db.retry import Retry
 from app.db.settings import DatabaseSettings
 
-Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+Value = TypeVar("Value")
+Options = Mapping[str, Any]
 
 
 class Database:
     """An engine and its pool. Opens no connection until the first call; `async with` closes them all at the end.
 
-    `engine` and `sessionmaker` are SQLAlchemy's own, transactional. Use a `Database` in the event loop it was first
-    used in, and make another one after a fork.
+    `engine` and `sessionmaker` are SQLAlchemy's own, transactional. One `Database` belongs to one event loop.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
         self.engine: AsyncEngine = create_engine(settings)
-        self.sessionmaker = async_sessionmaker(self.engine, expire_on_commit=False)
+        self.sessionmaker = _sessionmaker(self.engine, settings)
         # A flag in Python, no round trip: the statement is its own transaction.
         self._autocommit = self.engine.sync_engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._retry = Retry(settings)
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,25 +46,99 @@ class Database:
         """Close every connection of the pool."""
         await self.engine.dispose()
 
-    async def execute(self, statement: Executable, parameters: Parameters = None) -> Result[Any]:
+    def pool_status(self) -> PoolStatus:
+        """Return how many connections are in use and how many callers wait for one, at this moment."""
+        pool = self.engine.pool
+        assert isinstance(pool, FairPool)
+        return pool.current_status()
+
+    async def execute(
+        self, statement: Executable, parameters: Any = None, *, execution_options: Options = EMPTY_DICT
+    ) -> Result[Any]:
         """Run one statement, durably, in one round trip; the connection is back before the result is returned.
 
-        Raises a `DataAccessError`.
+        What the server certainly undid is tried again, and with the execution option ``repeatable=True`` (on the
+        statement or here) also what may have happened already: for reads, and writes with an idempotency key.
+        Raises a `DataAccessError`; `OutcomeUnknownError` where a write that is not repeatable may have happened.
         """
-        with translating():
-            # One switch into SQLAlchemy instead of three (connect, execute, close): a third of the time on loopback.
-            return await greenlet_spawn(self._execute, statement, parameters)
+        options = {**statement.get_execution_options(), **execution_options}
+        lost = TransientError if options.get("repeatable") else OutcomeUnknownError
+        began = time.monotonic()
+        try:
+            return await self._execute(statement, parameters, execution_options, lost)
+        except DataAccessError as error:
+            again = partial(self._execute, statement, parameters, execution_options, lost)
+            return await self._retry.after(error, again, began=began)
 
-    def _execute(self, statement: Executable, parameters: Parameters) -> Result[Any]:
+    async def _execute(
+        self, statement: Executable, parameters: Any, options: Options, lost: type[DataAccessError]
+    ) -> Result[Any]:
+        with translating(lost):
+            # One switch into SQLAlchemy instead of three (connect, execute, close): a third of the time on loopback.
+            return await greenlet_spawn(self._execute_in_greenlet, statement, parameters, options)
+
+    def _execute_in_greenlet(self, statement: Executable, parameters: Any, options: Options) -> Result[Any]:
         with self._autocommit.connect() as connection:
-            return connection.execute(statement, parameters)  # asyncpg's rows are all here: nothing is left to fetch
+            # asyncpg's rows are all here when it returns: the result needs no connection.
+            return connection.execute(statement, parameters, execution_options=options)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Yield a session whose statements happen together or not at all: committed at the end, rolled back on error.
 
-        Raises a `DataAccessError` for what the database refuses, also from the caller's own ORM statements.
+        Raises a `DataAccessError` for what the database refuses, also from the caller's own ORM statements, and
+        `OutcomeUnknownError` where the connection broke during COMMIT. Cancelled during COMMIT it still commits.
         """
-        with translating():
-            async with self.sessionmaker.begin() as session:
+        async with self.sessionmaker() as session:
+            with translating():
                 yield session
+                await session.flush()
+            await _commit(session)
+
+    async def run_in_transaction(self, function: Callable[[AsyncSession], Awaitable[Value]]) -> Value:
+        """Return what `function` returns for a session, committed.
+
+        After a deadlock, a serialization failure or a connection lost before COMMIT it runs again in a new transaction:
+        it must have no effect but on the session. Raises a `DataAccessError`.
+        """
+        began = time.monotonic()
+        try:
+            return await self._once(function)
+        except DataAccessError as error:
+            return await self._retry.after(error, partial(self._once, function), began=began)
+
+    async def _once(self, function: Callable[[AsyncSession], Awaitable[Value]]) -> Value:
+        async with self.transaction() as session:
+            return await function(session)
+
+
+def _sessionmaker(engine: AsyncEngine, settings: DatabaseSettings) -> async_sessionmaker[AsyncSession]:
+    sync_maker = sessionmaker()
+    milliseconds = {
+        name: f"{seconds * 1000:.0f}"
+        for name, seconds in (
+            ("statement_timeout", settings.statement_timeout_seconds),
+            ("lock_timeout", settings.lock_timeout_seconds),
+        )
+        if seconds is not None
+    }
+    if milliseconds:
+        # `true` makes it SET LOCAL: it ends with the transaction and passes through any pooler.
+        statement = select(*(func.set_config(name, value, True) for name, value in milliseconds.items()))
+        event.listen(sync_maker, "after_begin", lambda _, __, connection: connection.execute(statement))
+    return async_sessionmaker(engine, sync_session_class=sync_maker, expire_on_commit=False)
+
+
+async def _commit(session: AsyncSession) -> None:
+    """Commit; a caller cancelled meanwhile waits for the answer first, so that nobody has to guess."""
+    commit = asyncio.ensure_future(session.commit())
+    try:
+        with translating(OutcomeUnknownError):
+            await asyncio.shield(commit)
+    except asyncio.CancelledError:
+        while not commit.done():  # a cancel scope may cancel again and again
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([commit])
+        if not commit.cancelled():
+            commit.exception()  # seen: nobody is left to tell
+        raise

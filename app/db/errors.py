@@ -8,7 +8,9 @@ DataAccessError            everything below; `sqlstate`, `constraint_name`, `ret
 │  └─ StaleRowError        the row is no longer as the caller last read it
 ├─ MissingReferenceError   the row that should be referred to is not there, or is somebody else's
 ├─ TransientError          nothing was done; the same call may succeed later (`retryable` is true)
+│  ├─ UnavailableError     no connection could be made: refused, asleep, starting up, too many connections
 │  └─ PoolTimeoutError     all connections were in use for longer than the pool's timeout
+├─ StatementTimeoutError   the statement took longer than it may and was ended: nothing was done
 ├─ OutcomeUnknownError     the connection broke after a write was sent: it may or may not have happened
 └─ ConfigurationError      the URL, the credentials, TLS or the schema are wrong: trying again does not help
 """
@@ -62,8 +64,16 @@ class TransientError(DataAccessError):
     retryable = True
 
 
+class UnavailableError(TransientError):
+    """No connection could be made; connecting was retried already, within the call's deadline."""
+
+
 class PoolTimeoutError(TransientError):
     """No connection came free within the pool's timeout."""
+
+
+class StatementTimeoutError(DataAccessError):
+    """The statement took longer than it may and was ended: nothing was done, and again it would take as long."""
 
 
 class OutcomeUnknownError(DataAccessError):
@@ -74,23 +84,49 @@ class ConfigurationError(DataAccessError):
     """Something that only a person can mend: URL, credentials, TLS, schema, permissions."""
 
 
-# By SQLSTATE, the longest prefix first: five characters name a condition, two its class.
-_BY_SQLSTATE: dict[str, type[DataAccessError]] = {
+class _Lost(DataAccessError):  # noqa: N818 - never raised
+    """Stands in the table below for what depends on the moment: see `translate`."""
+
+
+# What each SQLSTATE means, the longest prefix first: five characters name a condition, two its class (FAULTS, "When to
+# retry"). TransientError is retried always: the server undid the statement. _Lost is retried if repeating is harmless.
+# Everything else is never retried.
+BY_SQLSTATE: dict[str, type[DataAccessError]] = {
+    "40001": TransientError,  # serialization failure
+    "40P01": TransientError,  # deadlock
+    "55P03": TransientError,  # lock timeout
+    "25006": TransientError,  # the server became read-only: the connection is replaced
+    "25P03": TransientError,  # idle in transaction for too long: likewise
+    "0A000": TransientError,  # a cached plan of a table that was changed: the next try plans anew
+    "26000": TransientError,  # a prepared statement that another server has
+    "53300": UnavailableError,  # too many connections
+    "57P03": UnavailableError,  # starting up
+    "08P01": UnavailableError,  # a pooler that could not reach its server
+    "57P01": _Lost,  # ended by an administrator, or asleep
+    "57P02": _Lost,  # the server crashed
+    "57P05": _Lost,  # idle session timeout
+    "40003": _Lost,  # completion unknown
+    "08": _Lost,
+    "57014": StatementTimeoutError,
     "23503": MissingReferenceError,
     "23505": ConflictError,
     "23P01": ConflictError,
     "23": InvalidInputError,
     "22": InvalidInputError,
-    "40": TransientError,
-    "55P03": TransientError,
-    "57P": TransientError,
-    "53300": TransientError,
-    "08": TransientError,
     "28": ConfigurationError,
     "3D": ConfigurationError,
     "3F": ConfigurationError,
     "42": ConfigurationError,
 }
+REPLACE_CONNECTION = frozenset({"25006", "25P03"})
+"""After these the connection works, but for nothing that matters."""
+
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What asyncpg raises: the only place outside `connect` that names it."""
+
+
+_CONNECTION_LOST = "08003"
+_LOST_TEXT = "the connection broke while the statement ran"
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
@@ -101,43 +137,63 @@ def chain(error: BaseException) -> Iterator[BaseException]:
         seen = seen.__cause__
 
 
-def translate(error: BaseException) -> DataAccessError | None:
-    """Return our error for one of SQLAlchemy's; None for one that is ours already or not the database's."""
-    if isinstance(error, sa.TimeoutError):
-        return PoolTimeoutError(str(error).partition(" (Background")[0])
+def sqlstate_of(error: BaseException) -> str | None:
+    """Return the server's code for `error` or for the first of its causes that has one."""
+    codes = [cause.sqlstate for cause in chain(error) if isinstance(cause, asyncpg.PostgresError)]
+    # On a kill in flight the driver says 08003, and what the server said is its cause.
+    return next((code for code in codes if code != _CONNECTION_LOST), codes[0] if codes else None)
+
+
+def translate(error: BaseException, *, lost: type[DataAccessError] = TransientError) -> DataAccessError | None:
+    """Return our error for one of SQLAlchemy's; None for one that is ours already or not the database's.
+
+    `lost` is what a connection that broke means at this moment: `TransientError` where the server certainly undid the
+    work or repeating it is harmless, `OutcomeUnknownError` where it may have been committed.
+    """
     if not isinstance(error, sa.StatementError):
         return None
-    driver = next((cause for cause in chain(error) if isinstance(cause, asyncpg.PostgresError)), None)
-    if driver is not None:
-        return _from_server(driver)
-    refused = not isinstance(error, sa.DBAPIError)  # SQLAlchemy could not even convert a value
-    return (InvalidInputError if refused else TransientError)(_hidden(str(error.orig)))
+    if not isinstance(error, sa.DBAPIError):  # SQLAlchemy could not even convert a value
+        return InvalidInputError(_hidden(str(error.orig)))
+    sqlstate = sqlstate_of(error)
+    if sqlstate is not None:
+        return _from_server(error, sqlstate, lost)
+    if isinstance(error, sa.InterfaceError) and not error.connection_invalidated:
+        return DataAccessError(f"{_hidden(str(error.orig))}; is one session used by two tasks at once?")
+    if isinstance(error, sa.InterfaceError):
+        return TransientError("the connection was closed before the statement was sent")
+    return lost(f"{_LOST_TEXT} ({_hidden(str(error.orig))})")
 
 
 def translate_connect(error: BaseException) -> DataAccessError:
     """Return our error for one raised while connecting: nothing was sent yet."""
     if isinstance(error, asyncpg.PostgresError):
-        return _from_server(error)
-    return TransientError(f"the database cannot be reached: {error or type(error).__name__}")
+        return _from_server(error, str(error.sqlstate), UnavailableError)
+    return UnavailableError(f"the database cannot be reached: {error or type(error).__name__}")
 
 
 class translating:  # noqa: N801 - reads as a verb: `with translating():`
-    """Raise ours for what SQLAlchemy raises inside; everything else passes."""
+    """Raise ours for what SQLAlchemy raises inside (see `translate`); everything else passes."""
+
+    def __init__(self, lost: type[DataAccessError] = TransientError) -> None:
+        self._lost = lost
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        ours = error and translate(error)
+        ours = error and translate(error, lost=self._lost)
         if ours:
             raise ours from error
 
 
-def _from_server(driver: asyncpg.PostgresError) -> DataAccessError:
-    sqlstate = str(driver.sqlstate)
-    kind = next((_BY_SQLSTATE[sqlstate[:n]] for n in (5, 3, 2) if sqlstate[:n] in _BY_SQLSTATE), DataAccessError)
-    constraint = getattr(driver, "constraint_name", None)
-    return kind(_hidden(driver.args[0]), sqlstate=sqlstate, constraint_name=constraint)
+def _from_server(error: BaseException, sqlstate: str, lost: type[DataAccessError]) -> DataAccessError:
+    driver = next(cause for cause in chain(error) if getattr(cause, "sqlstate", None) == sqlstate)
+    kind = next((BY_SQLSTATE[sqlstate[:n]] for n in (5, 2) if sqlstate[:n] in BY_SQLSTATE), DataAccessError)
+    constraint = next((name for cause in chain(error) if (name := getattr(cause, "constraint_name", None))), None)
+    text = _hidden(str(driver.args[0]))
+    if kind is _Lost:
+        return lost(f"{_LOST_TEXT} ({text})", sqlstate=sqlstate)
+    return kind(text, sqlstate=sqlstate, constraint_name=constraint)
 
 
 def _hidden(text: str) -> str:

@@ -29,6 +29,20 @@ class DatabaseSettings(BaseSettings):
     """Neon's proxy itself tries for 6 to 7 s to wake a compute."""
     command_timeout_seconds: PositiveFloat | None = 60
     """Kept by the client, for each statement."""
+    statement_timeout_seconds: PositiveFloat | None = None
+    """Kept by the server, for each statement of a transaction (``SET LOCAL``: one more round trip)."""
+    lock_timeout_seconds: PositiveFloat | None = None
+    """Kept by the server, for each lock that a transaction waits for (``SET LOCAL``, likewise)."""
+    retry_seconds: PositiveFloat = 20
+    """The deadline of one call and all its retries, of connecting too; Neon may take 7 s to wake."""
+    retry_tries: PositiveInt = 30
+    """How often at most within the deadline."""
+    ping_after_idle_seconds: Seconds = 30
+    """A connection idle for longer is asked for a sign of life before it is used again."""
+    ping_timeout_seconds: PositiveFloat = 2
+    """How long that sign may take before the connection is replaced."""
+    idle_transaction_warning_seconds: PositiveFloat = 5
+    """A transaction that runs no statement for longer is named in a warning, with its place in the code."""
     application_name: str = "async-data-layer"
     """How the sessions are named in ``pg_stat_activity``."""
     echo: bool = False

@@ -4,7 +4,19 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import BigInteger, BindParameter, Executable, Label, Result, String, bindparam, cast
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Executable,
+    Label,
+    Result,
+    Select,
+    String,
+    bindparam,
+    cast,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import Enum, TypeEngine
 from sqlmodel import SQLModel
@@ -34,6 +46,11 @@ def pinned(table: type[SQLModel], model: type[ReadModel]) -> list[Label[Any]]:
     """
     columns = table_of(table).columns
     return [cast(columns[name], _without_length(columns[name].type)).label(name) for name in model.model_fields]
+
+
+def read(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Return a SELECT that a `Database` may repeat when its connection breaks: asking twice is harmless."""
+    return select(*columns).execution_options(repeatable=True)
 
 
 def _without_length(type_: TypeEngine[Any]) -> TypeEngine[Any]:

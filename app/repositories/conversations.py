@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import DateTime, bindparam, delete, func, insert, select, tuple_
+from sqlalchemy import DateTime, bindparam, delete, func, insert, tuple_
 
 from app.db.models import Conversation, ConversationRead
 from app.db.models.base import MAX_BIGINT, table_of
-from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned
+from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned, read
 from app.repositories.page import CursorFormat, Page
 
 conversation = table_of(Conversation).c
@@ -20,9 +20,9 @@ _P_UPDATED_AT: Any = bindparam("p_updated_at", type_=DateTime(timezone=True))
 _THE_ROW: Final = (conversation.user_id == P_USER_ID, conversation.id == P_ID)
 
 _CREATE: Final = insert(Conversation).values(user_id=P_USER_ID).returning(*_COLUMNS)
-_GET: Final = select(*_COLUMNS).where(*_THE_ROW)
+_GET: Final = read(*_COLUMNS).where(*_THE_ROW)
 _PAGE: Final = (
-    select(*_COLUMNS)
+    read(*_COLUMNS)
     .where(
         conversation.user_id == P_USER_ID,
         tuple_(conversation.updated_at, conversation.id) < tuple_(_P_UPDATED_AT, P_ID),
@@ -31,7 +31,7 @@ _PAGE: Final = (
     .limit(P_LIMIT)
 )
 _DELETE: Final = delete(Conversation).where(*_THE_ROW).returning(_COLUMNS[0])
-_COUNT: Final = select(func.count()).where(conversation.user_id == P_USER_ID)
+_COUNT: Final = read(func.count()).where(conversation.user_id == P_USER_ID)
 
 
 class ConversationRepo(Repository[ConversationRead]):

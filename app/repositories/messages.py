@@ -9,7 +9,7 @@ from app.db import Database
 from app.db.errors import InvalidInputError, MissingReferenceError
 from app.db.models import Conversation, Message, MessageCreate, MessageRead
 from app.db.models.base import MAX_BIGINT, table_of
-from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned
+from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned, read
 from app.repositories.page import CursorFormat, Page
 
 message, conversation = table_of(Message).c, table_of(Conversation).c
@@ -57,10 +57,8 @@ _APPEND_MANY: Final = (
     )
     .returning(*_COLUMNS)
 )
-_AFTER: Final = select(*_COLUMNS).where(*_THE_CONVERSATION, message.id > P_ID).order_by(message.id).limit(P_LIMIT)
-_BEFORE: Final = (
-    select(*_COLUMNS).where(*_THE_CONVERSATION, message.id < P_ID).order_by(message.id.desc()).limit(P_LIMIT)
-)
+_AFTER: Final = read(*_COLUMNS).where(*_THE_CONVERSATION, message.id > P_ID).order_by(message.id).limit(P_LIMIT)
+_BEFORE: Final = read(*_COLUMNS).where(*_THE_CONVERSATION, message.id < P_ID).order_by(message.id.desc()).limit(P_LIMIT)
 
 
 class MessageRepo(Repository[MessageRead]):

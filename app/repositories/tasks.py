@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, DateTime, String, bindparam, case, delete, func,
 from app.db.errors import InvalidInputError, StaleRowError
 from app.db.models import Task, TaskCreate, TaskRead, TaskUpdate
 from app.db.models.base import MAX_BIGINT, table_of
-from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned
+from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned, read
 from app.repositories.page import CursorFormat, Page
 
 task = table_of(Task).c
@@ -28,10 +28,8 @@ _CREATE: Final = (
     .values(user_id=P_USER_ID, title=_P_TITLE, description=_P_DESCRIPTION, completed=_P_COMPLETED)
     .returning(*_COLUMNS)
 )
-_GET: Final = select(*_COLUMNS).where(*_THE_ROW)
-_PAGE: Final = (
-    select(*_COLUMNS).where(task.user_id == P_USER_ID, task.id < P_ID).order_by(task.id.desc()).limit(P_LIMIT)
-)
+_GET: Final = read(*_COLUMNS).where(*_THE_ROW)
+_PAGE: Final = read(*_COLUMNS).where(task.user_id == P_USER_ID, task.id < P_ID).order_by(task.id.desc()).limit(P_LIMIT)
 _PAGE_BY_COMPLETED: Final = _PAGE.where(_IS_COMPLETED)
 # No clock here: the trigger sets the time, and a volatile function in an UPDATE cannot be sharded.
 _UPDATE: Final = (
@@ -51,7 +49,7 @@ _UPDATE_UNCHANGED: Final = select(_there, *_updated.c).select_from(
     select(literal(1)).subquery("always").outerjoin(_updated, true())
 )
 _DELETE: Final = delete(Task).where(*_THE_ROW).returning(pinned(Task, TaskRead)[0])
-_COUNT: Final = select(func.count()).where(task.user_id == P_USER_ID)
+_COUNT: Final = read(func.count()).where(task.user_id == P_USER_ID)
 _COUNT_BY_COMPLETED: Final = _COUNT.where(_IS_COMPLETED)
 
 

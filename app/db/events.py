@@ -1,0 +1,56 @@
+"""What is listened to on an engine: errors, and the beginning and end of statements."""
+
+import logging
+import time
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import OperationalError
+
+from app.db.errors import REPLACE_CONNECTION, hide_values, sqlstate_of
+from app.db.holder import statement_began, statement_ended
+from app.db.settings import DatabaseSettings
+
+_timing = logging.getLogger("sqlalchemy.engine.timing")  # below the logger that `echo` turns on
+
+
+def attach(engine: Engine, settings: DatabaseSettings) -> None:
+    """Listen to `engine`."""
+    event.listen(engine, "handle_error", _judge_connection, retval=True)
+    if not settings.echo_parameters:
+        event.listen(engine, "handle_error", _hide_values)
+    event.listen(engine, "before_cursor_execute", statement_began)
+    event.listen(engine, "after_cursor_execute", statement_ended)
+    if settings.echo:
+        event.listen(engine, "before_cursor_execute", _start_timing)
+        event.listen(engine, "after_cursor_execute", _log_timing)
+
+
+def _judge_connection(context: ExceptionContext) -> OperationalError | None:
+    """Decide which connections to discard after an error, and give a timeout or reset a SQLAlchemy class.
+
+    A connection that broke is one connection: the others are looked at when they are taken out of the pool. Only a
+    server that became read-only makes all of them useless at once.
+    """
+    error = context.original_exception
+    if sqlstate_of(error) in REPLACE_CONNECTION:
+        context.is_disconnect = True
+        return None
+    context.invalidate_pool_on_disconnect = False
+    if not isinstance(error, OSError):
+        return None
+    context.is_disconnect = True  # after a timeout nobody knows what the connection would answer next
+    reason = error if str(error) else type(error)("no answer in time")
+    return OperationalError(context.statement, None, reason, hide_parameters=True, connection_invalidated=True)
+
+
+def _hide_values(context: ExceptionContext) -> None:
+    hide_values(context.sqlalchemy_exception or context.original_exception)
+
+
+def _start_timing(connection: Connection, *_: object) -> None:
+    connection.info["statement_began"] = time.perf_counter()
+
+
+def _log_timing(connection: Connection, *_: object) -> None:
+    _timing.info("%.1f ms", (time.perf_counter() - connection.info["statement_began"]) * 1000)

@@ -1,0 +1,84 @@
+"""Who holds a connection, since when, and where in the caller's code."""
+
+import asyncio
+import time
+from types import FrameType
+from typing import Any
+
+from sqlalchemy import Connection
+
+_KEY = "holder"
+# Frames of these are how the caller waits, not where.
+_MACHINERY = ("asyncio", "sqlalchemy", "asyncpg", "app.db", "app.repositories", "contextlib", "greenlet")
+
+
+class Holder:
+    """One task holding one connection."""
+
+    __slots__ = ("ended", "running", "since", "task", "warned")
+
+    def __init__(self) -> None:
+        self.task = asyncio.current_task()
+        self.since = self.ended = time.monotonic()
+        self.running = False
+        self.warned = False
+
+    @property
+    def held_seconds(self) -> float:
+        """How long the connection has been held."""
+        return time.monotonic() - self.since
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long it has been held without a statement running."""
+        return 0.0 if self.running else time.monotonic() - self.ended
+
+    def place(self) -> str:
+        """Return the innermost line of the caller's own code at which the holding task stands now."""
+        if self.task is None:
+            return "no task"
+        lines = [f"{frame.f_code.co_filename}:{frame.f_lineno}" for frame in _frames(self.task) if _is_callers(frame)]
+        return f"{self.task.get_name()} at {lines[-1]}" if lines else self.task.get_name()
+
+
+def _frames(task: "asyncio.Task[Any]") -> list[FrameType]:
+    """Return the frames of the coroutines that `task` is in, the outermost first."""
+    frames: list[FrameType] = []
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        frame = (
+            getattr(awaited, "cr_frame", None)
+            or getattr(awaited, "gi_frame", None)
+            or getattr(awaited, "ag_frame", None)
+        )
+        if frame is not None:
+            frames.append(frame)
+        awaited = (
+            getattr(awaited, "cr_await", None)
+            or getattr(awaited, "gi_yieldfrom", None)
+            or getattr(awaited, "ag_await", None)
+        )
+    return frames
+
+
+def _is_callers(frame: FrameType) -> bool:
+    module = str(frame.f_globals.get("__name__", ""))
+    return not module.startswith(_MACHINERY)
+
+
+def statement_began(connection: Connection, *_: object) -> None:
+    """Note it on the connection's holder; listens to SQLAlchemy's `before_cursor_execute`."""
+    holder = _of(connection)
+    if holder:
+        holder.running = True
+
+
+def statement_ended(connection: Connection, *_: object) -> None:
+    """Note it likewise; listens to `after_cursor_execute`."""
+    holder = _of(connection)
+    if holder:
+        holder.running, holder.ended = False, time.monotonic()
+
+
+def _of(connection: Connection) -> Holder | None:
+    return (connection.connection.record_info or {}).get(_KEY)

@@ -1,0 +1,167 @@
+"""The pool: one fair line in front, a look at each connection as it is taken out, and a note of who holds it."""
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.pool import ConnectionPoolEntry, Pool
+from sqlalchemy.util import await_only
+
+from app.db.errors import DRIVER_ERRORS, ConfigurationError, PoolTimeoutError
+from app.db.holder import Holder
+from app.db.settings import DatabaseSettings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """What the pool is doing at this moment."""
+
+    size: int
+    in_use: int
+    idle: int
+    waiting: int
+    longest_hold_seconds: float
+
+
+class FairPool(Pool):
+    """At most `pool_size` connections, the last one returned handed out first; who finds none waits in line.
+
+    SQLAlchemy's QueuePool loses a wake-up when connecting fails (FAULTS); here one semaphore is all one can wait on.
+    """
+
+    _is_asyncio = True
+
+    def __init__(self, creator: Callable[[], Any], settings: DatabaseSettings, **more: Any) -> None:
+        super().__init__(creator, recycle=settings.pool_recycle_seconds, **more)
+        self._settings = settings
+        self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._slots = asyncio.Semaphore(self._settings.pool_size)
+        self._idle: list[tuple[ConnectionPoolEntry, float]] = []
+        self._holders: dict[ConnectionPoolEntry, Holder] = {}
+        self._waiting = 0
+        self._watch: asyncio.TimerHandle | None = None
+
+    def current_status(self) -> PoolStatus:
+        """Return the figures of this moment."""
+        idle = sum(record.dbapi_connection is not None for record, _ in self._idle)
+        longest = max((holder.held_seconds for holder in self._holders.values()), default=0.0)
+        return PoolStatus(self._settings.pool_size, len(self._holders), idle, self._waiting, longest)
+
+    def status(self) -> str:
+        """Return the same as text, as SQLAlchemy's pools do."""
+        return str(self.current_status())
+
+    def recreate(self) -> "FairPool":
+        """Return an empty pool with the same settings."""
+        return FairPool(
+            self._creator,
+            self._settings,
+            echo=self.echo,
+            logging_name=self._orig_logging_name,
+            reset_on_return=self._reset_on_return,
+            _dispatch=self.dispatch,
+            dialect=self._dialect,
+        )
+
+    def dispose(self) -> None:
+        """Close the connections that are idle."""
+        if self._watch:
+            self._watch.cancel()
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        self._stay_home()
+        await_only(self._wait_in_line() if self._slots.locked() else self._slots.acquire())
+        try:
+            record = self._take_out()
+        except BaseException:
+            self._slots.release()
+            raise
+        self._holders[record] = holder = Holder()
+        if record.record_info is not None:
+            record.record_info["holder"] = holder
+        self._keep_watch()
+        return record
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        if self._holders.pop(record, None):  # else it was taken out before a fork, or in a loop that is gone
+            self._idle.append((record, time.monotonic()))
+            self._slots.release()
+
+    def _take_out(self) -> ConnectionPoolEntry:
+        if not self._idle:
+            return self._create_connection()
+        record, returned = self._idle.pop()
+        driver: Any = record.driver_connection
+        if driver is not None and not self._is_alive(driver, idle_seconds=time.monotonic() - returned):
+            _log.info("replacing a connection that died while it was idle")
+            driver.terminate()
+            record.invalidate()  # it connects again when SQLAlchemy asks it for its connection
+        return record
+
+    def _is_alive(self, driver: Any, *, idle_seconds: float) -> bool:
+        if driver.is_closed():
+            return False
+        return idle_seconds < self._settings.ping_after_idle_seconds or await_only(self._answers(driver))
+
+    async def _answers(self, driver: Any) -> bool:
+        try:
+            await driver.execute("select 1", timeout=self._settings.ping_timeout_seconds)
+        except DRIVER_ERRORS:
+            return False
+        return True
+
+    async def _wait_in_line(self) -> None:
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._settings.pool_timeout_seconds):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise PoolTimeoutError(self._who_holds()) from None
+        finally:
+            self._waiting -= 1
+
+    def _who_holds(self) -> str:
+        holders = sorted(self._holders.values(), key=lambda holder: -holder.held_seconds)
+        longest = ", ".join(f"{holder.held_seconds:.1f} s by {holder.place()}" for holder in holders[:3])
+        return (
+            f"no connection came free within {self._settings.pool_timeout_seconds:g} s: "
+            f"{len(holders)} of {self._settings.pool_size} in use, {self._waiting} waiting; held longest: {longest}"
+        )
+
+    def _stay_home(self) -> None:
+        here = (os.getpid(), asyncio.get_running_loop())
+        if self._home == here:
+            return
+        if self._home is not None and self._home[0] == here[0] and not self._home[1].is_closed():
+            raise ConfigurationError("this Database is in use in another event loop: make one Database for each loop")
+        # After a fork the connections are the parent's, and a closed loop's are dead: forget them, touch nothing.
+        self._start_anew()
+        self._home = here
+
+    def _keep_watch(self) -> None:
+        if self._watch is None:
+            seconds = self._settings.idle_transaction_warning_seconds
+            self._watch = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        for record, holder in self._holders.items():
+            driver: Any = record.driver_connection
+            silent = holder.silent_seconds
+            if silent < self._settings.idle_transaction_warning_seconds or holder.warned or driver is None:
+                continue
+            holder.warned = True
+            _log.warning("a connection has been held for %.1f s without a statement by %s", silent, holder.place())
+        if self._holders:
+            self._keep_watch()
