@@ -13,6 +13,7 @@ from sqlalchemy.util import await_only
 
 from app.db.errors import DRIVER_ERRORS, ConfigurationError, PoolTimeoutError
 from app.db.holder import Holder
+from app.db.retry import queued_seconds
 from app.db.settings import DatabaseSettings
 
 _log = logging.getLogger(__name__)
@@ -81,7 +82,9 @@ class FairPool(Pool):
 
     def _do_get(self) -> ConnectionPoolEntry:
         self._stay_home()
+        asked = time.monotonic()
         await_only(self._wait_in_line() if self._slots.locked() else self._slots.acquire())
+        queued_seconds.set(time.monotonic() - asked)
         try:
             record = self._take_out()
         except BaseException:
@@ -145,9 +148,19 @@ class FairPool(Pool):
             return
         if self._home is not None and self._home[0] == here[0] and not self._home[1].is_closed():
             raise ConfigurationError("this Database is in use in another event loop: make one Database for each loop")
-        # After a fork the connections are the parent's, and a closed loop's are dead: forget them, touch nothing.
-        self._start_anew()
+        if self._home is not None and self._home[0] != here[0]:
+            self._leave_to_parent()
+        self._start_anew()  # the connections of a loop that is closed are dead: nothing is lost
         self._home = here
+
+    def _leave_to_parent(self) -> None:
+        """After a fork, cut the child off its parent's sockets: even to forget a connection would send goodbye on it."""
+        records = [record for record, _ in self._idle] + list(self._holders)
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is what is wanted
+            for record in records:
+                driver: Any = record.driver_connection
+                if driver is not None and not driver.is_closed():
+                    os.dup2(nowhere.fileno(), driver._transport.get_extra_info("socket").fileno())  # noqa: SLF001
 
     def _keep_watch(self) -> None:
         if self._watch is None:

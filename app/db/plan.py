@@ -1,0 +1,110 @@
+"""What PostgreSQL does to run a statement."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sqlalchemy import Executable, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import ClauseElement
+
+from app.db.errors import InvalidInputError, translating
+
+Node = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A statement's plan; what only its execution shows is None unless it was explained with ``analyze=True``."""
+
+    nodes: tuple[str, ...]
+    """The types of its nodes, outermost first: ``("Limit", "Index Scan")``."""
+    indexes: tuple[str, ...]
+    """The names of the indexes used, in the order of `nodes`."""
+    rows_read: int | None = None
+    """Rows and index entries read from tables, in all loops, with those that a filter removed."""
+    buffers: int | None = None
+    """Pages of 8 kB asked for, found in shared memory or not."""
+    execution_ms: float | None = None
+    """Milliseconds on the server, without planning."""
+
+    @classmethod
+    def of(cls, explained: Node) -> Self:
+        """Return the plan in an object of EXPLAIN's JSON."""
+        root = explained["Plan"]
+        nodes = list(_walk(root))
+        shape = cls(
+            nodes=tuple(node["Node Type"] for node in nodes),
+            indexes=tuple(node["Index Name"] for node in nodes if "Index Name" in node),
+        )
+        if "Execution Time" not in explained:
+            return shape
+        return cls(
+            nodes=shape.nodes,
+            indexes=shape.indexes,
+            rows_read=round(sum(map(_rows_read, nodes))),
+            buffers=root["Shared Hit Blocks"] + root["Shared Read Blocks"],
+            execution_ms=explained["Execution Time"],
+        )
+
+
+async def explain(
+    connection: AsyncConnection,
+    statement: str | Executable,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    analyze: bool = False,
+) -> Plan:
+    """Return the plan of `statement`; with `analyze` it is run, and what it wrote is rolled back.
+
+    Only numbers drawn from sequences stay drawn. Raises a `DataAccessError`.
+    """
+    options = "format json, analyze, buffers" if analyze else "format json"
+    explained = _Explain(text(statement) if isinstance(statement, str) else statement, options)
+    if analyze:
+        _refuse_autocommit(connection)
+    with translating():
+        transaction = await (connection.begin_nested() if connection.in_transaction() else connection.begin())
+        try:
+            found = (await connection.execute(explained, parameters)).scalar_one()
+        finally:
+            await transaction.rollback()
+    return Plan.of(json.loads(found)[0])
+
+
+def _refuse_autocommit(connection: AsyncConnection) -> None:
+    options = connection.sync_connection.get_execution_options() if connection.sync_connection else {}
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        raise InvalidInputError("connection: is in AUTOCOMMIT, where a statement that is run cannot be rolled back")
+
+
+class _Explain(Executable, ClauseElement):
+    inherit_cache = False
+
+    def __init__(self, statement: Any, options: str) -> None:
+        self.statement = statement
+        self.options = options
+
+
+@compiles(_Explain)
+def _compile(element: _Explain, compiler: Any, **options: Any) -> str:
+    sql = compiler.process(element.statement, **options)
+    # What comes back is a plan: not rows of the table, nor values of an insert's defaults.
+    compiler.isinsert = compiler.isupdate = compiler.isdelete = False
+    return f"explain ({element.options}) {sql}"
+
+
+def _walk(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _walk(child)
+
+
+def _rows_read(node: Node) -> float:
+    reads_a_table = node["Node Type"].endswith("Scan") and ("Relation Name" in node or "Index Name" in node)
+    if not reads_a_table:
+        return 0
+    removed = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
+    return float((node["Actual Rows"] + removed) * node["Actual Loops"])

@@ -1,0 +1,70 @@
+"""How many times a client and a server waited for each other."""
+
+import asyncio
+from typing import Any, Self
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+# The driver waits twice: for ReadyForQuery after a statement, and for ParameterDescription when it prepares one.
+_AWAITED = frozenset(b"Zt")
+_HEADER_BYTES = 5  # a letter and a length, which counts itself but not the letter
+
+
+class RoundTrips:
+    """Counts an engine's round trips by the answers that the driver waited for.
+
+    For demo and doctor; it sees what the driver sees, so it counts through TLS and poolers too.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @classmethod
+    def of(cls, engine: AsyncEngine) -> Self:
+        """Count on every connection that `engine` opens from now on."""
+        trips = cls()
+        event.listen(engine.sync_engine, "connect", trips._listen)
+        return trips
+
+    def reset(self) -> None:
+        """Begin again at zero."""
+        self.count = 0
+
+    def _listen(self, _: object, record: ConnectionPoolEntry) -> None:
+        driver: Any = record.driver_connection
+        transport: asyncio.Transport = driver._transport
+        transport.set_protocol(_Counting(transport.get_protocol(), self))
+
+
+class _Counting(asyncio.Protocol):
+    """Stands between the transport and the driver and passes everything on."""
+
+    def __init__(self, driver: Any, trips: RoundTrips) -> None:
+        self._driver = driver
+        self._trips = trips
+        self._header = bytearray()
+        self._body_bytes = 0
+        self.eof_received = driver.eof_received
+        self.connection_lost = driver.connection_lost
+        self.pause_writing = driver.pause_writing
+        self.resume_writing = driver.resume_writing
+
+    def data_received(self, data: bytes) -> None:
+        """Count the ends of answers in `data`, which may begin and end anywhere in a message."""
+        place = 0
+        while place < len(data):
+            if self._body_bytes:
+                skipped = min(self._body_bytes, len(data) - place)
+                self._body_bytes -= skipped
+                place += skipped
+                continue
+            missing = _HEADER_BYTES - len(self._header)
+            self._header += data[place : place + missing]
+            place += missing
+            if len(self._header) == _HEADER_BYTES:
+                self._trips.count += self._header[0] in _AWAITED
+                self._body_bytes = int.from_bytes(self._header[1:], "big") - 4
+                self._header.clear()
+        self._driver.data_received(data)

@@ -1,0 +1,132 @@
+"""A caller that goes away: its statement ends, its connection comes back, and COMMIT is not left half said."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.models import MessageCreate, TaskCreate
+from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+
+_CANCELLATIONS = 500
+_NAME = "cancelled"
+
+
+async def _running_statements(db: Database) -> int:
+    active = text("select count(*) from pg_stat_activity where application_name = :name and state <> 'idle'")
+    return int((await db.execute(active, {"name": _NAME})).scalar_one())
+
+
+async def _cancelled_after(seconds: float, call: Callable[[], Awaitable[object]]) -> bool:
+    """Cancel `call` after `seconds`; return whether it was cancelled before it ended."""
+    task = asyncio.ensure_future(call())
+    await asyncio.sleep(seconds)
+    task.cancel()
+    try:
+        await task
+    except asyncio.CancelledError:
+        return True
+    return False
+
+
+async def test_random_cancellations_leak_nothing(migrated_url: str, db: Database, user_id: str) -> None:
+    """After 500 cancellations at random moments no connection is borrowed, nothing runs, and no row is half written."""
+    chance = random.Random(1)
+    settings = DatabaseSettings(url=migrated_url, pool_size=5, application_name=_NAME)
+    async with Database(settings) as cancelled_db:
+        conversation = await ConversationRepo(db).create(user_id)
+        messages = MessageRepo(cancelled_db)
+
+        async def pair() -> None:
+            async with cancelled_db.transaction() as session:
+                for half in ("first", "second"):
+                    await MessageRepo(session).append(
+                        user_id, conversation.id, MessageCreate(role="user", content=half)
+                    )
+
+        async def single() -> None:
+            await messages.append(user_id, conversation.id, MessageCreate(role="assistant", content="single"))
+
+        async def slow() -> None:
+            await cancelled_db.execute(text("select pg_sleep(5)"))
+
+        calls = [pair, single, slow, lambda: messages.latest(user_id, conversation.id)]
+        outcomes: list[bool] = []
+
+        async def client() -> None:
+            while len(outcomes) < _CANCELLATIONS:
+                outcomes.append(await _cancelled_after(chance.random() * 0.03, chance.choice(calls)))
+
+        await asyncio.gather(*(client() for _ in range(10)))
+        assert 50 < sum(outcomes) < _CANCELLATIONS  # some were cancelled, and some were not, else nothing was tested
+        assert cancelled_db.pool_status().in_use == 0
+        assert cancelled_db.pool_status().waiting == 0
+        assert await messages.latest(user_id, conversation.id, limit=1)  # the pool still works
+    await asyncio.sleep(0.2)
+    assert await _running_statements(db) == 0
+    halves = [row.content async for row in MessageRepo(db).stream(user_id, conversation.id) if row.content != "single"]
+    assert halves == ["first", "second"] * (len(halves) // 2)
+
+
+async def test_a_cancelled_statement_ends_on_the_server(migrated_url: str, db: Database) -> None:
+    """asyncio.timeout around a slow statement ends it there too, at once."""
+    async with Database(DatabaseSettings(url=migrated_url, application_name=_NAME)) as slow_db:
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await slow_db.execute(text("select pg_sleep(30)"))
+        assert time.monotonic() - began < 2
+        await asyncio.sleep(0.1)
+        assert await _running_statements(db) == 0
+        assert slow_db.pool_status().in_use == 0
+
+
+async def test_cancelled_in_commit_it_is_committed(empty_copy: Callable[[], Awaitable[str]], user_id: str) -> None:
+    """A caller cancelled while COMMIT is on its way waits for the answer: what it believes is what the table holds."""
+    url = await empty_copy()
+    async with Database(DatabaseSettings(url=url, pool_size=5)) as db:
+        await _make_commit_slow(db)
+        for number in range(30):
+
+            async def write(title: str = f"Task {number}") -> None:
+                async with db.transaction() as session:
+                    await TaskRepo(session).create(user_id, TaskCreate(title=title))
+
+            assert await _cancelled_after(0.03, write)  # in COMMIT, which takes 50 ms
+        assert await TaskRepo(db).count(user_id) == 30
+        assert db.pool_status().in_use == 0
+
+
+async def test_cancelled_again_and_again_it_still_waits_for_commit(
+    empty_copy: Callable[[], Awaitable[str]], user_id: str
+) -> None:
+    """A cancel scope that repeats itself does not tear COMMIT apart."""
+    url = await empty_copy()
+    async with Database(DatabaseSettings(url=url, pool_size=1)) as db:
+        await _make_commit_slow(db)
+
+        async def write() -> None:
+            async with db.transaction() as session:
+                await TaskRepo(session).create(user_id, TaskCreate(title="Once"))
+
+        task = asyncio.ensure_future(write())
+        await asyncio.sleep(0.03)
+        while not task.done():
+            task.cancel()
+            await asyncio.sleep(0.005)
+        assert task.cancelled()
+        assert await TaskRepo(db).count(user_id) == 1
+        assert db.pool_status().in_use == 0
+
+
+async def _make_commit_slow(db: Database) -> None:
+    for statement in (
+        "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.05); return null; end $$",
+        "create constraint trigger slow after insert on task deferrable initially deferred "
+        "for each row execute function slow()",
+    ):
+        await db.execute(text(statement))

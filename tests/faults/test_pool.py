@@ -1,0 +1,200 @@
+"""The pool: who waits, who is told what, and connections that died while nobody looked."""
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.errors import ConfigurationError, PoolTimeoutError
+from app.db.wire import RoundTrips
+from app.repositories import TaskRepo
+
+OpenDatabase = Callable[..., Database]
+
+
+@pytest.fixture
+async def open_database(migrated_url: str) -> AsyncIterator[OpenDatabase]:
+    """Open databases with settings of their own, closed at the end of the test."""
+    opened: list[Database] = []
+
+    def open_(**settings: object) -> Database:
+        opened.append(Database(DatabaseSettings(url=migrated_url, **settings)))
+        return opened[-1]
+
+    yield open_
+    for database in opened:
+        await database.close()
+
+
+async def _end_sessions_of(db: Database, application_name: str) -> None:
+    ended = text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = :name")
+    await db.execute(ended, {"name": application_name})
+    await asyncio.sleep(0.1)  # the news travel
+
+
+async def test_exhausted_pool_says_size_waiting_and_who_holds(open_database: OpenDatabase, user_id: str) -> None:
+    """Who waits in vain is told within the timeout by whom and where in the code the connections are held."""
+    db = open_database(pool_size=2, pool_timeout_seconds=0.3)
+    async with db.transaction() as one, db.transaction() as two:
+        for session in (one, two):
+            await TaskRepo(session).count(user_id)
+        began = time.monotonic()
+        held_here = asyncio.create_task(TaskRepo(db).count(user_id))
+        with pytest.raises(PoolTimeoutError) as caught:
+            await held_here
+    assert 0.3 <= time.monotonic() - began < 0.8
+    assert "2 of 2 in use, 1 waiting" in str(caught.value)
+    assert "test_pool.py:" in str(caught.value)
+    assert caught.value.retryable
+
+
+async def test_two_hundred_callers_are_served_in_turn(open_database: OpenDatabase, user_id: str) -> None:
+    """200 callers on 20 connections all get their answer, first come first served, and all connections come back."""
+    db = open_database(pool_size=20)
+    served: list[int] = []
+
+    async def call(number: int) -> None:
+        await db.execute(text("select pg_sleep(0.01)"))
+        served.append(number)
+
+    await asyncio.gather(*(call(number) for number in range(200)))
+    assert sorted(served) == list(range(200))
+    assert all(abs(place - number) <= 40 for place, number in enumerate(served))
+    status = db.pool_status()
+    assert (status.size, status.in_use, status.waiting) == (20, 0, 0)
+    assert status.idle <= 20
+
+
+async def test_status_counts_what_is_in_use_idle_and_waiting(open_database: OpenDatabase, user_id: str) -> None:
+    """The figures are those of the moment."""
+    db = open_database(pool_size=1)
+    async with db.transaction() as session:
+        await TaskRepo(session).count(user_id)
+        waiting = asyncio.create_task(TaskRepo(db).count(user_id))
+        await asyncio.sleep(0.05)
+        status = db.pool_status()
+        assert (status.in_use, status.idle, status.waiting) == (1, 0, 1)
+        assert status.longest_hold_seconds >= 0.05
+    await waiting
+    assert (db.pool_status().in_use, db.pool_status().idle, db.pool_status().waiting) == (0, 1, 0)
+
+
+async def test_connections_ended_while_idle_are_replaced_unseen(
+    open_database: OpenDatabase, db: Database, user_id: str
+) -> None:
+    """Scale to zero with an idle pool: no caller notices."""
+    sleepy = open_database(application_name="sleepy", pool_size=5)
+    await asyncio.gather(*(TaskRepo(sleepy).count(user_id) for _ in range(20)))
+    await _end_sessions_of(db, "sleepy")
+    counts = await asyncio.gather(*(TaskRepo(sleepy).count(user_id) for _ in range(20)))
+    assert counts == [0] * 20
+    assert sleepy.pool_status().idle <= 5
+
+
+async def test_only_a_connection_idle_for_long_is_pinged(open_database: OpenDatabase, user_id: str) -> None:
+    """A ping costs one round trip, and nothing is pinged that was used a moment ago."""
+    fresh, stale = open_database(ping_after_idle_seconds=30), open_database(ping_after_idle_seconds=0)
+    counted = {database: RoundTrips.of(database.engine) for database in (fresh, stale)}
+    for database, trips in counted.items():
+        await TaskRepo(database).count(user_id)
+        trips.reset()
+        await TaskRepo(database).count(user_id)
+    assert (counted[fresh].count, counted[stale].count) == (1, 2)
+
+
+async def test_a_transaction_that_waits_for_something_else_is_named(
+    open_database: OpenDatabase, user_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A session held while a model answers is what takes chat back ends down: the warning says where."""
+    db = open_database(idle_transaction_warning_seconds=0.1)
+    with caplog.at_level(logging.WARNING, "app.db.pool"):
+        async with db.transaction() as session:
+            await TaskRepo(session).count(user_id)
+            await asyncio.sleep(0.3)  # the model answers
+    warnings = [record.getMessage() for record in caplog.records if record.name == "app.db.pool"]
+    assert len(warnings) == 1
+    assert "without a statement" in warnings[0]
+    assert "test_pool.py:" in warnings[0]
+
+
+async def test_a_long_statement_is_not_taken_for_an_idle_transaction(
+    open_database: OpenDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that works is not named, however long it takes."""
+    db = open_database(idle_transaction_warning_seconds=0.1)
+    with caplog.at_level(logging.WARNING, "app.db.pool"):
+        await db.execute(text("select pg_sleep(0.3)"))
+    assert not caplog.records
+
+
+async def test_a_second_event_loop_is_told_to_make_its_own(open_database: OpenDatabase, user_id: str) -> None:
+    """A Database used in two running loops at once says so in a sentence."""
+    db = open_database()
+    await TaskRepo(db).count(user_id)
+    errors: list[BaseException] = []
+
+    def elsewhere() -> None:
+        try:
+            asyncio.run(TaskRepo(db).count(user_id))
+        except ConfigurationError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    await asyncio.to_thread(thread.join)
+    assert "another event loop" in str(errors[0])
+
+
+_A_LOOP_THAT_IS_GONE = """
+import asyncio
+from app.db import Database, DatabaseSettings
+from app.repositories import TaskRepo
+
+db = Database(DatabaseSettings())
+assert asyncio.run(TaskRepo(db).count("nobody")) == 0
+assert asyncio.run(TaskRepo(db).count("nobody")) == 0
+"""
+
+_A_FORK = """
+import asyncio, os
+from sqlalchemy import text
+from app.db import Database, DatabaseSettings
+from app.repositories import TaskRepo
+
+async def backend(db):
+    return (await db.execute(text("select pg_backend_pid()"))).scalar_one()
+
+loop = asyncio.new_event_loop()
+db = Database(DatabaseSettings())
+before = loop.run_until_complete(backend(db))
+child = os.fork()
+if child == 0:
+    asyncio.set_event_loop(None)
+    os._exit(asyncio.run(backend(db)) == before)  # its own connection, not its parent's
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert loop.run_until_complete(backend(db)) == before  # and its parent's still works
+loop.run_until_complete(db.close())
+loop.close()
+"""
+
+
+@pytest.mark.parametrize("script", [_A_LOOP_THAT_IS_GONE, _A_FORK], ids=["a loop that is gone", "a fork"])
+def test_connections_of_another_life_are_forgotten(script: str, migrated_url: str) -> None:
+    """asyncio.run twice with one Database works, and a fork neither uses nor closes its parent's connections."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "DATABASE_URL": migrated_url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,178 @@
+"""The server restarts, sleeps, or ends a session: who notices, and what is lost."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.embedded import EmbeddedPostgres
+from app.db.errors import OutcomeUnknownError, TransientError, UnavailableError
+from app.db.migrations import upgrade
+from app.db.models import TaskCreate
+from app.repositories import TaskRepo
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[EmbeddedPostgres]:
+    """Run a server that these tests may stop and start: its data and its address stay."""
+    with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        with EmbeddedPostgres(Path(folder) / "server", settings={"fsync": "off"}, port=_free_port()) as server:
+            yield server
+
+
+@pytest.fixture
+async def gone_db(own_server: EmbeddedPostgres) -> AsyncIterator[Database]:
+    """Open a migrated database on it, with a deadline of five seconds."""
+    own_server.start()
+    settings = DatabaseSettings(url=own_server.tcp_url() + "?sslmode=disable", retry_seconds=5)
+    async with Database(settings) as db:
+        await upgrade(db.engine)
+        yield db
+
+
+async def _end_all_sessions(server: EmbeddedPostgres) -> None:
+    async with Database(DatabaseSettings(url=server.url())) as db:
+        await db.execute(
+            text("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename <> ''")
+        )
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+async def test_a_restart_with_idle_connections_is_not_noticed(
+    gone_db: Database, own_server: EmbeddedPostgres, mode: Literal["fast", "immediate"], user_id: str
+) -> None:
+    """Every pooled connection is dead after a restart, and no caller gets an error."""
+    tasks = TaskRepo(gone_db)
+    await asyncio.gather(*(tasks.count(user_id) for _ in range(20)))
+    await asyncio.to_thread(own_server.restart, mode=mode)
+    assert await asyncio.gather(*(tasks.count(user_id) for _ in range(40))) == [0] * 40
+    await tasks.create(user_id, TaskCreate(title="After"))
+
+
+async def test_a_read_in_flight_is_repeated(gone_db: Database, own_server: EmbeddedPostgres) -> None:
+    """A read whose session is ended in mid-query gives one answer, a little later."""
+    slow = text("select pg_sleep(0.5), 42 as answer").execution_options(repeatable=True)
+    reading = asyncio.create_task(gone_db.execute(slow))
+    await asyncio.sleep(0.2)
+    await _end_all_sessions(own_server)
+    assert (await reading).one().answer == 42
+
+
+async def test_a_write_in_flight_is_unknown(gone_db: Database, own_server: EmbeddedPostgres, user_id: str) -> None:
+    """A write whose session is ended in mid-statement is not repeated, and not called failed."""
+    slow = text(
+        "insert into task (user_id, title) select cast(:user_id as varchar), 'Slow' from (select pg_sleep(0.5)) as sleep"
+    )
+    writing = asyncio.create_task(gone_db.execute(slow, {"user_id": user_id}))
+    await asyncio.sleep(0.2)
+    await _end_all_sessions(own_server)
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await writing
+    assert caught.value.sqlstate == "57P01"
+    assert await TaskRepo(gone_db).count(user_id) == 0
+
+
+async def test_a_transaction_lost_before_commit_is_not_done(
+    gone_db: Database, own_server: EmbeddedPostgres, user_id: str
+) -> None:
+    """The server undoes what was not committed: the error says that nothing was done and that trying again is right."""
+    with pytest.raises(TransientError) as caught:
+        async with gone_db.transaction() as session:
+            await TaskRepo(session).create(user_id, TaskCreate(title="Lost"))
+            await _end_all_sessions(own_server)
+            await TaskRepo(session).create(user_id, TaskCreate(title="Never"))
+    assert caught.value.retryable
+    assert await TaskRepo(gone_db).count(user_id) == 0
+
+
+async def test_run_in_transaction_begins_again(
+    gone_db: Database, own_server: EmbeddedPostgres, user_id: str
+) -> None:
+    """The same lost transaction, given as a function, is run again as a whole."""
+    runs: list[int] = []
+
+    async def both(session: object) -> None:
+        runs.append(len(runs))
+        await TaskRepo(session).create(user_id, TaskCreate(title="One"))  # type: ignore[arg-type]
+        if len(runs) == 1:
+            await _end_all_sessions(own_server)
+        await TaskRepo(session).create(user_id, TaskCreate(title="Two"))  # type: ignore[arg-type]
+
+    await gone_db.run_in_transaction(both)
+    assert runs == [0, 1]
+    assert await TaskRepo(gone_db).count(user_id) == 2
+
+
+async def test_a_restart_under_load_loses_nothing_acknowledged(
+    gone_db: Database, own_server: EmbeddedPostgres, user_id: str
+) -> None:
+    """20 workers write while the server restarts: what was acknowledged is there, and afterwards every call works."""
+    tasks = TaskRepo(gone_db)
+    acknowledged: set[int] = set()
+    ended = asyncio.Event()
+
+    async def worker() -> None:
+        while not ended.is_set():
+            try:
+                acknowledged.add((await tasks.create(user_id, TaskCreate(title="Load"))).id)
+            except OutcomeUnknownError:
+                continue
+
+    workers = [asyncio.create_task(worker()) for _ in range(20)]
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(own_server.restart, mode="immediate")
+    await asyncio.sleep(0.5)
+    ended.set()
+    await asyncio.gather(*workers)
+    there = set((await gone_db.execute(text("select id from task where user_id = :u"), {"u": user_id})).scalars())
+    assert len(acknowledged) > 100
+    assert acknowledged <= there
+    assert len(there - acknowledged) <= 20  # at most one unknown for each worker
+    assert (await asyncio.gather(*(tasks.count(user_id) for _ in range(100))))[0] == len(there)
+    assert gone_db.pool_status().in_use == 0
+
+
+async def test_a_server_that_stays_away_is_an_error_in_time(
+    own_server: EmbeddedPostgres, gone_db: Database, user_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While nobody listens callers are told within the deadline, each try is logged, and all is well two seconds later."""
+    tasks = TaskRepo(gone_db)
+    own_server.stop()
+    began = time.monotonic()
+    with caplog.at_level(logging.WARNING, "app.db.retry"):
+        errors = await asyncio.gather(*(tasks.count(user_id) for _ in range(30)), return_exceptions=True)
+    assert {type(error) for error in errors} == {UnavailableError}
+    assert 4 < time.monotonic() - began < 7
+    assert "try 2 failed" in caplog.text
+    own_server.start()
+    began = time.monotonic()
+    assert await asyncio.gather(*(tasks.count(user_id) for _ in range(30))) == [0] * 30
+    assert time.monotonic() - began < 2
+
+
+async def test_callers_wait_while_the_server_is_away_for_a_moment(
+    own_server: EmbeddedPostgres, gone_db: Database, user_id: str
+) -> None:
+    """A server that comes back within the deadline is a delay, and nobody waits a second longer than it takes."""
+    tasks = TaskRepo(gone_db)
+    own_server.stop()
+    calls = [asyncio.create_task(tasks.count(user_id)) for _ in range(50)]
+    await asyncio.sleep(1)
+    await asyncio.to_thread(own_server.start)
+    began = time.monotonic()
+    assert await asyncio.gather(*calls) == [0] * 50
+    assert time.monotonic() - began < 2
