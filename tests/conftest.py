@@ -32,7 +32,8 @@ def _docker_server() -> Iterator[str]:
 
 @contextmanager
 def _embedded_server() -> Iterator[str]:
-    with EmbeddedPostgres(settings={"max_connections": "300", "shared_buffers": "256MB"}) as server:
+    settings = {"max_connections": "300", "shared_buffers": "256MB", "deadlock_timeout": "100ms"}
+    with EmbeddedPostgres(settings=settings) as server:
         yield server.url("postgres")
 
 

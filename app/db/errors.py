@@ -126,6 +126,7 @@ DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 _CONNECTION_LOST = "08003"
+_CONCURRENT_USE = "isce"  # SQLAlchemy's code for it
 _LOST_TEXT = "the connection broke while the statement ran"
 
 
@@ -150,6 +151,8 @@ def translate(error: BaseException, *, lost: type[DataAccessError] = TransientEr
     `lost` is what a connection that broke means at this moment: `TransientError` where the server certainly undid the
     work or repeating it is harmless, `OutcomeUnknownError` where it may have been committed.
     """
+    if isinstance(error, sa.InvalidRequestError) and error.code == _CONCURRENT_USE:
+        return DataAccessError("one session is used by two tasks at once: give each task its own")
     if not isinstance(error, sa.StatementError):
         return None
     if not isinstance(error, sa.DBAPIError):  # SQLAlchemy could not even convert a value
@@ -157,9 +160,7 @@ def translate(error: BaseException, *, lost: type[DataAccessError] = TransientEr
     sqlstate = sqlstate_of(error)
     if sqlstate is not None:
         return _from_server(error, sqlstate, lost)
-    if isinstance(error, sa.InterfaceError) and not error.connection_invalidated:
-        return DataAccessError(f"{_hidden(str(error.orig))}; is one session used by two tasks at once?")
-    if isinstance(error, sa.InterfaceError):
+    if isinstance(error, sa.InterfaceError) and error.connection_invalidated:
         return TransientError("the connection was closed before the statement was sent")
     return lost(f"{_LOST_TEXT} ({_hidden(str(error.orig))})")
 

@@ -47,7 +47,9 @@ async def gone_db(own_server: EmbeddedPostgres) -> AsyncIterator[Database]:
 async def _end_all_sessions(server: EmbeddedPostgres) -> None:
     async with Database(DatabaseSettings(url=server.url())) as db:
         await db.execute(
-            text("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename <> ''")
+            text(
+                "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and usename <> ''"
+            )
         )
 
 
@@ -99,9 +101,7 @@ async def test_a_transaction_lost_before_commit_is_not_done(
     assert await TaskRepo(gone_db).count(user_id) == 0
 
 
-async def test_run_in_transaction_begins_again(
-    gone_db: Database, own_server: EmbeddedPostgres, user_id: str
-) -> None:
+async def test_run_in_transaction_begins_again(gone_db: Database, own_server: EmbeddedPostgres, user_id: str) -> None:
     """The same lost transaction, given as a function, is run again as a whole."""
     runs: list[int] = []
 
