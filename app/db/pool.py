@@ -154,7 +154,7 @@ class FairPool(Pool):
         self._home = here
 
     def _leave_to_parent(self) -> None:
-        """After a fork, cut the child off its parent's sockets: even to forget a connection would send goodbye on it."""
+        """After a fork, cut the child off its parent's sockets: forgetting a connection would say goodbye on it."""
         records = [record for record, _ in self._idle] + list(self._holders)
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is what is wanted
             for record in records:

@@ -34,7 +34,7 @@ class RoundTrips:
 
     def _listen(self, _: object, record: ConnectionPoolEntry) -> None:
         driver: Any = record.driver_connection
-        transport: asyncio.Transport = driver._transport
+        transport: asyncio.Transport = driver._transport  # noqa: SLF001 - asyncpg has no public name for it
         transport.set_protocol(_Counting(transport.get_protocol(), self))
 
 

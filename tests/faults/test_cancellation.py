@@ -125,8 +125,9 @@ async def test_cancelled_again_and_again_it_still_waits_for_commit(
 
 async def _make_commit_slow(db: Database) -> None:
     for statement in (
-        "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(0.05); return null; end $$",
-        "create constraint trigger slow after insert on task deferrable initially deferred "
-        "for each row execute function slow()",
+        """create function slow() returns trigger language plpgsql as $$
+           begin perform pg_sleep(0.05); return null; end $$""",
+        """create constraint trigger slow after insert on task deferrable initially deferred
+           for each row execute function slow()""",
     ):
         await db.execute(text(statement))

@@ -56,7 +56,7 @@ async def test_exhausted_pool_says_size_waiting_and_who_holds(open_database: Ope
     assert caught.value.retryable
 
 
-async def test_two_hundred_callers_are_served_in_turn(open_database: OpenDatabase, user_id: str) -> None:
+async def test_two_hundred_callers_are_served_in_turn(open_database: OpenDatabase) -> None:
     """200 callers on 20 connections all get their answer, first come first served, and all connections come back."""
     db = open_database(pool_size=20)
     served: list[int] = []

@@ -113,9 +113,9 @@ async def test_deadlocks_are_resolved_by_running_again(db: Database, user_id: st
 
     async def add_to(first: int, second: int) -> None:
         async def both(session: AsyncSession) -> None:
-            for id in (first, second):
-                row = await TaskRepo(session).update(user_id, id, TaskUpdate())  # takes the lock
-                await TaskRepo(session).update(user_id, id, TaskUpdate(title=str(int(row.title) + 1)))
+            for task_id in (first, second):
+                row = await TaskRepo(session).update(user_id, task_id, TaskUpdate())  # takes the lock
+                await TaskRepo(session).update(user_id, task_id, TaskUpdate(title=str(int(row.title) + 1)))
                 await asyncio.sleep(0.05)
 
         await db.run_in_transaction(both)
@@ -153,7 +153,7 @@ async def test_a_read_only_connection_is_replaced(migrated_url: str, user_id: st
 
 
 async def test_a_statement_that_takes_too_long_is_ended_by_the_client(migrated_url: str, db: Database) -> None:
-    """`command_timeout_seconds` ends the call in time and the statement on the server, and the connection is replaced."""
+    """`command_timeout_seconds` ends the call, and the statement on the server; the connection is replaced."""
     settings = DatabaseSettings(
         url=migrated_url, command_timeout_seconds=0.3, retry_seconds=0.2, application_name="slow"
     )

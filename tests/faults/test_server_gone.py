@@ -77,7 +77,7 @@ async def test_a_read_in_flight_is_repeated(gone_db: Database, own_server: Embed
 async def test_a_write_in_flight_is_unknown(gone_db: Database, own_server: EmbeddedPostgres, user_id: str) -> None:
     """A write whose session is ended in mid-statement is not repeated, and not called failed."""
     slow = text(
-        "insert into task (user_id, title) select cast(:user_id as varchar), 'Slow' from (select pg_sleep(0.5)) as sleep"
+        "insert into task (user_id, title) select cast(:user_id as varchar), 'Slow' from pg_sleep(0.5)"
     )
     writing = asyncio.create_task(gone_db.execute(slow, {"user_id": user_id}))
     await asyncio.sleep(0.2)
@@ -149,7 +149,7 @@ async def test_a_restart_under_load_loses_nothing_acknowledged(
 async def test_a_server_that_stays_away_is_an_error_in_time(
     own_server: EmbeddedPostgres, gone_db: Database, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While nobody listens callers are told within the deadline, each try is logged, and all is well two seconds later."""
+    """While nobody listens callers are told within the deadline and each try is logged; then all is well in 2 s."""
     tasks = TaskRepo(gone_db)
     own_server.stop()
     began = time.monotonic()
