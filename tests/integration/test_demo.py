@@ -1,0 +1,67 @@
+"""The tour, as a person runs it."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+
+EmptyCopy = Callable[[], Awaitable[str]]
+
+
+def _demo(**environment: str) -> "subprocess.CompletedProcess[str]":
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+    return subprocess.run(
+        [sys.executable, "-m", "app", "demo"],
+        env={**kept, "COLUMNS": "140", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_without_a_url_it_brings_its_own_postgresql() -> None:
+    """Every step is as promised, and each shows its statement, its one round trip and its index."""
+    done = _demo()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "a private PostgreSQL" in done.stdout
+    assert "All 18 steps were as promised" in done.stdout
+    assert "ix_message_conversation_id_user_id_id" in done.stdout
+    assert "Seq Scan" not in done.stdout
+    assert done.stderr == ""
+
+
+async def test_with_a_url_it_leaves_nothing_behind(empty_copy: EmptyCopy) -> None:
+    """What the tour wrote into somebody's database is deleted again."""
+    url = await empty_copy()
+    done = await asyncio.to_thread(_demo, DATABASE_URL=url)
+    assert done.returncode == 0, done.stdout + done.stderr
+    async with Database(DatabaseSettings(url=url)) as db:
+        for table in ("task", "conversation", "message"):
+            assert (await db.execute(text(f"select count(*) from {table}"))).scalar_one() == 0
+
+
+async def test_a_broken_promise_is_named_and_fails(empty_copy: EmptyCopy) -> None:
+    """Without its index a list reads the whole table: the tour says which step is broken, and exits with 1."""
+    url = await empty_copy()
+    async with Database(DatabaseSettings(url=url)) as db:
+        for index in ("ix_conversation_user_id_updated_at_id", "ix_task_user_id_id"):
+            await db.execute(text(f"drop index {index}"))
+    done = await asyncio.to_thread(_demo, DATABASE_URL=url)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Broken: " in done.stdout
+    assert "conversations, the most recently active first" in done.stdout.partition("Broken: ")[2]
+
+
+def test_a_url_that_cannot_be_is_a_sentence() -> None:
+    """Who pasted the wrong thing reads what is wrong, without a traceback."""
+    done = _demo(DATABASE_URL="mysql://ada:secret@localhost/app")
+    assert done.returncode == 2
+    assert "mysql" in done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "secret" not in done.stderr + done.stdout
