@@ -1,10 +1,13 @@
 """SQLAlchemy's asyncpg dialect without the questions it asks of each new connection."""
 
+import time
 from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+
+from app.db.holder import holder_of
 
 NAME = "postgresql.asyncpg_lean"
 _VIRTUAL_COLUMNS_SINCE = 18
@@ -32,6 +35,21 @@ class LeanDialect(PGDialect_asyncpg):
         version = driver.get_server_version()
         self.server_version_info = (version.major, version.minor)
         self.supports_virtual_generated_columns = version.major >= _VIRTUAL_COLUMNS_SINCE
+
+    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        """Execute, and note on the connection's holder that it runs.
+
+        Here, not in a listener: a single one on the engine costs each call 40 µs.
+        """
+        holder = holder_of(context)
+        if holder is None:
+            cursor.execute(statement, parameters)
+            return
+        holder.running = True
+        try:
+            cursor.execute(statement, parameters)
+        finally:
+            holder.running, holder.ended = False, time.monotonic()
 
     def on_connect(self) -> None:
         """Install nothing."""

@@ -1,4 +1,4 @@
-"""What is listened to on an engine: errors, and the beginning and end of statements."""
+"""What is listened to on an engine: errors, and with `echo` the time of statements."""
 
 import logging
 import time
@@ -8,7 +8,6 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
 
 from app.db.errors import REPLACE_CONNECTION, hide_values, sqlstate_of
-from app.db.holder import statement_began, statement_ended
 from app.db.settings import DatabaseSettings
 
 _timing = logging.getLogger("sqlalchemy.engine.timing")  # below the logger that `echo` turns on
@@ -19,8 +18,6 @@ def attach(engine: Engine, settings: DatabaseSettings) -> None:
     event.listen(engine, "handle_error", _judge_connection, retval=True)
     if not settings.echo_parameters:
         event.listen(engine, "handle_error", _hide_values)
-    event.listen(engine, "before_cursor_execute", statement_began)
-    event.listen(engine, "after_cursor_execute", statement_ended)
     if settings.echo:
         event.listen(engine, "before_cursor_execute", _start_timing)
         event.listen(engine, "after_cursor_execute", _log_timing)

@@ -5,8 +5,6 @@ import time
 from types import FrameType
 from typing import Any
 
-from sqlalchemy import Connection
-
 _KEY = "holder"
 # Frames of these are how the caller waits, not where.
 _MACHINERY = ("asyncio", "sqlalchemy", "asyncpg", "app.db", "app.repositories", "contextlib", "greenlet")
@@ -66,19 +64,7 @@ def _is_callers(frame: FrameType) -> bool:
     return not module.startswith(_MACHINERY)
 
 
-def statement_began(connection: Connection, *_: object) -> None:
-    """Note it on the connection's holder; listens to SQLAlchemy's `before_cursor_execute`."""
-    holder = _of(connection)
-    if holder:
-        holder.running = True
-
-
-def statement_ended(connection: Connection, *_: object) -> None:
-    """Note it likewise; listens to `after_cursor_execute`."""
-    holder = _of(connection)
-    if holder:
-        holder.running, holder.ended = False, time.monotonic()
-
-
-def _of(connection: Connection) -> Holder | None:
-    return (connection.connection.record_info or {}).get(_KEY)
+def holder_of(context: Any) -> Holder | None:
+    """Return who holds the connection that a statement is executed on; None while SQLAlchemy sets one up."""
+    info = context.root_connection.connection.record_info if context else None
+    return info.get(_KEY) if info else None
