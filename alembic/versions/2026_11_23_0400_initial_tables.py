@@ -15,6 +15,7 @@ down_revision: str | Sequence[str] | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+_NEWEST_FIRST = sa.text("id desc nulls last")
 _SET_UPDATED_AT = """
 create or replace function set_updated_at() returns trigger language plpgsql as $$
 begin
@@ -59,8 +60,8 @@ def upgrade() -> None:
         sa.CheckConstraint("user_id <> ''", name=op.f("ck_task_user_id_not_empty")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
     )
-    op.create_index(op.f("ix_task_user_id_completed_id"), "task", ["user_id", "completed", "id"])
-    op.create_index(op.f("ix_task_user_id_id"), "task", ["user_id", "id"])
+    op.create_index(op.f("ix_task_user_id_completed_id"), "task", ["user_id", "completed", _NEWEST_FIRST])
+    op.create_index(op.f("ix_task_user_id_id"), "task", ["user_id", _NEWEST_FIRST])
     op.create_table(
         "message",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -81,7 +82,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_message")),
     )
-    op.create_index(op.f("ix_message_conversation_id_user_id_id"), "message", ["conversation_id", "user_id", "id"])
+    op.create_index(
+        op.f("ix_message_conversation_id_user_id_id"), "message", ["conversation_id", "user_id", _NEWEST_FIRST]
+    )
     op.create_index(op.f("ix_message_user_id_id"), "message", ["user_id", "id"])
     op.execute(_SET_UPDATED_AT)
     op.execute(_TRIGGER.format(table="task"))

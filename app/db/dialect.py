@@ -29,6 +29,10 @@ class LeanDialect(PGDialect_asyncpg):
     _backslash_escapes = False
     _supports_jsonb_subscripting = True
 
+    def __init__(self, pooled: bool = False, **more: Any) -> None:  # noqa: FBT001, FBT002 - how SQLAlchemy finds it
+        super().__init__(**more)  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
+        self._pooled = pooled
+
     def initialize(self, connection: Connection) -> None:
         """Take the server's version from the driver; the other answers are constants for PostgreSQL 14 to 18."""
         driver: Any = connection.connection.driver_connection
@@ -41,6 +45,10 @@ class LeanDialect(PGDialect_asyncpg):
 
         Here, not in a listener: a single one on the engine costs each call 40 µs.
         """
+        if self._pooled and not (context and context.execution_options.get("pinned")):
+            # Through a pooler nobody tells the driver that a column was retyped, and it would decode the new type as
+            # the old one. What does not pin its types is prepared anew: a second round trip, never a wrong value.
+            cursor._adapt_connection._prepared_statement_cache.pop(statement, None)  # noqa: SLF001 - SQLAlchemy's own
         holder = holder_of(context)
         if holder is None:
             cursor.execute(statement, parameters)

@@ -126,6 +126,13 @@ DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 _CONNECTION_LOST = "08003"
+# Neon's proxy reports everything with one code: only its words tell what waiting cannot mend (FACTS).
+_NEON_PROXY = "XX000"
+_NEON_NEVER = re.compile(
+    "password authentication failed|endpoint cannot be found|endpoint could not be found|endpoint is disabled|quota"
+    "|not allowed|endpoint ID is not specified|inconsistent project",
+    re.IGNORECASE,
+)
 _CONCURRENT_USE = "isce"  # SQLAlchemy's code for it
 _LOST_TEXT = "the connection broke while the statement ran"
 
@@ -165,11 +172,19 @@ def translate(error: BaseException, *, lost: type[DataAccessError] = TransientEr
     return lost(f"{_LOST_TEXT} ({_hidden(str(error.orig))})")
 
 
-def translate_connect(error: BaseException) -> DataAccessError:
-    """Return our error for one raised while connecting: nothing was sent yet."""
+def translate_connect(error: BaseException, place: str) -> DataAccessError:
+    """Return our error for one raised while connecting to `place`: nothing was sent yet."""
+    if "rejected SSL" in str(error):
+        return ConfigurationError(
+            f"{place}: the server does not offer TLS; turn it on there, or trust the network: sslmode=disable"
+        )
     if isinstance(error, asyncpg.PostgresError):
-        return _from_server(error, str(error.sqlstate), UnavailableError)
-    return UnavailableError(f"the database cannot be reached: {error or type(error).__name__}")
+        ours = _from_server(error, str(error.sqlstate), UnavailableError)
+        worth_a_retry = ours.sqlstate == _NEON_PROXY and not _NEON_NEVER.search(str(ours))
+        kind = UnavailableError if worth_a_retry else ConfigurationError if ours.sqlstate == _NEON_PROXY else type(ours)
+        return kind(f"{place}: {ours}", sqlstate=ours.sqlstate)
+    reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    return UnavailableError(f"{place}: the database cannot be reached: {reason}")
 
 
 class translating:  # noqa: N801 - reads as a verb: `with translating():`
@@ -197,10 +212,18 @@ def _from_server(error: BaseException, sqlstate: str, lost: type[DataAccessError
     return kind(text, sqlstate=sqlstate, constraint_name=constraint)
 
 
+_VALUES = (
+    (re.compile(r"\n(?:DETAIL|CONTEXT|HINT):.*", re.DOTALL), ""),
+    (re.compile(r"(query argument \$\d+): .* (\(.*\))$", re.DOTALL), r"\1 \2"),
+    (re.compile(r'((?:syntax for type|value for enum) [^:]+|out of range|literal): ".*"', re.DOTALL), r"\1"),
+)
+
+
 def _hidden(text: str) -> str:
-    """Cut what carries values: the server's DETAIL, the driver's `query argument $1: 'value' (reason)`."""
-    text = re.split(r"\n(?:DETAIL|CONTEXT|HINT):", text, maxsplit=1)[0]
-    return re.sub(r"(query argument \$\d+): .* (\(.*\))$", r"\1 \2", text, flags=re.DOTALL)
+    """Cut what carries values: the server's DETAIL, the driver's argument, the text that could not be converted."""
+    for pattern, replacement in _VALUES:
+        text = pattern.sub(replacement, text)
+    return text
 
 
 def hide_values(error: BaseException) -> None:

@@ -10,14 +10,13 @@ from sqlalchemy.exc import OperationalError
 from app.db.errors import REPLACE_CONNECTION, hide_values, sqlstate_of
 from app.db.settings import DatabaseSettings
 
-_timing = logging.getLogger("sqlalchemy.engine.timing")  # below the logger that `echo` turns on
-
 
 def attach(engine: Engine, settings: DatabaseSettings) -> None:
     """Listen to `engine`."""
     event.listen(engine, "handle_error", _judge_connection, retval=True)
     if not settings.echo_parameters:
         event.listen(engine, "handle_error", _hide_values)
+        logging.getLogger("sqlalchemy.engine.Engine").addFilter(_is_no_row)
     if settings.echo:
         event.listen(engine, "before_cursor_execute", _start_timing)
         event.listen(engine, "after_cursor_execute", _log_timing)
@@ -42,7 +41,14 @@ def _judge_connection(context: ExceptionContext) -> OperationalError | None:
 
 
 def _hide_values(context: ExceptionContext) -> None:
-    hide_values(context.sqlalchemy_exception or context.original_exception)
+    for error in (context.original_exception, context.sqlalchemy_exception):  # not chained yet
+        if error is not None:
+            hide_values(error)
+
+
+def _is_no_row(record: logging.LogRecord) -> bool:
+    """At DEBUG SQLAlchemy logs every row that it reads; `hide_parameters` hides only what is sent."""
+    return not str(record.msg).startswith("Row ")
 
 
 def _start_timing(connection: Connection, *_: object) -> None:
@@ -50,4 +56,4 @@ def _start_timing(connection: Connection, *_: object) -> None:
 
 
 def _log_timing(connection: Connection, *_: object) -> None:
-    _timing.info("%.1f ms", (time.perf_counter() - connection.info["statement_began"]) * 1000)
+    connection.engine.logger.info("%.1f ms", (time.perf_counter() - connection.info["statement_began"]) * 1000)

@@ -24,7 +24,7 @@ class Plan:
     indexes: tuple[str, ...]
     """The names of the indexes used, in the order of `nodes`."""
     rows_read: int | None = None
-    """Rows and index entries read from tables, in all loops, with those that a filter removed."""
+    """Rows and index entries read from tables, in all loops (PostgreSQL tells a rounded mean), filtered out or not."""
     buffers: int | None = None
     """Pages of 8 kB asked for, found in shared memory or not."""
     execution_ms: float | None = None
@@ -61,8 +61,8 @@ async def explain(
 
     Only numbers drawn from sequences stay drawn. Raises a `DataAccessError`.
     """
-    options = "format json, analyze, buffers" if analyze else "format json"
-    explained = _Explain(text(statement) if isinstance(statement, str) else statement, options)
+    how = "format json, analyze, buffers" if analyze else "format json"
+    explained = _Explain(text(statement) if isinstance(statement, str) else statement, how)
     if analyze:
         _refuse_autocommit(connection)
     with translating():
@@ -83,9 +83,9 @@ def _refuse_autocommit(connection: AsyncConnection) -> None:
 class _Explain(Executable, ClauseElement):
     inherit_cache = False
 
-    def __init__(self, statement: Any, options: str) -> None:
+    def __init__(self, statement: Any, how: str) -> None:
         self.statement = statement
-        self.options = options
+        self.how = how
 
 
 @compiles(_Explain)
@@ -93,7 +93,7 @@ def _compile(element: _Explain, compiler: Any, **options: Any) -> str:
     sql = compiler.process(element.statement, **options)
     # What comes back is a plan: not rows of the table, nor values of an insert's defaults.
     compiler.isinsert = compiler.isupdate = compiler.isdelete = False
-    return f"explain ({element.options}) {sql}"
+    return f"explain ({element.how}) {sql}"
 
 
 def _walk(node: Node) -> Iterator[Node]:

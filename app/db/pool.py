@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +37,8 @@ class FairPool(Pool):
 
     _is_asyncio = True
 
-    def __init__(self, creator: Callable[[], Any], settings: DatabaseSettings, **more: Any) -> None:
-        super().__init__(creator, recycle=settings.pool_recycle_seconds, **more)
+    def __init__(self, creator: Any, settings: DatabaseSettings, **more: Any) -> None:
+        super().__init__(creator, recycle=round(settings.pool_recycle_seconds), **more)
         self._settings = settings
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._start_anew()

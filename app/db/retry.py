@@ -61,7 +61,7 @@ class Retry:
 
     def _repeated(
         self, call: Call[Value], may_help: Callable[[Exception], bool], seen: list[Exception], seconds: float
-    ) -> Callable[[], Any]:
+    ) -> Call[Value]:
         def note(details: Details) -> None:
             error: Any = details.get("exception")
             seen.append(error)
@@ -70,7 +70,7 @@ class Retry:
         async def target() -> Value:
             return await call()
 
-        return backoff.on_exception(
+        repeated: Call[Value] = backoff.on_exception(
             backoff.expo,
             DataAccessError,
             factor=_FIRST_SECONDS,
@@ -82,6 +82,7 @@ class Retry:
             on_backoff=note,
             logger=None,
         )(target)
+        return repeated
 
 
 def _connecting_may_help(error: Exception) -> bool:

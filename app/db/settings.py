@@ -1,11 +1,14 @@
 """What the environment says about the database."""
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.db.errors import ConfigurationError
 from app.db.url import ConnectionTarget, parse_url
+from app.db.url_options import sets_server_settings
 
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -17,8 +20,12 @@ class DatabaseSettings(BaseSettings):
         env_prefix="DATABASE_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    url: SecretStr = Field(validation_alias=AliasChoices("url", "DATABASE_URL"))
+    url: SecretStr = Field(validation_alias=AliasChoices("DATABASE_URL", "url"))
     """Any PostgreSQL URL, as Neon's console writes it."""
+    direct_url: SecretStr | None = None
+    """Where migrations go if `DATABASE_URL` is a pooler whose host does not tell; Neon's does."""
+    pooler: Literal["auto", "none", "transaction"] = "auto"
+    """Whether `DATABASE_URL` is a transaction pooler; `auto`: if its host begins with a name ending in `-pooler`."""
     pool_size: PositiveInt = 20
     """Sessions at once; more are queued."""
     pool_timeout_seconds: PositiveFloat = 10
@@ -52,4 +59,19 @@ class DatabaseSettings(BaseSettings):
 
     def target(self) -> ConnectionTarget:
         """Return where and how to connect; raises `ConfigurationError` naming what is wrong in the URL."""
-        return parse_url(self.url.get_secret_value())
+        target = parse_url(self.url.get_secret_value())
+        pooled = target.pooled if self.pooler == "auto" else self.pooler == "transaction"
+        if pooled and sets_server_settings(target.server_settings):
+            raise ConfigurationError(
+                f"{target} is a transaction pooler, where settings at the start of a session are an error: "
+                "take them out of DATABASE_URL; in a transaction SET LOCAL works"
+            )
+        return replace(target, pooled=pooled)
+
+    def direct_target(self) -> ConnectionTarget:
+        """Return where migrations, LISTEN and session locks go; raises `ConfigurationError` where it cannot be told."""
+        return (
+            self.target().direct()
+            if self.direct_url is None
+            else parse_url(self.direct_url.get_secret_value()).direct()
+        )

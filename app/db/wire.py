@@ -46,10 +46,23 @@ class _Counting(asyncio.Protocol):
         self._trips = trips
         self._header = bytearray()
         self._body_bytes = 0
-        self.eof_received = driver.eof_received
-        self.connection_lost = driver.connection_lost
-        self.pause_writing = driver.pause_writing
-        self.resume_writing = driver.resume_writing
+
+    def eof_received(self) -> bool | None:
+        """Pass it on."""
+        ended: bool | None = self._driver.eof_received()
+        return ended
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Pass it on."""
+        self._driver.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Pass it on."""
+        self._driver.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass it on."""
+        self._driver.resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Count the ends of answers in `data`, which may begin and end anywhere in a message."""

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Executable,
     Label,
     Result,
+    ScalarSelect,
     Select,
     String,
     bindparam,
@@ -29,6 +30,8 @@ MAX_LIMIT: Final = 1000
 """The longest page."""
 
 Read = TypeVar("Read", bound=ReadModel)
+Value = TypeVar("Value")
+_PINNED: Final = {"pinned": True}  # the statement pins the types of its result: see `pinned` and the dialect
 _USER_ID: TypeAdapter[str] = TypeAdapter(UserId)
 _ROW_ID: TypeAdapter[int] = TypeAdapter(RowId)
 
@@ -36,6 +39,18 @@ _ROW_ID: TypeAdapter[int] = TypeAdapter(RowId)
 P_USER_ID: BindParameter[str] = bindparam("p_user_id", type_=String())
 P_ID: BindParameter[int] = bindparam("p_id", type_=BigInteger())
 P_LIMIT: BindParameter[int] = bindparam("p_limit", type_=BigInteger())
+
+
+def unseen(parameter: BindParameter[Any]) -> ScalarSelect[Any]:
+    """Return the place where a page begins so that the planner does not see its value.
+
+    Else, where it is near an end of the primary key, everybody's rows are read from there and sorted (measured: 1,100
+    for a page of 50). A page is planned alike wherever it begins.
+    """
+    return select(parameter).scalar_subquery()
+
+
+P_PLACE: Final = unseen(bindparam("p_place", type_=BigInteger()))
 
 
 def pinned(table: type[SQLModel], model: type[ReadModel]) -> list[Label[Any]]:
@@ -69,7 +84,9 @@ class Repository(Generic[Read]):
     async def _execute(self, statement: Executable, user_id: str, **parameters: Any) -> Result[Any]:
         """Run `statement`; `user_id` is checked and bound here, for every statement of every repository."""
         with translating():
-            return await self._executor.execute(statement, {"p_user_id": checked_user_id(user_id), **parameters})
+            return await self._executor.execute(
+                statement, {"p_user_id": checked_user_id(user_id), **parameters}, execution_options=_PINNED
+            )
 
     async def _fetch(self, statement: Executable, user_id: str, **parameters: Any) -> list[Read]:
         """Return the rows of `statement` as read models."""
@@ -98,12 +115,12 @@ def checked_id(id: int, *, name: str = "id") -> int:
 
 def checked_limit(limit: int) -> int:
     """Return `limit` if a page can have it; raises `InvalidInputError`."""
-    if not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
+    if type(limit) is not int or not 1 <= limit <= MAX_LIMIT:
         raise InvalidInputError(f"limit must be between 1 and {MAX_LIMIT}")
     return limit
 
 
-def _checked(adapter: TypeAdapter[Any], name: str, value: Any) -> Any:
+def _checked(adapter: TypeAdapter[Value], name: str, value: object) -> Value:
     try:
         return adapter.validate_python(value, strict=True)
     except ValidationError as error:

@@ -1,13 +1,25 @@
 """Questions about conversations."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import DateTime, bindparam, delete, func, insert, tuple_
 
+from app.db.errors import InvalidCursorError
 from app.db.models import Conversation, ConversationRead
 from app.db.models.base import MAX_BIGINT, table_of
-from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned, read
+from app.repositories.base import (
+    P_ID,
+    P_LIMIT,
+    P_PLACE,
+    P_USER_ID,
+    Repository,
+    checked_id,
+    checked_limit,
+    pinned,
+    read,
+    unseen,
+)
 from app.repositories.page import CursorFormat, Page
 
 conversation = table_of(Conversation).c
@@ -16,21 +28,21 @@ _CURSOR: Final = CursorFormat("<qq")  # microseconds since 1970, id
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _AFTER_ALL: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
-_P_UPDATED_AT: Any = bindparam("p_updated_at", type_=DateTime(timezone=True))
+_P_UPDATED_AT: Final = unseen(bindparam("p_updated_at", type_=DateTime(timezone=True)))
 _THE_ROW: Final = (conversation.user_id == P_USER_ID, conversation.id == P_ID)
 
-_CREATE: Final = insert(Conversation).values(user_id=P_USER_ID).returning(*_COLUMNS)
+_CREATE: Final = insert(table_of(Conversation)).values(user_id=P_USER_ID).returning(*_COLUMNS)
 _GET: Final = read(*_COLUMNS).where(*_THE_ROW)
 _PAGE: Final = (
     read(*_COLUMNS)
     .where(
         conversation.user_id == P_USER_ID,
-        tuple_(conversation.updated_at, conversation.id) < tuple_(_P_UPDATED_AT, P_ID),
+        tuple_(conversation.updated_at, conversation.id) < tuple_(_P_UPDATED_AT, P_PLACE),
     )
     .order_by(conversation.updated_at.desc(), conversation.id.desc())
     .limit(P_LIMIT)
 )
-_DELETE: Final = delete(Conversation).where(*_THE_ROW).returning(_COLUMNS[0])
+_DELETE: Final = delete(table_of(Conversation)).where(*_THE_ROW).returning(_COLUMNS[0])
 _COUNT: Final = read(func.count()).where(conversation.user_id == P_USER_ID)
 
 
@@ -57,8 +69,8 @@ class ConversationRepo(Repository[ConversationRead]):
 
         A conversation that becomes active while the caller pages moves to the front, and is seen there next time.
         """
-        updated_at, id = _place(after, user_id) if after else (_AFTER_ALL, MAX_BIGINT)
-        rows = await self._fetch(_PAGE, user_id, p_updated_at=updated_at, p_id=id, p_limit=checked_limit(limit) + 1)
+        updated_at, id = (_AFTER_ALL, MAX_BIGINT) if after is None else _place(after, user_id)
+        rows = await self._fetch(_PAGE, user_id, p_updated_at=updated_at, p_place=id, p_limit=checked_limit(limit) + 1)
         return Page.of(rows, limit, lambda row: _cursor(row, user_id))
 
     async def delete(self, user_id: str, id: int) -> None:
@@ -77,4 +89,7 @@ def _cursor(row: ConversationRead, user_id: str) -> str:
 
 def _place(cursor: str, user_id: str) -> tuple[datetime, int]:
     microseconds, id = _CURSOR.read(cursor, "conversation", user_id)
-    return _EPOCH + timedelta(microseconds=microseconds), id
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds), id
+    except OverflowError:  # whoever knows the format can forge a checksum, too
+        raise InvalidCursorError("the cursor is of a time that does not exist") from None

@@ -9,7 +9,16 @@ from app.db import Database
 from app.db.errors import InvalidInputError, MissingReferenceError
 from app.db.models import Conversation, Message, MessageCreate, MessageRead
 from app.db.models.base import MAX_BIGINT, table_of
-from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned, read
+from app.repositories.base import (
+    P_LIMIT,
+    P_PLACE,
+    P_USER_ID,
+    Repository,
+    checked_id,
+    checked_limit,
+    pinned,
+    read,
+)
 from app.repositories.page import CursorFormat, Page
 
 message, conversation = table_of(Message).c, table_of(Conversation).c
@@ -30,15 +39,16 @@ _THE_CONVERSATION: Final = (message.conversation_id == _P_CONVERSATION_ID, messa
 # The update takes the conversation's row lock *before* the insert draws an id: ids are in commit order. Its trigger
 # gives a time later than any before, which becomes the message's: times never run backwards, whatever the clock does.
 _touched = (
-    update(Conversation)
+    update(table_of(Conversation))
     .where(conversation.user_id == P_USER_ID, conversation.id == _P_CONVERSATION_ID)
     .values(updated_at=conversation.updated_at)
     .returning(conversation.user_id, conversation.id, conversation.updated_at)
     .cte("touched")
 )
 _FIELDS: Final = ["user_id", "conversation_id", "role", "content", "created_at"]
+# Of the table, not of the class: in a session that would be the ORM's insert, which cannot be fed from a SELECT.
 _APPEND: Final = (
-    insert(Message)
+    insert(table_of(Message))
     .from_select(_FIELDS, select(_touched.c.user_id, _touched.c.id, _P_ROLE, _P_CONTENT, _touched.c.updated_at))
     .returning(*_COLUMNS)
 )
@@ -48,7 +58,7 @@ _sent = (
     .render_derived("sent")
 )
 _APPEND_MANY: Final = (
-    insert(Message)
+    insert(table_of(Message))
     .from_select(
         _FIELDS,
         select(_touched.c.user_id, _touched.c.id, _sent.c.role, _sent.c.content, _touched.c.updated_at)
@@ -57,8 +67,19 @@ _APPEND_MANY: Final = (
     )
     .returning(*_COLUMNS)
 )
-_AFTER: Final = read(*_COLUMNS).where(*_THE_CONVERSATION, message.id > P_ID).order_by(message.id).limit(P_LIMIT)
-_BEFORE: Final = read(*_COLUMNS).where(*_THE_CONVERSATION, message.id < P_ID).order_by(message.id.desc()).limit(P_LIMIT)
+# The order of the index, forwards and backwards (see `newest_first`).
+_AFTER: Final = (
+    read(*_COLUMNS)
+    .where(*_THE_CONVERSATION, message.id > P_PLACE)
+    .order_by(message.id.asc().nulls_first())
+    .limit(P_LIMIT)
+)
+_BEFORE: Final = (
+    read(*_COLUMNS)
+    .where(*_THE_CONVERSATION, message.id < P_PLACE)
+    .order_by(message.id.desc().nulls_last())
+    .limit(P_LIMIT)
+)
 
 
 class MessageRepo(Repository[MessageRead]):
@@ -127,14 +148,14 @@ class MessageRepo(Repository[MessageRead]):
 
         ``after=page.end_cursor`` polls for what comes later and misses nothing. Raises `InvalidCursorError`.
         """
-        if after and before:
+        if after is not None and before is not None:
             raise InvalidInputError("after and before: give one of them")
         scope = ("message", user_id, conversation_id)
-        cursor = after or before
-        (place,) = _CURSOR.read(cursor, *scope) if cursor else (-MAX_BIGINT - 1,)
-        statement = _BEFORE if before else _AFTER
+        cursor = before if after is None else after
+        (place,) = (-MAX_BIGINT - 1,) if cursor is None else _CURSOR.read(cursor, *scope)
+        statement = _AFTER if before is None else _BEFORE
         rows = await self._list(statement, user_id, conversation_id, place=place, limit=checked_limit(limit) + 1)
-        return Page.of(rows, limit, lambda row: _CURSOR.write((row.id,), *scope), backwards=bool(before))
+        return Page.of(rows, limit, lambda row: _CURSOR.write((row.id,), *scope), backwards=before is not None)
 
     async def stream(self, user_id: str, conversation_id: int) -> AsyncIterator[MessageRead]:
         """Yield every message in order, 100 in memory at a time; no connection is held while the caller works."""
@@ -151,7 +172,7 @@ class MessageRepo(Repository[MessageRead]):
         self, statement: Any, user_id: str, conversation_id: int, *, place: int, limit: int
     ) -> list[MessageRead]:
         conversation_id = checked_id(conversation_id, name="conversation_id")
-        return await self._fetch(statement, user_id, p_conversation_id=conversation_id, p_id=place, p_limit=limit)
+        return await self._fetch(statement, user_id, p_conversation_id=conversation_id, p_place=place, p_limit=limit)
 
 
 def _missing(conversation_id: int) -> MissingReferenceError:

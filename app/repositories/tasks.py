@@ -8,7 +8,17 @@ from sqlalchemy import Boolean, DateTime, String, bindparam, case, delete, func,
 from app.db.errors import InvalidInputError, StaleRowError
 from app.db.models import Task, TaskCreate, TaskRead, TaskUpdate
 from app.db.models.base import MAX_BIGINT, table_of
-from app.repositories.base import P_ID, P_LIMIT, P_USER_ID, Repository, checked_id, checked_limit, pinned, read
+from app.repositories.base import (
+    P_ID,
+    P_LIMIT,
+    P_PLACE,
+    P_USER_ID,
+    Repository,
+    checked_id,
+    checked_limit,
+    pinned,
+    read,
+)
 from app.repositories.page import CursorFormat, Page
 
 task = table_of(Task).c
@@ -24,16 +34,21 @@ _THE_ROW: Final = (task.user_id == P_USER_ID, task.id == P_ID)
 _IS_COMPLETED: Final = task.completed == _P_COMPLETED
 
 _CREATE: Final = (
-    insert(Task)
+    insert(table_of(Task))
     .values(user_id=P_USER_ID, title=_P_TITLE, description=_P_DESCRIPTION, completed=_P_COMPLETED)
     .returning(*_COLUMNS)
 )
 _GET: Final = read(*_COLUMNS).where(*_THE_ROW)
-_PAGE: Final = read(*_COLUMNS).where(task.user_id == P_USER_ID, task.id < P_ID).order_by(task.id.desc()).limit(P_LIMIT)
+_PAGE: Final = (
+    read(*_COLUMNS)
+    .where(task.user_id == P_USER_ID, task.id < P_PLACE)
+    .order_by(task.id.desc().nulls_last())  # as the index says (see `newest_first`)
+    .limit(P_LIMIT)
+)
 _PAGE_BY_COMPLETED: Final = _PAGE.where(_IS_COMPLETED)
 # No clock here: the trigger sets the time, and a volatile function in an UPDATE cannot be sharded.
 _UPDATE: Final = (
-    update(Task)
+    update(table_of(Task))
     .where(*_THE_ROW)
     .values(
         title=func.coalesce(_P_TITLE, task.title),
@@ -48,7 +63,7 @@ _there = select(task.id).where(*_THE_ROW).exists().label("there")
 _UPDATE_UNCHANGED: Final = select(_there, *_updated.c).select_from(
     select(literal(1)).subquery("always").outerjoin(_updated, true())
 )
-_DELETE: Final = delete(Task).where(*_THE_ROW).returning(pinned(Task, TaskRead)[0])
+_DELETE: Final = delete(table_of(Task)).where(*_THE_ROW).returning(_COLUMNS[0])
 _COUNT: Final = read(func.count()).where(task.user_id == P_USER_ID)
 _COUNT_BY_COMPLETED: Final = _COUNT.where(_IS_COMPLETED)
 
@@ -77,8 +92,8 @@ class TaskRepo(Repository[TaskRead]):
     ) -> Page[TaskRead]:
         """Return at most `limit` tasks (1 to 1000), newest first; raises `InvalidCursorError`."""
         scope = ("task", user_id, completed)
-        (below,) = _CURSOR.read(after, *scope) if after else (MAX_BIGINT,)
-        parameters = {"p_id": below, "p_limit": checked_limit(limit) + 1}
+        (below,) = (MAX_BIGINT,) if after is None else _CURSOR.read(after, *scope)
+        parameters = {"p_place": below, "p_limit": checked_limit(limit) + 1}
         if completed is None:
             rows = await self._fetch(_PAGE, user_id, **parameters)
         else:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Identity,
     String,
     Table,
+    TextClause,
     event,
     text,
 )
@@ -80,6 +81,15 @@ def owner() -> Any:
     return Field(sa_column=Column(String(255), nullable=False))
 
 
+def newest_first() -> TextClause:
+    """Return how `id` stands in an index that serves pages.
+
+    ``nulls last``, though no id is null: the order must not be the primary key's too. Where a user has many of the
+    rows, the planner walks the primary key through everybody's instead (measured: 1,020 rows for a page of 50).
+    """
+    return text("id desc nulls last")
+
+
 def owner_not_empty() -> CheckConstraint:
     """Return the check that goes with `owner`."""
     return CheckConstraint("user_id <> ''", name="user_id_not_empty")
@@ -116,5 +126,5 @@ def touch_on_update(model: type[SQLModel]) -> None:
     trigger = f"""
 create trigger set_updated_at before update on {table_of(model).name}
 for each row execute function set_updated_at()"""
-    event.listen(table_of(model), "after_create", DDL(_SET_UPDATED_AT))
-    event.listen(table_of(model), "after_create", DDL(trigger))
+    event.listen(table_of(model), "after_create", DDL(_SET_UPDATED_AT))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves DDL without types
+    event.listen(table_of(model), "after_create", DDL(trigger))  # type: ignore[no-untyped-call]  # likewise

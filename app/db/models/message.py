@@ -8,7 +8,16 @@ from pydantic import AfterValidator
 from sqlalchemy import BigInteger, CheckConstraint, Column, Enum, ForeignKeyConstraint, Index, Text
 from sqlmodel import Field, Relationship, SQLModel
 
-from app.db.models.base import InputModel, ReadModel, Storable, owner, owner_not_empty, row_id, set_by_database
+from app.db.models.base import (
+    InputModel,
+    ReadModel,
+    Storable,
+    newest_first,
+    owner,
+    owner_not_empty,
+    row_id,
+    set_by_database,
+)
 from app.db.models.conversation import Conversation
 
 # FAULTS: 100 MB took 2 s and 764 MB of memory, 1.1 GB ended the connection in a way that looks worth a retry.
@@ -41,7 +50,7 @@ class Message(SQLModel, table=True):
             ["user_id", "conversation_id"], ["conversation.user_id", "conversation.id"], ondelete="CASCADE"
         ),
         # Three columns: with two the planner reads the whole conversation for a page (DESIGN, Schema).
-        Index(None, "conversation_id", "user_id", "id"),
+        Index("ix_message_conversation_id_user_id_id", "conversation_id", "user_id", newest_first()),
         Index(None, "user_id", "id"),
     )
     __mapper_args__: ClassVar[dict[str, bool]] = {"eager_defaults": True}

@@ -12,6 +12,7 @@ from app.db.models.base import (
     NotBlank,
     ReadModel,
     Storable,
+    newest_first,
     owner,
     owner_not_empty,
     row_id,
@@ -30,8 +31,8 @@ class Task(SQLModel, table=True):
     __table_args__ = (
         owner_not_empty(),
         CheckConstraint(r"title ~ '\S'", name="title_not_blank"),
-        Index(None, "user_id", "id"),
-        Index(None, "user_id", "completed", "id"),
+        Index("ix_task_user_id_id", "user_id", newest_first()),
+        Index("ix_task_user_id_completed_id", "user_id", "completed", newest_first()),
     )
     __mapper_args__: ClassVar[dict[str, bool]] = {"eager_defaults": True}
 

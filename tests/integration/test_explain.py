@@ -1,0 +1,70 @@
+"""`explain` says what PostgreSQL does, and leaves nothing behind."""
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+from sqlalchemy import insert, select, text
+
+from app.db import Database
+from app.db.errors import ConfigurationError, InvalidInputError
+from app.db.models import Task
+from app.db.plan import Plan, explain
+from app.repositories import TaskRepo
+
+
+async def test_a_plan_without_execution_knows_only_its_shape(db: Database) -> None:
+    """Nothing is measured, so nothing is claimed."""
+    async with db.engine.connect() as connection:
+        plan = await explain(connection, "select * from task where id = :id", {"id": 1})
+    assert plan == Plan(nodes=("Index Scan",), indexes=("pk_task",))
+    assert (plan.rows_read, plan.buffers, plan.execution_ms) == (None, None, None)
+
+
+async def test_an_executed_plan_counts_what_it_read(db: Database) -> None:
+    """In all loops, and what a filter threw away, too."""
+    async with db.engine.begin() as connection:
+        await connection.execute(text("create temporary table note as select n from generate_series(1, 30) n"))
+        scan = await explain(connection, "select n from note where n = :n", {"n": 1}, analyze=True)
+        each = "select (select max(n) from note where n > o - o) from generate_series(1, 4) o"
+        loops = await explain(connection, each, analyze=True)
+    assert (scan.nodes, scan.rows_read) == (("Seq Scan",), 30)
+    assert loops.rows_read == 4 * 30
+    assert scan.buffers is not None
+    assert scan.execution_ms is not None
+
+
+async def test_a_write_that_was_explained_did_not_happen(db: Database, user_id: str) -> None:
+    """On a connection of its own, and within the caller's transaction, which goes on."""
+    write = insert(Task).values(user_id=user_id, title="explained").returning(Task.id)  # type: ignore[arg-type]
+    async with db.engine.connect() as connection:
+        assert "ModifyTable" in (await explain(connection, write, analyze=True)).nodes
+        assert not connection.in_transaction()
+    async with db.engine.begin() as connection:
+        await connection.execute(insert(Task).values(user_id=user_id, title="kept"))
+        await explain(connection, write, analyze=True)
+    assert [task.title for task in (await TaskRepo(db).list_page(user_id)).items] == ["kept"]
+
+
+async def test_a_connection_that_cannot_roll_back_is_refused(db: Database, user_id: str) -> None:
+    """In AUTOCOMMIT the write would stay."""
+    async with db.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        with pytest.raises(InvalidInputError, match="AUTOCOMMIT"):
+            await explain(connection, insert(Task).values(user_id=user_id, title="x"), analyze=True)
+        assert await explain(connection, select(Task.id)) is not None  # type: ignore[call-overload]
+
+
+async def test_a_statement_that_fails_raises_ours_and_spares_the_transaction(db: Database, user_id: str) -> None:
+    """The caller's transaction can go on after the mistake."""
+    async with db.engine.begin() as connection:
+        await connection.execute(insert(Task).values(user_id=user_id, title="kept"))
+        with pytest.raises(ConfigurationError):
+            await explain(connection, "select * from nowhere", analyze=True)
+    assert await TaskRepo(db).count(user_id) == 1
+
+
+def test_a_plan_cannot_be_changed() -> None:
+    """It is what was found."""
+    plan = Plan(nodes=(), indexes=())
+    with pytest.raises(FrozenInstanceError):
+        plan.rows_read = 1  # type: ignore[misc]

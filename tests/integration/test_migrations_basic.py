@@ -1,0 +1,135 @@
+"""Up, down and up again: from the command line, in-process, and as SQL for somebody else to run."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from app.db import Database, DatabaseSettings
+from app.db.migrations import check, downgrade, upgrade
+from app.db.models import MessageCreate, TaskCreate
+from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+from tests.support.catalog import describe
+
+ROOT = Path(__file__).resolve().parents[2]
+MakeDatabase = Callable[[], Awaitable[str]]
+
+
+def alembic(*arguments: str, folder: Path, url: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder that has no `.env`, with `DATABASE_URL` or without."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "alembic", "-c", str(ROOT / "alembic.ini"), *arguments],
+        cwd=folder,
+        env=environ | ({"DATABASE_URL": url} if url else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def test_an_empty_database_is_ready_within_5_seconds(make_database: MakeDatabase) -> None:
+    """The specification allows 30."""
+    url = await make_database()
+    began = time.perf_counter()
+    async with Database(DatabaseSettings(url=url)) as db:
+        await upgrade(db.engine)
+    assert time.perf_counter() - began < 5
+
+
+async def test_up_down_and_up_again_with_rows_in_the_tables(make_database: MakeDatabase, user_id: str) -> None:
+    """Base is empty, head is head, and nothing of the first time is in the way of the second."""
+    async with Database(DatabaseSettings(url=await make_database())) as db:
+        await upgrade(db.engine)
+        at_head = await describe(db)
+        await TaskRepo(db).create(user_id, TaskCreate(title="x"))
+        conversation = await ConversationRepo(db).create(user_id)
+        await MessageRepo(db).append(user_id, conversation.id, MessageCreate(role="user", content="x"))
+        await downgrade(db.engine, "base")
+        assert await describe(db) == {}
+        await upgrade(db.engine)
+        assert await describe(db) == at_head
+        await check(db.engine)
+        assert await TaskRepo(db).count(user_id) == 0
+
+
+async def test_upgrading_twice_is_upgrading_once(make_database: MakeDatabase, user_id: str) -> None:
+    """Each instance of an application may do it as it starts; the rows stay."""
+    async with Database(DatabaseSettings(url=await make_database())) as db:
+        await upgrade(db.engine)
+        task = await TaskRepo(db).create(user_id, TaskCreate(title="x"))
+        await upgrade(db.engine)
+        assert await TaskRepo(db).get(user_id, task.id) == task
+
+
+async def test_the_command_line_upgrades_checks_and_downgrades(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """From any folder, on `DATABASE_URL`; a failing check has an exit status."""
+    url = await make_database()
+    for arguments in (("upgrade", "head"), ("check",), ("downgrade", "base")):
+        ran = await asyncio.to_thread(alembic, *arguments, folder=tmp_path, url=url)
+        assert ran.returncode == 0, ran.stderr
+    behind = await asyncio.to_thread(alembic, "check", folder=tmp_path, url=url)
+    assert behind.returncode != 0
+    async with Database(DatabaseSettings(url=url)) as db:
+        assert await describe(db) == {}
+
+
+async def test_the_sql_for_somebody_else_needs_no_database_and_does_the_same(
+    make_database: MakeDatabase, db: Database, tmp_path: Path
+) -> None:
+    """`upgrade head --sql` and `downgrade head:base --sql` print what can be run as it is."""
+    up = await asyncio.to_thread(alembic, "upgrade", "head", "--sql", folder=tmp_path)
+    down = await asyncio.to_thread(alembic, "downgrade", "head:base", "--sql", folder=tmp_path)
+    assert (up.returncode, down.returncode) == (0, 0), up.stderr + down.stderr
+    async with Database(DatabaseSettings(url=await make_database())) as other, other.engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver
+        await driver.execute(up.stdout)
+        assert await describe(other) == await describe(db)
+        await driver.execute(down.stdout)
+        assert await describe(other) == {}
+
+
+def test_without_a_url_the_command_says_what_to_set(tmp_path: Path) -> None:
+    """No traceback: a sentence that names the variable."""
+    ran = alembic("upgrade", "head", folder=tmp_path)
+    assert ran.returncode != 0
+    assert "Set DATABASE_URL" in ran.stderr + ran.stdout
+    assert "Traceback" not in ran.stderr
+
+
+async def test_a_url_is_taken_from_the_config_inside_a_running_loop(make_database: MakeDatabase) -> None:
+    """Alembic's commands are synchronous, and the caller may stand in a loop, or in none."""
+    url = await make_database()
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = url
+    command.upgrade(config, "head")
+    await asyncio.to_thread(command.check, config)
+    async with Database(DatabaseSettings(url=url)) as db:
+        assert await describe(db)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_a_connection_is_taken_from_the_config(make_database: MakeDatabase, *, keep: bool) -> None:
+    """What it does belongs to the caller's transaction: with it, it stays or goes."""
+    config = Config(ROOT / "alembic.ini")
+
+    def run(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+    async with Database(DatabaseSettings(url=await make_database())) as db:
+        async with db.engine.connect() as connection, connection.begin() as transaction:
+            await connection.run_sync(run)
+            assert (await connection.execute(text("select count(*) from task"))).scalar_one() == 0
+            if not keep:
+                await transaction.rollback()
+        assert bool(await describe(db)) is keep

@@ -1,0 +1,75 @@
+"""Order is true: who polls after a cursor misses nothing and sees nothing twice."""
+
+import asyncio
+from contextlib import suppress
+
+from app.db import Database
+from app.db.models import MessageCreate, MessageRead
+from app.repositories import ConversationRepo, MessageRepo
+
+WRITERS, EACH = 20, 25
+
+
+async def _poll(messages: MessageRepo, user_id: str, conversation_id: int, *, expected: int) -> list[MessageRead]:
+    seen: list[MessageRead] = []
+    cursor: str | None = None
+    while len(seen) < expected:
+        page = await messages.list_page(user_id, conversation_id, limit=7, after=cursor)
+        seen += page.items
+        cursor = page.end_cursor or cursor
+    return seen
+
+
+async def test_a_reader_sees_every_message_of_20_writers_once_and_in_order(db: Database, user_id: str) -> None:
+    """Ids in commit order, times that never run backwards, each writer's own messages in its own order."""
+    conversation = await ConversationRepo(db).create(user_id)
+    messages = MessageRepo(db)
+
+    async def write(writer: int) -> None:
+        for n in range(EACH):
+            data = MessageCreate(role="user", content=f"{writer}:{n}")
+            if n % 3 == 0:  # in transactions of the writer's own, too, which stay open for a while
+                async with db.transaction() as session:
+                    await MessageRepo(session).append(user_id, conversation.id, data)
+                    await asyncio.sleep(0.001)
+            else:
+                await messages.append(user_id, conversation.id, data)
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        reader = group.create_task(_poll(messages, user_id, conversation.id, expected=WRITERS * EACH))
+        for writer in range(WRITERS):
+            group.create_task(write(writer))
+
+    seen = reader.result()
+    assert seen == [message async for message in messages.stream(user_id, conversation.id)]
+    assert [message.id for message in seen] == sorted({message.id for message in seen})
+    assert [message.created_at for message in seen] == sorted({message.created_at for message in seen})
+    for writer in range(WRITERS):
+        own = [message.content for message in seen if message.content.startswith(f"{writer}:")]
+        assert own == [f"{writer}:{n}" for n in range(EACH)]
+
+
+async def test_an_append_that_was_undone_leaves_no_gap_that_fills_later(db: Database, user_id: str) -> None:
+    """The next writer waits for it, so an id that a reader has passed never appears."""
+    conversation = await ConversationRepo(db).create(user_id)
+    messages = MessageRepo(db)
+    data = MessageCreate(role="user", content="x")
+    with suppress(KeyError):
+        async with db.transaction() as session:
+            undone = await MessageRepo(session).append(user_id, conversation.id, data)
+            waiting = asyncio.create_task(messages.append(user_id, conversation.id, data))
+            await asyncio.sleep(0.05)
+            assert not waiting.done()
+            raise KeyError
+    kept = await waiting
+    assert kept.id > undone.id
+    assert await messages.latest(user_id, conversation.id) == [kept]
+
+
+async def test_writers_of_other_conversations_do_not_wait(db: Database, user_id: str) -> None:
+    """The order of one conversation costs no other one anything."""
+    conversations, data = ConversationRepo(db), MessageCreate(role="user", content="x")
+    busy, free = await conversations.create(user_id), await conversations.create(user_id)
+    async with db.transaction() as session, asyncio.timeout(5):
+        await MessageRepo(session).append(user_id, busy.id, data)
+        await MessageRepo(db).append(user_id, free.id, data)

@@ -1,0 +1,112 @@
+"""20 sessions at once work, and those who come later wait and are served."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database
+from app.db.models import MessageCreate, Task, TaskCreate, TaskUpdate
+from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+
+NEW = TaskCreate(title="x")
+PID = text("select pg_backend_pid() from pg_sleep(0.005)")
+
+
+async def _in_session(db: Database) -> int:
+    async with db.sessionmaker() as session:
+        return int((await session.execute(PID)).scalar_one())
+
+
+async def _in_transaction(db: Database) -> int:
+    async with db.transaction() as session:
+        return int((await session.execute(PID)).scalar_one())
+
+
+async def _alone(db: Database) -> int:
+    return int((await db.execute(PID)).scalar_one())
+
+
+@pytest.mark.parametrize("open_one", ["sessionmaker", "transaction"])
+async def test_20_sessions_are_open_at_once(db: Database, user_id: str, open_one: str) -> None:
+    """Each has a connection of its own and an open transaction, and none finishes before all have begun."""
+    together = asyncio.Barrier(20)
+
+    async def work() -> int:
+        async with db.sessionmaker.begin() if open_one == "sessionmaker" else db.transaction() as session:
+            session.add(Task(user_id=user_id, title="x"))
+            await session.flush()
+            await together.wait()
+            return int((await session.execute(text("select pg_backend_pid()"))).scalar_one())
+
+    async with asyncio.timeout(10):
+        connections = await asyncio.gather(*(work() for _ in range(20)))
+    assert len(set(connections)) == 20
+    assert await TaskRepo(db).count(user_id) == 20
+
+
+@pytest.mark.parametrize("call", [_in_session, _in_transaction, _alone], ids=["sessionmaker", "transaction", "execute"])
+async def test_200_callers_are_served_by_20_connections(
+    db: Database, call: Callable[[Database], Awaitable[int]]
+) -> None:
+    """The 21st to 200th wait; afterwards nothing is in use and nobody waits."""
+    connections = await asyncio.gather(*(call(db) for _ in range(200)))
+    assert len(connections) == 200
+    assert len(set(connections)) == 20
+    assert (db.pool_status().in_use, db.pool_status().waiting) == (0, 0)
+
+
+async def test_200_callers_of_repositories_are_served(db: Database, user_id: str) -> None:
+    """Each writes and reads its own."""
+    tasks = TaskRepo(db)
+
+    async def work(n: int) -> None:
+        task = await tasks.create(user_id, TaskCreate(title=str(n)))
+        assert (await tasks.get(user_id, task.id)).title == str(n)
+
+    await asyncio.gather(*(work(n) for n in range(200)))
+    assert await tasks.count(user_id) == 200
+
+
+async def test_calls_in_a_transaction_happen_together_or_not_at_all(db: Database, user_id: str) -> None:
+    """Repositories of one session, and the session's own objects, are one unit."""
+
+    async def work(*, fail: bool) -> None:
+        async with db.transaction() as session:
+            task = await TaskRepo(session).create(user_id, NEW)
+            await TaskRepo(session).update(user_id, task.id, TaskUpdate(completed=True))
+            conversation = await ConversationRepo(session).create(user_id)
+            await MessageRepo(session).append(user_id, conversation.id, MessageCreate(role="user", content="hi"))
+            session.add(Task(user_id=user_id, title="y"))
+            assert await TaskRepo(session).count(user_id, completed=False) == 1
+            if fail:
+                raise KeyError(user_id)
+
+    with pytest.raises(KeyError):
+        await work(fail=True)
+    assert (await TaskRepo(db).count(user_id), await ConversationRepo(db).count(user_id)) == (0, 0)
+    await work(fail=False)
+    assert (await TaskRepo(db).count(user_id), await ConversationRepo(db).count(user_id)) == (2, 1)
+
+
+async def test_every_method_works_in_a_transaction(db: Database, user_id: str) -> None:
+    """A repository on a session answers as one on a `Database` does."""
+    async with db.transaction() as session:
+        tasks, conversations, messages = TaskRepo(session), ConversationRepo(session), MessageRepo(session)
+        task = await tasks.create(user_id, NEW)
+        assert await tasks.get(user_id, task.id) == await tasks.get_or_none(user_id, task.id) == task
+        changed = await tasks.update(user_id, task.id, TaskUpdate(title="y"), expected_updated_at=task.updated_at)
+        assert (await tasks.list_page(user_id)).items == [changed]
+        assert (await tasks.list_page(user_id, completed=True)).items == []
+        await tasks.delete(user_id, task.id)
+        conversation = await conversations.create(user_id)
+        assert await conversations.get(user_id, conversation.id) == conversation
+        sent = [MessageCreate(role="user", content="1"), MessageCreate(role="assistant", content="2")]
+        appended = await messages.append_many(user_id, conversation.id, sent)
+        assert await messages.latest(user_id, conversation.id) == appended
+        assert [message async for message in messages.stream(user_id, conversation.id)] == appended
+        assert (await messages.list_page(user_id, conversation.id)).items == appended
+        assert [row.id for row in (await conversations.list_page(user_id)).items] == [conversation.id]
+        await conversations.delete(user_id, conversation.id)
+        assert await conversations.count(user_id) == 0

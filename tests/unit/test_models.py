@@ -1,0 +1,95 @@
+"""What the models refuse, with the field's name; what they let through; that what they return cannot change."""
+
+import time
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from app.db.models import MessageCreate, Role, TaskCreate, TaskRead, TaskUpdate
+
+EMOJI = "\N{PARTY POPPER}"
+TOO_LARGE = 100_000_000
+WRONG_INPUT = {
+    "title of 201 characters": (TaskCreate, "title", {"title": "x" * 201}),
+    "empty title": (TaskCreate, "title", {"title": ""}),
+    "blank title": (TaskCreate, "title", {"title": " \t\n"}),
+    "title with NUL": (TaskCreate, "title", {"title": "a\x00b"}),
+    "title with a lone surrogate": (TaskCreate, "title", {"title": "a\ud800b"}),
+    "title that is no text": (TaskCreate, "title", {"title": 7}),
+    "no title": (TaskCreate, "title", {}),
+    "description of 1001 characters": (TaskCreate, "description", {"title": "x", "description": "x" * 1001}),
+    "description with NUL": (TaskCreate, "description", {"title": "x", "description": "\x00"}),
+    "description with a lone surrogate": (TaskCreate, "description", {"title": "x", "description": "\udfff"}),
+    "completed set to null": (TaskCreate, "completed", {"title": "x", "completed": None}),
+    "a field that tasks do not have": (TaskCreate, "colour", {"title": "x", "colour": "red"}),
+    "an owner among the fields": (TaskCreate, "user_id", {"title": "x", "user_id": "eve"}),
+    "update to 201 characters": (TaskUpdate, "title", {"title": "x" * 201}),
+    "update to a blank title": (TaskUpdate, "title", {"title": " "}),
+    "update of the title to null": (TaskUpdate, "title", {"title": None}),
+    "update of completed to null": (TaskUpdate, "completed", {"completed": None}),
+    "update to 1001 characters": (TaskUpdate, "description", {"description": "x" * 1001}),
+    "update of the id": (TaskUpdate, "id", {"id": 1}),
+    "unknown role": (MessageCreate, "role", {"role": "system", "content": "x"}),
+    "no role": (MessageCreate, "role", {"content": "x"}),
+    "content with NUL": (MessageCreate, "content", {"role": "user", "content": "\x00"}),
+    "content with a lone surrogate": (MessageCreate, "content", {"role": "user", "content": "\udc00"}),
+    "no content": (MessageCreate, "content", {"role": "user"}),
+}
+
+
+@pytest.mark.parametrize(("model", "field", "values"), WRONG_INPUT.values(), ids=WRONG_INPUT)
+def test_wrong_input_is_refused_by_a_message_that_names_the_field(
+    model: type[BaseModel], field: str, values: dict[str, Any]
+) -> None:
+    """One error, about that field, without the value in its text."""
+    with pytest.raises(ValidationError) as refused:
+        model(**values)
+    assert [error["loc"] for error in refused.value.errors()] == [(field,)]
+    assert f"\n{field}\n" in str(refused.value)
+    assert "input_value" not in str(refused.value)
+
+
+def test_the_longest_values_are_allowed() -> None:
+    """Lengths are counted in characters, as the database counts them: 200 emoji are 800 bytes."""
+    task = TaskCreate(title=EMOJI * 200, description=EMOJI * 1000)
+    assert (len(task.title), len(task.description)) == (200, 1000)
+
+
+@pytest.mark.parametrize("character", ["x", EMOJI], ids=["one byte", "four bytes"])
+def test_content_from_100_mb_on_is_refused_at_once(character: str) -> None:
+    """The limit is in bytes of UTF-8; nothing was sent, nobody waited."""
+    largest = character * (TOO_LARGE // len(character.encode()))
+    began = time.perf_counter()
+    with pytest.raises(ValidationError, match=r"content\n.*must be shorter than 100,000,000 bytes"):
+        MessageCreate(role="user", content=largest)
+    assert time.perf_counter() - began < 2
+    assert MessageCreate(role="user", content=largest[:-1]).content == largest[:-1]
+
+
+def test_empty_content_is_a_message() -> None:
+    """An assistant may have nothing to say; only a task's title must say something."""
+    assert MessageCreate(role=Role.ASSISTANT, content="").content == ""
+
+
+def test_an_update_tells_what_is_left_out_from_what_is_set_to_null() -> None:
+    """Only the fields that the caller named are set."""
+    assert TaskUpdate().model_fields_set == set()
+    assert TaskUpdate(description=None).model_fields_set == {"description"}
+
+
+def test_a_read_model_cannot_be_assigned_to() -> None:
+    """What a repository returned stays as it was read."""
+    now = "2026-01-01T00:00:00Z"
+    values = {"user_id": "ada", "title": "x", "description": None, "completed": False}
+    task = TaskRead(id=1, created_at=now, updated_at=now, **values)
+    for field in TaskRead.model_fields:
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(task, field, None)
+
+
+def test_a_read_model_trusts_the_database() -> None:
+    """A later migration may allow longer titles; code that runs today must be able to read them."""
+    now = "2026-01-01T00:00:00Z"
+    values = {"user_id": "ada", "title": "x" * 500, "description": None, "completed": False}
+    assert len(TaskRead(id=1, created_at=now, updated_at=now, **values).title) == 500

@@ -1,0 +1,136 @@
+"""What holds for every statement of every repository, whoever adds the next one."""
+
+import re
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    Cast,
+    Column,
+    Delete,
+    Exists,
+    Insert,
+    Join,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    cast,
+    or_,
+    select,
+)
+from sqlalchemy.sql import operators, visitors
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause
+
+from app.db.models import Task
+from app.db.models.base import table_of
+from app.repositories.base import P_USER_ID
+from tests.support.statements import all_statements
+
+task = table_of(Task).c
+STATEMENTS = all_statements()
+
+
+@pytest.fixture(params=STATEMENTS.values(), ids=STATEMENTS)
+def statement(request: pytest.FixtureRequest) -> Any:
+    """Give each statement in turn."""
+    return request.param
+
+
+def _conjuncts(criterion: Any) -> list[Any]:
+    if isinstance(criterion, BooleanClauseList) and criterion.operator is operators.and_:
+        return [part for clause in criterion.clauses for part in _conjuncts(clause)]
+    return [criterion]
+
+
+def _names_the_user(criterion: Any, table: Table) -> bool:
+    return any(
+        isinstance(part, BinaryExpression)
+        and part.operator is operators.eq
+        and part.left is table.c.user_id
+        and isinstance(part.right, BindParameter)
+        and part.right.key == P_USER_ID.key
+        for part in _conjuncts(criterion)
+    )
+
+
+def _tables(source: Any) -> list[Table]:
+    """Return the tables of a FROM; a subquery or a CTE is a part of its own."""
+    if isinstance(source, Join):
+        return _tables(source.left) + _tables(source.right)
+    return [source] if isinstance(source, Table) else []
+
+
+def _unscoped(statement: Any) -> list[str]:
+    """Return the tables that some part of `statement` reads or changes without ``user_id = :p_user_id``."""
+    found = []
+    for part in visitors.iterate(statement):
+        if isinstance(part, Select):
+            sources = part.get_final_froms()
+        elif isinstance(part, Update | Delete):
+            sources = [part.table]
+        else:
+            continue
+        tables = [table for source in sources for table in _tables(source)]
+        found += [table.name for table in tables if not _names_the_user(part.whereclause, table)]
+    return found
+
+
+def _is_bare(element: Any) -> bool:
+    """Whether the type of a result's column is the type that some table's column happens to have."""
+    if isinstance(element, Cast | Exists):
+        return False
+    if isinstance(element, Column) and isinstance(element.table, Table):
+        return True
+    of_a_cte = isinstance(element, ColumnClause) and element.table is not None
+    parts = element.base_columns - {element} if of_a_cte else element.get_children()
+    return any(map(_is_bare, parts))
+
+
+def test_every_table_is_asked_only_for_rows_of_the_user(statement: Any) -> None:
+    """`user_id = :p_user_id` must hold, next to whatever else does, in each part of the statement."""
+    assert _unscoped(statement) == []
+
+
+def test_a_new_row_is_the_users() -> None:
+    """An insert takes `user_id` from the argument, or from a row that was found by it."""
+    inserts = [statement for statement in STATEMENTS.values() if isinstance(statement, Insert)]
+    assert inserts
+    for statement in inserts:
+        taken = re.search(r"INSERT INTO \w+ \(user_id\b[^)]*\) (VALUES|SELECT) \(?(\S+?)[,)]", str(statement))
+        assert taken
+        assert taken[2] == ":p_user_id" if taken[1] == "VALUES" else taken[2].endswith(".user_id")
+
+
+def test_every_result_pins_its_types(statement: Any) -> None:
+    """A column that is retyped while the process runs is still read right (promise 12)."""
+    columns = list(statement.exported_columns)
+    assert columns
+    assert [column.name for column in columns if _is_bare(column)] == []
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        None,
+        task.id == P_USER_ID,
+        task.user_id == bindparam("p_id"),
+        task.user_id != P_USER_ID,
+        or_(task.user_id == P_USER_ID, task.completed),
+        and_(task.completed, or_(task.user_id == P_USER_ID, task.id == 1)),
+    ],
+)
+def test_a_statement_without_the_user_would_be_noticed(criterion: Any) -> None:
+    """The check above sees what it is for, also inside a CTE."""
+    careless = select(task.id) if criterion is None else select(task.id).where(criterion)
+    assert _unscoped(careless) == ["task"]
+    assert _unscoped(select(careless.cte().c.id)) == ["task"]
+
+
+def test_a_bare_column_would_be_noticed() -> None:
+    """Likewise, also behind a label and out of a CTE."""
+    bare = select(task.title.label("title"))
+    for careless in (bare, select(bare.cte().c.title), select(task.id + 1)):
+        assert all(map(_is_bare, careless.exported_columns))
+    assert not any(map(_is_bare, select(cast(task.title, task.title.type).label("title")).exported_columns))
