@@ -59,6 +59,10 @@ class LeanDialect(PGDialect_asyncpg):
         finally:
             holder.running, holder.ended = False, time.monotonic()
 
+    def reset_isolation_level(self, dbapi_connection: Any) -> None:
+        """Go back to what the server's own settings say, instead of naming READ COMMITTED in each BEGIN."""
+        dbapi_connection.set_isolation_level(None)
+
     def on_connect(self) -> None:
         """Install nothing."""
         return

@@ -76,8 +76,9 @@ class FairPool(Pool):
         """Close the connections that are idle."""
         if self._watch:
             self._watch.cancel()
-        while self._idle:
-            self._idle.pop()[0].close()
+        idle: list[Any] = [record.driver_connection for record, _ in self._idle]
+        self._idle.clear()
+        await_only(self._say_goodbye([driver for driver in idle if driver is not None]))
 
     def _do_get(self) -> ConnectionPoolEntry:
         self._stay_home()
@@ -122,6 +123,13 @@ class FairPool(Pool):
         except DRIVER_ERRORS:
             return False
         return True
+
+    async def _say_goodbye(self, drivers: list[Any]) -> None:
+        """Close all at once: one by one, a network that is gone would cost a timeout for each."""
+        closing = (driver.close(timeout=self._settings.ping_timeout_seconds) for driver in drivers)
+        for driver, error in zip(drivers, await asyncio.gather(*closing, return_exceptions=True), strict=True):
+            if error is not None:
+                driver.terminate()
 
     async def _wait_in_line(self) -> None:
         self._waiting += 1

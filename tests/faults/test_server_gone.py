@@ -2,11 +2,8 @@
 
 import asyncio
 import logging
-import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import AsyncIterator
 from typing import Literal
 
 import pytest
@@ -15,32 +12,15 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.embedded import EmbeddedPostgres
 from app.db.errors import OutcomeUnknownError, TransientError, UnavailableError
-from app.db.migrations import upgrade
 from app.db.models import TaskCreate
 from app.repositories import TaskRepo
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[EmbeddedPostgres]:
-    """Run a server that these tests may stop and start: its data and its address stay."""
-    with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        with EmbeddedPostgres(Path(folder) / "server", settings={"fsync": "off"}, port=_free_port()) as server:
-            yield server
-
-
 @pytest.fixture
-async def gone_db(own_server: EmbeddedPostgres) -> AsyncIterator[Database]:
+async def gone_db(migrated_server: EmbeddedPostgres) -> AsyncIterator[Database]:
     """Open a migrated database on it, with a deadline of five seconds."""
-    own_server.start()
-    settings = DatabaseSettings(url=own_server.tcp_url() + "?sslmode=disable", retry_seconds=5)
+    settings = DatabaseSettings(url=migrated_server.tcp_url() + "?sslmode=disable", retry_seconds=5)
     async with Database(settings) as db:
-        await upgrade(db.engine)
         yield db
 
 
@@ -76,9 +56,7 @@ async def test_a_read_in_flight_is_repeated(gone_db: Database, own_server: Embed
 
 async def test_a_write_in_flight_is_unknown(gone_db: Database, own_server: EmbeddedPostgres, user_id: str) -> None:
     """A write whose session is ended in mid-statement is not repeated, and not called failed."""
-    slow = text(
-        "insert into task (user_id, title) select cast(:user_id as varchar), 'Slow' from pg_sleep(0.5)"
-    )
+    slow = text("insert into task (user_id, title) select cast(:user_id as varchar), 'Slow' from pg_sleep(0.5)")
     writing = asyncio.create_task(gone_db.execute(slow, {"user_id": user_id}))
     await asyncio.sleep(0.2)
     await _end_all_sessions(own_server)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from sqlalchemy import text
 
-from app.db import Database
+from app.db import Database, DatabaseSettings
 from app.db.models import MessageCreate, Task, TaskCreate, TaskUpdate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
@@ -110,3 +110,11 @@ async def test_every_method_works_in_a_transaction(db: Database, user_id: str) -
         assert [row.id for row in (await conversations.list_page(user_id)).items] == [conversation.id]
         await conversations.delete(user_id, conversation.id)
         assert await conversations.count(user_id) == 0
+
+
+async def test_a_transaction_has_the_servers_default_isolation(migrated_url: str) -> None:
+    """Also on a connection that a single call has used before: its AUTOCOMMIT leaves nothing behind."""
+    async with Database(DatabaseSettings(url=migrated_url, pool_size=1)) as db:
+        await db.execute(text("set default_transaction_isolation = 'serializable'"))
+        async with db.transaction() as session:
+            assert (await session.execute(text("show transaction_isolation"))).scalar_one() == "serializable"

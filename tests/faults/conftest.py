@@ -1,0 +1,127 @@
+"""A server that may be broken, a proxy in front of it, and the four kinds of call that are made meanwhile."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Database, DatabaseSettings
+from app.db.embedded import EmbeddedPostgres
+from app.db.errors import DataAccessError
+from app.db.migrations import upgrade
+from app.db.models import TaskCreate
+from app.repositories import TaskRepo
+from tests.support.proxy import FaultProxy
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[EmbeddedPostgres]:
+    """Run a server that tests may stop and start: its data and its address stay."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        settings = {"fsync": "off", "max_connections": "60"}
+        with EmbeddedPostgres(Path(folder) / "server", settings=settings, port=port) as server:
+            yield server
+
+
+@pytest.fixture
+async def migrated_server(own_server: EmbeddedPostgres) -> EmbeddedPostgres:
+    """Give that server, running and at head."""
+    own_server.start()
+    async with Database(DatabaseSettings(url=own_server.url())) as db:
+        await upgrade(db.engine)
+    return own_server
+
+
+@dataclass
+class Lab:
+    """The server, the proxy in front of it, and a Database that goes through the proxy."""
+
+    server: EmbeddedPostgres
+    proxy: FaultProxy
+    admin: Database
+    db: Database
+    user_id: str
+
+    async def end_sessions(self) -> None:
+        """Have the server end every session but the admin's, as when it scales to zero."""
+        ended = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lab'"
+        await self.admin.execute(text(ended))
+        await asyncio.sleep(0.1)
+
+    async def reset(self) -> None:
+        """End all connections with RST, and let the client hear of it."""
+        self.proxy.reset()
+        await asyncio.sleep(0.05)
+
+    @asynccontextmanager
+    async def tasks_locked(self) -> AsyncIterator[None]:
+        """Make every statement on `task` wait until the end of the block."""
+        async with self.admin.engine.begin() as holder:
+            await holder.execute(text("lock table task in access exclusive mode"))
+            yield
+
+    async def rows(self) -> int:
+        """Return how many tasks of this lab's user there are."""
+        statement = text("select count(*) from task where user_id = :user_id")
+        return int((await self.admin.execute(statement, {"user_id": self.user_id})).scalar_one())
+
+    async def call(self, kind: str) -> str:
+        """Make a call of one of the four kinds; return ``served`` or the name of its error."""
+        try:
+            await getattr(self, f"_{kind}")()
+        except DataAccessError as error:
+            return type(error).__name__
+        except asyncio.CancelledError:
+            return "CancelledError"
+        return "served"
+
+    async def _read(self) -> None:
+        await TaskRepo(self.db).list_page(self.user_id)
+
+    async def _write(self) -> None:
+        await TaskRepo(self.db).create(self.user_id, TaskCreate(title="Plain"))
+
+    async def _keyed(self) -> None:
+        await TaskRepo(self.db).create(self.user_id, TaskCreate(title="Keyed"), idempotency_key=uuid4())
+
+    async def _transaction(self) -> None:
+        async def one(session: AsyncSession) -> None:
+            await TaskRepo(session).create(self.user_id, TaskCreate(title="In a transaction"))
+
+        await self.db.run_in_transaction(one)
+
+
+KINDS = ("read", "write", "keyed", "transaction")
+
+
+@pytest.fixture
+async def lab(migrated_server: EmbeddedPostgres, user_id: str) -> AsyncIterator[Lab]:
+    """Give a lab whose Database is warm; afterwards no connection is borrowed, and everything works again."""
+    async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
+        settings = DatabaseSettings(
+            url=proxy.url(),
+            application_name="lab",
+            pool_size=5,
+            pool_timeout_seconds=0.5,
+            retry_seconds=3,
+            connect_timeout_seconds=2,
+            command_timeout_seconds=2,
+            ping_after_idle_seconds=0.05,
+            ping_timeout_seconds=0.3,
+        )
+        async with Database(DatabaseSettings(url=migrated_server.url())) as admin, Database(settings) as db:
+            await asyncio.gather(*(TaskRepo(db).count(user_id) for _ in range(5)))
+            yield Lab(migrated_server, proxy, admin, db, user_id)
+            assert db.pool_status().in_use == 0
+            assert await TaskRepo(db).count(user_id) >= 0
