@@ -1,0 +1,102 @@
+"""Everything at random: nothing acknowledged is lost, nothing is doubled, and code without keys would have failed."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from app.db.errors import DataAccessError
+from app.db.models import TaskCreate
+from app.repositories import TaskRepo
+from tests.faults.conftest import Lab
+
+_CLIENTS = 20
+_OPERATIONS = 500
+
+
+@asynccontextmanager
+async def _nemesis(lab: Lab, seed: int) -> AsyncIterator[None]:
+    """Break something every few milliseconds for as long as the block runs."""
+    chance = random.Random(seed)
+
+    async def restart() -> None:
+        await asyncio.to_thread(lab.server.restart, mode="immediate")
+
+    async def lose_a_reply() -> None:
+        lab.proxy.lose_reply_to = "INSERT"
+
+    async def reset() -> None:
+        lab.proxy.reset()
+
+    async def rage() -> None:
+        deeds = [lose_a_reply] * 12 + [reset] * 4 + [lab.end_sessions] * 2 + [restart]
+        while True:
+            await asyncio.sleep(chance.random() * 0.03)
+            try:
+                await chance.choice(deeds)()
+            except DataAccessError:
+                continue  # it hit itself
+
+    raging = asyncio.create_task(rage())
+    try:
+        yield
+    finally:
+        raging.cancel()
+        await asyncio.wait([raging])
+        lab.proxy.lose_reply_to = None
+        await asyncio.to_thread(lab.server.restart)
+
+
+async def _until_acknowledged(create: Callable[[], Awaitable[object]]) -> None:
+    """Do what a client does: call again until it is told that it is done."""
+    for _ in range(200):
+        try:
+            await create()
+        except DataAccessError:
+            continue
+        return
+    pytest.fail("never acknowledged")
+
+
+async def _rage_on(lab: Lab, create: Callable[[str], Callable[[], Awaitable[object]]]) -> dict[str, int]:
+    """Have clients create tasks while the nemesis rages; return how often each title is there."""
+    titles = iter([f"Task {number}" for number in range(_OPERATIONS)])
+
+    async def client() -> None:
+        for title in titles:
+            await _until_acknowledged(create(title))
+
+    async with _nemesis(lab, seed=28):
+        await asyncio.gather(*(client() for _ in range(_CLIENTS)))
+    counted = text("select title, count(*) as times from task where user_id = :user_id group by title")
+    rows = await lab.admin.execute(counted.execution_options(repeatable=True), {"user_id": lab.user_id})
+    return {title: int(times) for title, times in rows}
+
+
+@pytest.mark.fault(row=28, name="everything at random", read="served", keyed="served, one row each")
+async def test_with_keys_every_task_is_there_once(lab: Lab) -> None:
+    """500 creates with a key each, by 20 clients that repeat what failed: each is there exactly once."""
+    tasks = TaskRepo(lab.db)
+
+    def create(title: str) -> Callable[[], Awaitable[object]]:
+        key = uuid4()
+        return lambda: tasks.create(lab.user_id, TaskCreate(title=title), idempotency_key=key)
+
+    counts = await _rage_on(lab, create)
+    assert len(counts) == _OPERATIONS
+    assert set(counts.values()) == {1}
+
+
+@pytest.mark.fault(
+    row=28, name="everything at random", write="OutcomeUnknownError: who repeats it doubles it", transaction="likewise"
+)
+async def test_without_keys_the_same_clients_double_tasks(lab: Lab) -> None:
+    """The nemesis is strong enough: repeating without a key, as naive code does, leaves duplicates."""
+    tasks = TaskRepo(lab.db)
+    counts = await _rage_on(lab, lambda title: lambda: tasks.create(lab.user_id, TaskCreate(title=title)))
+    assert len(counts) == _OPERATIONS  # nothing acknowledged is lost, here either
+    assert max(counts.values()) > 1
