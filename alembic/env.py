@@ -6,7 +6,7 @@ from alembic import context
 
 from app.db.migrations import run_offline, run_online
 
-if context.config.config_file_name and not context.config.attributes:  # from the command line, not in-process
+if context.config.config_file_name and context.config.cmd_opts:  # from the command line, not in-process
     fileConfig(context.config.config_file_name, disable_existing_loggers=False)
 
 if context.is_offline_mode():

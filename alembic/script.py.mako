@@ -4,19 +4,28 @@ Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}
 Create Date: ${create_date}
 
-Before you commit, think of the old code that runs beside the new one, and of the rows that are there:
-- a NOT NULL column: add it nullable (or with a constant default), fill it in batches, then
-  ADD CONSTRAINT ... CHECK (x IS NOT NULL) NOT VALID, VALIDATE, SET NOT NULL: each in a revision of its own;
-- an index on a table with rows: CREATE INDEX CONCURRENTLY, outside the transaction;
-- a foreign key or check: NOT VALID first, VALIDATE CONSTRAINT in the next revision;
-- a rename: don't. Add the new name, write both, read the new one, drop the old one a deploy later;
-- dropping: only what no deployed code names any more.
+Old code runs beside the new one, on tables with rows and traffic. Delete what does not apply of this; the reasons are
+in docs/operations.md. ``lock_timeout`` is set and a revision that meets it is tried again: keep each one short.
+
+A column: nullable, or with a constant default. For NOT NULL three revisions, and a deploy that writes it before them:
+    op.execute("alter table task add constraint ck_task_due_set check (due is not null) not valid")
+    op.execute("alter table task validate constraint ck_task_due_set")   # after the old rows are filled in, in batches
+    op.alter_column("task", "due", nullable=False)                       # then drop the check: its work is done
+An index: in a revision of its own, outside the transaction.
+    create_index_concurrently("ix_task_user_id_due", "task", ["user_id", "due"])
+    drop_index_concurrently("ix_task_user_id_due", "task")               # both from app.db.migrations
+A foreign key or check: not valid in one revision, validated in the next.
+    op.create_foreign_key("fk_name", "task", "list", ["user_id", "list_id"], ["user_id", "id"], postgresql_not_valid=True)
+    op.execute("alter table task validate constraint fk_name")
+A rename: never. Add the new name, write both, fill in, read the new one, and drop the old one a deploy later.
+A drop: only what no deployed code names any more.
+What squawk warns of and is right all the same: explained = {"the-rule": "the reason"} on the module.
+No way back: raise alembic.util.CommandError in downgrade, with the reason.
 """
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-
 from alembic import op
 ${imports if imports else ""}
 

@@ -18,6 +18,7 @@ from app.db.migrations import check, downgrade, upgrade
 from app.db.models import MessageCreate, TaskCreate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.catalog import describe
+from tests.support.programs import postgres_program
 
 ROOT = Path(__file__).resolve().parents[2]
 MakeDatabase = Callable[[], Awaitable[str]]
@@ -34,6 +35,12 @@ def alembic(*arguments: str, folder: Path, url: str | None = None) -> subprocess
         text=True,
         check=False,
     )
+
+
+def run_sql(url: str, sql: str, *, folder: Path) -> None:
+    """Run a script as a person does, with psql."""
+    (folder / "script.sql").write_text(sql)
+    postgres_program("psql", url, "--set=ON_ERROR_STOP=1", "--quiet", f"--file={folder / 'script.sql'}")
 
 
 async def test_an_empty_database_is_ready_within_5_seconds(make_database: MakeDatabase) -> None:
@@ -89,12 +96,11 @@ async def test_the_sql_for_somebody_else_needs_no_database_and_does_the_same(
     up = await asyncio.to_thread(alembic, "upgrade", "head", "--sql", folder=tmp_path)
     down = await asyncio.to_thread(alembic, "downgrade", "head:base", "--sql", folder=tmp_path)
     assert (up.returncode, down.returncode) == (0, 0), up.stderr + down.stderr
-    async with Database(DatabaseSettings(url=await make_database())) as other, other.engine.connect() as connection:
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver
-        await driver.execute(up.stdout)
+    url = await make_database()
+    async with Database(DatabaseSettings(url=url)) as other:
+        await asyncio.to_thread(run_sql, url, up.stdout, folder=tmp_path)
         assert await describe(other) == await describe(db)
-        await driver.execute(down.stdout)
+        await asyncio.to_thread(run_sql, url, down.stdout, folder=tmp_path)
         assert await describe(other) == {}
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Executable, text
@@ -43,6 +44,8 @@ async def _update_unchanged(session: Any) -> None:
 BY_ID, BY_COMPLETED = "ix_task_user_id_id", "ix_task_user_id_completed_id"
 CONVERSATION, BY_ACTIVITY = "uq_conversation_user_id_id", "ix_conversation_user_id_updated_at_id"
 IN_CONVERSATION, OF_USER = "ix_message_conversation_id_user_id_id", "ix_message_user_id_id"
+BY_KEY = [f"ix_{table}_user_id_idempotency_key" for table in ("task", "conversation", "message")]
+KEY = UUID(int=1)
 EXPECTED: dict[str, tuple[Callable[[Any], Awaitable[object]], int, set[str]]] = {
     "tasks._CREATE": (lambda s: TaskRepo(s).create(USER, TaskCreate(title="x")), 0, set()),
     "tasks._GET": (lambda s: TaskRepo(s).get(USER, 1), 1, {BY_ID}),
@@ -53,12 +56,23 @@ EXPECTED: dict[str, tuple[Callable[[Any], Awaitable[object]], int, set[str]]] = 
     "tasks._DELETE": (lambda s: TaskRepo(s).delete(USER, 1), 1, {BY_ID}),
     "tasks._COUNT": (lambda s: TaskRepo(s).count(USER), 10_000, {BY_ID}),
     "tasks._COUNT_BY_COMPLETED": (lambda s: TaskRepo(s).count(USER, completed=True), 3_334, {BY_COMPLETED}),
+    "tasks._CREATE_ONCE": (
+        lambda s: TaskRepo(s).create(USER, TaskCreate(title="x"), idempotency_key=KEY),
+        1,
+        {BY_KEY[0]},
+    ),
     "conversations._CREATE": (lambda s: ConversationRepo(s).create(USER), 0, set()),
+    "conversations._CREATE_ONCE": (lambda s: ConversationRepo(s).create(USER, idempotency_key=KEY), 1, {BY_KEY[1]}),
     "conversations._GET": (lambda s: ConversationRepo(s).get(USER, LONG), 1, {CONVERSATION}),
     "conversations._PAGE": (lambda s: ConversationRepo(s).list_page(USER), PAGE + 1, {BY_ACTIVITY}),
     "conversations._DELETE": (lambda s: ConversationRepo(s).delete(USER, SHORT), 1, {CONVERSATION}),
     "conversations._COUNT": (lambda s: ConversationRepo(s).count(USER), 10_000, {CONVERSATION}),
     "messages._APPEND": (lambda s: MessageRepo(s).append(USER, LONG, HELLO), 1, {CONVERSATION}),
+    "messages._APPEND_ONCE": (
+        lambda s: MessageRepo(s).append(USER, LONG, HELLO, idempotency_key=KEY),
+        2,  # the conversation, to lock it and to touch it
+        {BY_KEY[2], CONVERSATION},
+    ),
     "messages._APPEND_MANY": (lambda s: MessageRepo(s).append_many(USER, LONG, [HELLO, HELLO]), 1, {CONVERSATION}),
     "messages._AFTER": (lambda s: MessageRepo(s).list_page(USER, LONG), PAGE + 1, {IN_CONVERSATION}),
     "messages._BEFORE": (lambda s: MessageRepo(s).latest(USER, LONG), PAGE, {IN_CONVERSATION}),
@@ -111,7 +125,9 @@ async def _explain_generic(connection: AsyncConnection, statement: Executable, p
 def _literal(value: Any) -> str:
     if isinstance(value, list):
         return f"array[{', '.join(map(_literal, value))}]"
-    return f"'{value}'" if isinstance(value, str | datetime) else "null" if value is None else str(value)
+    if isinstance(value, bytes):
+        return f"'\\x{value.hex()}'"
+    return f"'{value}'" if isinstance(value, str | datetime | UUID) else "null" if value is None else str(value)
 
 
 def _assert_as_intended(plan: Plan, rows: int, indexes: set[str]) -> None:

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from typing import Any
 
-from sqlalchemy import Delete, Executable, Insert, Result, Select, Update
+from sqlalchemy import CompoundSelect, Delete, Executable, Insert, Result, Select, Update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import repositories
@@ -16,7 +16,7 @@ def all_statements() -> dict[str, Executable]:
         f"{module.name}.{name}": value
         for module in pkgutil.iter_modules(repositories.__path__)
         for name, value in vars(importlib.import_module(f"{repositories.__name__}.{module.name}")).items()
-        if isinstance(value, Select | Insert | Update | Delete)
+        if isinstance(value, Select | CompoundSelect | Insert | Update | Delete)
     }
 
 

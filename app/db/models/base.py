@@ -1,6 +1,7 @@
 """What every table shares: names of constraints, rules of values, columns that the database fills."""
 
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from pydantic import Field as Bounds
@@ -12,9 +13,11 @@ from sqlalchemy import (
     DateTime,
     FetchedValue,
     Identity,
+    Index,
     String,
     Table,
     TextClause,
+    Uuid,
     event,
     text,
 )
@@ -93,6 +96,21 @@ def newest_first() -> TextClause:
 def owner_not_empty() -> CheckConstraint:
     """Return the check that goes with `owner`."""
     return CheckConstraint("user_id <> ''", name="user_id_not_empty")
+
+
+def idempotency_key() -> tuple[Column[UUID], Index]:
+    """Return the column and the index for rows that are written once for each key of a user.
+
+    Only the repositories name the column (`NOT_MAPPED`): an ORM session works on the schema before it, too.
+    """
+    has_one = text("idempotency_key is not null")
+    return Column("idempotency_key", Uuid), Index(
+        None, "user_id", "idempotency_key", unique=True, postgresql_where=has_one
+    )
+
+
+NOT_MAPPED: Final = ("idempotency_key", "idempotency_digest")
+"""Columns that the tables have and the classes do not."""
 
 
 def set_by_database(*, on_update: bool = False) -> Any:

@@ -1,12 +1,21 @@
 """A conversation between a person and an assistant."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Relationship, SQLModel
 
-from app.db.models.base import ReadModel, owner, owner_not_empty, row_id, set_by_database, touch_on_update
+from app.db.models.base import (
+    NOT_MAPPED,
+    ReadModel,
+    idempotency_key,
+    owner,
+    owner_not_empty,
+    row_id,
+    set_by_database,
+    touch_on_update,
+)
 
 if TYPE_CHECKING:
     from app.db.models.message import Message
@@ -20,8 +29,9 @@ class Conversation(SQLModel, table=True):
         owner_not_empty(),
         UniqueConstraint("user_id", "id"),  # what a message's composite foreign key points at
         Index(None, "user_id", "updated_at", "id"),
+        *idempotency_key(),
     )
-    __mapper_args__: ClassVar[dict[str, bool]] = {"eager_defaults": True}
+    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True, "exclude_properties": NOT_MAPPED}
 
     id: int | None = row_id()
     user_id: str = owner()

@@ -2,16 +2,18 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator
 from sqlalchemy import BigInteger, CheckConstraint, Column, Enum, ForeignKeyConstraint, Index, Text
 from sqlmodel import Field, Relationship, SQLModel
 
 from app.db.models.base import (
+    NOT_MAPPED,
     InputModel,
     ReadModel,
     Storable,
+    idempotency_key,
     newest_first,
     owner,
     owner_not_empty,
@@ -52,8 +54,9 @@ class Message(SQLModel, table=True):
         # Three columns: with two the planner reads the whole conversation for a page (DESIGN, Schema).
         Index("ix_message_conversation_id_user_id_id", "conversation_id", "user_id", newest_first()),
         Index(None, "user_id", "id"),
+        *idempotency_key(),
     )
-    __mapper_args__: ClassVar[dict[str, bool]] = {"eager_defaults": True}
+    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True, "exclude_properties": NOT_MAPPED}
 
     id: int | None = row_id()
     user_id: str = owner()

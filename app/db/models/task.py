@@ -1,17 +1,19 @@
 """A task that a person keeps."""
 
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import StringConstraints, field_validator
-from sqlalchemy import CheckConstraint, Column, Index, String, false
+from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, String, false
 from sqlmodel import Field, SQLModel
 
 from app.db.models.base import (
+    NOT_MAPPED,
     InputModel,
     NotBlank,
     ReadModel,
     Storable,
+    idempotency_key,
     newest_first,
     owner,
     owner_not_empty,
@@ -33,8 +35,10 @@ class Task(SQLModel, table=True):
         CheckConstraint(r"title ~ '\S'", name="title_not_blank"),
         Index("ix_task_user_id_id", "user_id", newest_first()),
         Index("ix_task_user_id_completed_id", "user_id", "completed", newest_first()),
+        *idempotency_key(),
+        Column("idempotency_digest", LargeBinary),  # of what was sent with the key: the row may have changed since
     )
-    __mapper_args__: ClassVar[dict[str, bool]] = {"eager_defaults": True}
+    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True, "exclude_properties": NOT_MAPPED}
 
     id: int | None = row_id()
     user_id: str = owner()

@@ -1,0 +1,115 @@
+"""What a revision must pass before it is merged: ``python -m app.db.revision_gate``, a part of ``make check``."""
+
+import ast
+import re
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import Script, ScriptDirectory
+from alembic.util import CommandError
+
+_INI = Path(__file__).parents[2] / "alembic.ini"
+_OLDEST_SERVER = "14"
+_NAME = re.compile(r"\d{4}_\d\d_\d\d_\d{4}_[a-z0-9_]+\.py")
+_CONCURRENT = re.compile(r"(create( unique)?|drop) index concurrently", re.IGNORECASE)
+_AROUND = re.compile(r"(set|reset|begin|commit|(insert into|update|delete from) alembic_version)\b", re.IGNORECASE)
+
+_EXPLAINED: Final = {
+    "prefer-text-field": "the specification gives lengths; raising one later changes the catalogue only",
+}
+"""Rules of squawk that no revision has to keep, with the reason. A revision's own stand in its `explained`."""
+
+_DOWN: Final = ["ban-drop-column", "ban-drop-table", "ban-drop-function"]
+"""What a downgrade is for."""
+
+
+def problems(ini: Path = _INI) -> Iterator[str]:
+    """Yield what is wrong with the revisions that `ini` leads to, each in a sentence that begins with the file."""
+    script = ScriptDirectory.from_config(Config(ini))
+    heads = script.get_heads()
+    if len(heads) > 1:
+        yield f"{script.versions}: {len(heads)} heads, {', '.join(sorted(heads))}: rebase one on the other"
+        return
+    history = list(script.walk_revisions())[::-1]
+    names = [Path(revision.path).name for revision in history]
+    for earlier, name in zip(["", *names], names, strict=False):
+        if not _NAME.fullmatch(name) or name < earlier:
+            yield f"{name}: the name must begin with a date and time, later than that of the revision before it"
+    for revision in history:
+        yield from _of_one(revision, ini)
+
+
+def _of_one(revision: Script, ini: Path) -> Iterator[str]:
+    name = Path(revision.path).name
+    if not _says_how_to_go_back(Path(revision.path).read_text()):
+        yield f"{name}: downgrade() is empty; write it, or raise CommandError with the reason why there is none"
+    explained: Mapping[str, str] = getattr(revision.module, "explained", {})
+    if not all(reason.strip() for reason in explained.values()):
+        yield f"{name}: `explained` gives no reason"
+    allowed = [*_EXPLAINED, *explained]
+    up = _sql(command.upgrade, f"{revision.down_revision or 'base'}:{revision.revision}", ini)
+    yield from (f"{name}: {problem}" for problem in (*_mixed(up), *_squawk(up, allowed, "up")))
+    try:
+        down = _sql(command.downgrade, f"{revision.revision}:{revision.down_revision or 'base'}", ini)
+    except CommandError:
+        return  # there is none, and it says why
+    yield from (f"{name}: {problem}" for problem in _squawk(down, [*allowed, *_DOWN], "down"))
+
+
+def _says_how_to_go_back(source: str) -> bool:
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    body = next((function.body for function in functions if function.name == "downgrade"), [])
+    return any(not isinstance(node, ast.Pass) and not _is_constant(node) for node in body)
+
+
+def _is_constant(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _mixed(sql: str) -> Iterator[str]:
+    """Yield a problem if what cannot be undone stands next to what can: run again, one of them would fail."""
+    if not _CONCURRENT.search(sql):
+        return
+    statements = re.sub(r"^--.*$", "", sql, flags=re.MULTILINE).split(";")
+    if any(s.strip() and not _CONCURRENT.match(s.strip()) and not _AROUND.match(s.strip()) for s in statements):
+        yield "does more than make indexes concurrently: give each its own revision, so that it can be run again"
+
+
+def _sql(function: Any, span: str, ini: Path) -> str:
+    output = StringIO()
+    function(Config(ini, output_buffer=output), span, sql=True)
+    return output.getvalue()
+
+
+def _squawk(sql: str, allowed: list[str], label: str) -> list[str]:
+    ran = subprocess.run(  # noqa: S603 - a program of our own environment
+        [
+            Path(sysconfig.get_path("scripts")) / "squawk",
+            *("--reporter", "gcc", "--pg-version", _OLDEST_SERVER, "--stdin-filepath", label),
+            *("--exclude", ",".join(allowed)),
+        ],
+        input=sql,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()] if ran.returncode else []
+
+
+def main() -> int:
+    """Print the problems; the exit status is 1 if there are any."""
+    found = list(problems())
+    for problem in found:
+        print(problem)  # noqa: T201 - a command
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

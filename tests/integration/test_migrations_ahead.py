@@ -1,0 +1,57 @@
+"""A database that newer code has migrated: a deploy was rolled back, or the wrong code is run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from app.db import Database, DatabaseSettings
+from app.db.migrations import DatabaseAheadError, check, current, downgrade, upgrade
+from tests.support.catalog import describe
+from tests.support.migrations import FIRST, HEAD, start_alembic, with_revisions
+
+MakeDatabase = Callable[[], Awaitable[str]]
+NEWER = 'op.execute("create table newer (id int)")'
+
+
+@pytest.fixture
+async def ahead(make_database: MakeDatabase, tmp_path: Path) -> DatabaseSettings:
+    """Give a database that code of tomorrow has migrated."""
+    url = await make_database()
+    process = start_alembic("upgrade", "head", url=url, folder=with_revisions(tmp_path, tomorrow=NEWER))
+    _, errors = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 0, errors
+    return DatabaseSettings(url=url)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("upgrade", "head"), ("downgrade", FIRST), ("check",), ("current",), ("stamp", HEAD)]
+)
+async def test_the_command_says_so_and_exits_with_3(ahead: DatabaseSettings, arguments: tuple[str, ...]) -> None:
+    """A sentence with the revision, no traceback, and nothing is changed."""
+    async with Database(ahead) as db:
+        before = await describe(db)
+        process = start_alembic(*arguments, url=ahead.url.get_secret_value())
+        _, errors = await asyncio.to_thread(process.communicate)
+        assert process.returncode == 3, errors
+        assert "the database is at revision tomorrow, which this code does not know" in errors
+        assert "Traceback" not in errors
+        assert (await describe(db), await current(ahead)) == (before, "tomorrow")
+
+
+async def test_in_process_it_is_an_error_of_its_own(ahead: DatabaseSettings) -> None:
+    """For an application that migrates when it starts."""
+    for call in (upgrade(ahead), downgrade(ahead, FIRST), check(ahead)):
+        with pytest.raises(DatabaseAheadError, match="tomorrow"):
+            await call
+    assert await current(ahead) == "tomorrow"
+
+
+async def test_the_newer_code_can_take_it_down(ahead: DatabaseSettings, tmp_path: Path) -> None:
+    """As docs/operations.md says to do."""
+    process = start_alembic("downgrade", HEAD, url=ahead.url.get_secret_value(), folder=tmp_path)
+    _, errors = await asyncio.to_thread(process.communicate)
+    assert process.returncode == 0, errors
+    assert await current(ahead) == HEAD
+    await upgrade(ahead)

@@ -1,0 +1,139 @@
+"""Several deploys at once: one migrates, the others wait where one can see it, and find nothing to do."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from app.db import Database, DatabaseSettings
+from app.db.errors import TransientError
+from app.db.migrations import MIGRATION_LOCK_KEY, check, current, downgrade, upgrade
+from tests.support.migrations import FIRST, HEAD, start_alembic, until
+
+MakeDatabase = Callable[[], Awaitable[str]]
+WAITING = "from pg_stat_activity where wait_event = 'relation' and query like 'ALTER%' and datname = current_database()"
+
+
+@asynccontextmanager
+async def holding_the_lock(db: Database) -> AsyncIterator[None]:
+    """Be the other migration, between two revisions."""
+    async with db.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text(f"select pg_advisory_lock({MIGRATION_LOCK_KEY})"))
+        yield
+        await connection.execute(text(f"select pg_advisory_unlock({MIGRATION_LOCK_KEY})"))
+
+
+@pytest.mark.parametrize("begin_at", [None, FIRST], ids=["empty", "behind"])
+@pytest.mark.fault(
+    row=26,
+    name="ten migrations at once",
+    read="see below",
+    write="see below",
+    keyed="see below",
+    transaction="one applies it, the others wait and find nothing to do",
+)
+async def test_ten_processes_at_once_all_succeed_and_apply_it_once(
+    make_database: MakeDatabase, begin_at: str | None
+) -> None:
+    """As ten replicas that run ``alembic upgrade head`` when they start."""
+    url = await make_database()
+    settings = DatabaseSettings(url=url)
+    if begin_at:
+        await upgrade(settings, begin_at)
+    processes = [start_alembic("upgrade", "head", url=url) for _ in range(10)]
+    ended = [await asyncio.to_thread(process.communicate) for process in processes]
+    logs = "\n".join(errors for _, errors in ended)
+    assert [process.returncode for process in processes] == [0] * 10, logs
+    applied = re.findall(r"Running upgrade \S* -> (\w+)", logs)
+    assert len(applied) == len(set(applied)) == (2 if begin_at else 3)
+    await check(settings)
+
+
+async def test_twenty_upgrades_in_one_process(make_database: MakeDatabase) -> None:
+    """Alembic's globals are one command's at a time; databases do not mix."""
+    urls = [await make_database(), await make_database()]
+    await asyncio.gather(*(upgrade(DatabaseSettings(url=url)) for url in urls * 10))
+    for url in urls:
+        await check(DatabaseSettings(url=url))
+
+
+async def test_at_head_it_takes_no_lock_and_one_look(migrated_url: str) -> None:
+    """So that each replica may upgrade when it starts: one SELECT, also while another migration holds the lock."""
+    sent: list[str] = []
+
+    def note(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        await upgrade(DatabaseSettings(url=migrated_url))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert sent == ["select version_num from alembic_version"]
+
+
+async def test_who_waits_says_for_whom_and_gives_up_in_time(
+    make_database: MakeDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log and the error name the holder's process and application; nothing is changed."""
+    url = await make_database()
+    waiting = DatabaseSettings(url=url, migration_wait_seconds=1.2)
+    async with Database(DatabaseSettings(url=url, application_name="the other deploy")) as db:
+        async with holding_the_lock(db):
+            with caplog.at_level(logging.WARNING), pytest.raises(TransientError, match="another migration") as refused:
+                await upgrade(waiting)
+        assert re.search(r"pid \d+ \(the other deploy, connected since 20", str(refused.value))
+        assert "waiting for another migration" in caplog.text
+        assert await current(waiting) is None
+        await upgrade(waiting)
+
+
+async def test_who_waited_goes_on_when_the_lock_comes_free(make_database: MakeDatabase) -> None:
+    """It reads the revision anew: what the other has done is not done again."""
+    url = await make_database()
+    settings = DatabaseSettings(url=url)
+    async with Database(settings) as db:
+        async with holding_the_lock(db):
+            waiting = asyncio.create_task(upgrade(settings))
+            await asyncio.sleep(0.5)
+            assert not waiting.done()
+        await asyncio.wait_for(waiting, 10)
+    assert await current(settings) == HEAD
+
+
+async def test_the_lock_is_free_afterwards(make_database: MakeDatabase) -> None:
+    """Also after a failure."""
+    url = await make_database()
+    settings = DatabaseSettings(url=url)
+    await upgrade(settings)
+    async with Database(settings) as db:
+        await db.execute(text("create view in_the_way as select idempotency_key from task"))
+        with pytest.raises(Exception, match="depend"):
+            await downgrade(settings, FIRST)
+        held = text("select count(*) from pg_locks where locktype = 'advisory' and database = :oid")
+        oid = (await db.execute(text("select oid from pg_database where datname = current_database()"))).scalar_one()
+        assert (await db.execute(held, {"oid": oid})).scalar_one() == 0
+
+
+async def test_a_migration_that_is_killed_frees_the_lock(make_database: MakeDatabase) -> None:
+    """The server notices that its client is gone, though it waits in the middle of a statement."""
+    url = await make_database()
+    settings = DatabaseSettings(url=url, migration_wait_seconds=15)
+    await upgrade(settings, FIRST)
+    async with Database(settings) as db:
+        async with db.engine.begin() as blocker:
+            await blocker.execute(text("lock table task in access share mode"))
+            process = start_alembic("upgrade", "head", url=url, migration_lock_timeout_seconds="60")
+            await until(db, f"select count(*) = 1 {WAITING}")
+            process.kill()
+            await asyncio.to_thread(process.communicate)
+            await until(db, f"select count(*) = 0 {WAITING}")
+            await until(db, f"select pg_try_advisory_xact_lock({MIGRATION_LOCK_KEY})")
+        await upgrade(settings)
+    await check(settings)

@@ -1,0 +1,61 @@
+"""Migrations in processes of their own, and folders of revisions made for a test."""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from sqlalchemy import text
+
+from app.db import Database
+from tests.support.programs import postgres_program
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST, HEAD = "1ef187533fa2", "b3e5f2087c6d"
+
+
+def start_alembic(*arguments: str, url: str, folder: Path = ROOT, **environ: str) -> subprocess.Popen[str]:
+    """Start the command with the `alembic.ini` of `folder`; settings as in ``migration_wait_seconds="1"``."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+    settings = {f"DATABASE_{name.upper()}": value for name, value in environ.items()}
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "alembic", "-c", str(folder / "alembic.ini"), *arguments],
+        cwd=folder,
+        env=clean | settings | {"DATABASE_URL": url, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def with_revisions(folder: Path, **bodies: str) -> Path:
+    """Copy the migrations to `folder` and add revisions, one on the other, each with the body of its `upgrade`."""
+    shutil.copytree(ROOT / "alembic", folder / "alembic")
+    shutil.copy(ROOT / "alembic.ini", folder)
+    before = HEAD
+    for number, (name, body) in enumerate(bodies.items()):
+        lines = "\n".join(f"    {line}" for line in body.splitlines())
+        (folder / "alembic" / "versions" / f"2030_01_01_{number:04}_{name}.py").write_text(
+            f'"""{name}."""\n\nfrom alembic import op\nfrom alembic.util import CommandError\n'
+            "from app.db.migrations import create_index_concurrently\n\n"
+            f'revision = "{name}"\ndown_revision = "{before}"\n\n\n'
+            f"def upgrade():\n{lines}\n\n\ndef downgrade():\n    op.execute('select 1')\n"
+        )
+        before = name
+    return folder
+
+
+def dump_schema(url: str) -> str:
+    """Return what ``pg_dump --schema-only`` prints, without the token that differs each time and Alembic's table."""
+    dump = postgres_program("pg_dump", url, "--schema-only", "--exclude-table=alembic_version")
+    return re.sub(r"^\\(un)?restrict .*$", "", dump, flags=re.MULTILINE)
+
+
+async def until(db: Database, sql: str) -> None:
+    """Wait until a query answers something that is true."""
+    async with asyncio.timeout(20):
+        while not (await db.execute(text(sql))).scalar_one():  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.05)
