@@ -12,8 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.util import EMPTY_DICT, greenlet_spawn
 
+from app.db.direct import PINNED, Rows, fetch, write
 from app.db.engine import create_engine
-from app.db.errors import DataAccessError, OutcomeUnknownError, TransientError, translating
+from app.db.errors import DataAccessError, OutcomeUnknownError, lost_by, translating
 from app.db.pool import FairPool, PoolStatus
 from app.db.retry import Retry
 from app.db.settings import DatabaseSettings
@@ -46,9 +47,13 @@ class Database:
 
     def pool_status(self) -> PoolStatus:
         """Return how many connections are in use and how many callers wait for one, at this moment."""
-        pool = self.engine.pool
+        return self._pool.current_status()
+
+    @property
+    def _pool(self) -> FairPool:
+        pool = self.engine.sync_engine.pool
         assert isinstance(pool, FairPool)
-        return pool.current_status()
+        return pool
 
     async def execute(
         self, statement: Executable, parameters: Any = None, *, execution_options: Options = EMPTY_DICT
@@ -60,13 +65,35 @@ class Database:
         Raises a `DataAccessError`; `OutcomeUnknownError` where a write that is not repeatable may have happened.
         """
         options = {**statement.get_execution_options(), **execution_options}
-        lost = TransientError if options.get("repeatable") else OutcomeUnknownError
+        lost = lost_by(options)
         began = time.monotonic()
         try:
             return await self._execute(statement, parameters, execution_options, lost)
         except DataAccessError as error:
             again = partial(self._execute, statement, parameters, execution_options, lost)
             return await self._retry.after(error, again, began=began)
+
+    async def fetch(self, statement: Executable, parameters: Mapping[str, Any]) -> Rows:
+        """Return the rows of one constant statement: as `execute`, by the driver itself at a third of the time.
+
+        The statement is written once and kept: pass the same object again. It pins the types of its result, and
+        they need no conversion. Whoever listens to the engine's events, or has `echo` on, hears it all the same: it
+        then goes the way of `execute`.
+        """
+        if self._is_watched():
+            return (await self.execute(statement, parameters, execution_options=PINNED)).mappings().all()
+        written = write(statement)
+        began = time.monotonic()
+        try:
+            return await fetch(self._pool, written, parameters)
+        except DataAccessError as error:
+            again = partial(fetch, self._pool, written, parameters)
+            return await self._retry.after(error, again, began=began)
+
+    def _is_watched(self) -> bool:
+        engine = self.engine.sync_engine
+        # Of the dialect's events only this one: `handle_error` is always listened to. The rest SQLAlchemy asks itself.
+        return self.settings.echo or engine._has_events or bool(engine.dialect.dispatch.do_execute)  # noqa: SLF001
 
     async def _execute(
         self, statement: Executable, parameters: Any, options: Options, lost: type[DataAccessError]

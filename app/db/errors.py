@@ -12,15 +12,18 @@ DataAccessError            everything below; `sqlstate`, `constraint_name`, `ret
 │  └─ PoolTimeoutError     all connections were in use for longer than the pool's timeout
 ├─ StatementTimeoutError   the statement took longer than it may and was ended: nothing was done
 ├─ OutcomeUnknownError     the connection broke after a write was sent: it may or may not have happened
+│  └─ KeyedOutcomeUnknownError  likewise, with an idempotency key: repeat it (`retryable` is true)
 └─ ConfigurationError      the URL, the credentials, TLS or the schema are wrong: trying again does not help
 """
 
 import re
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import asyncpg
 from sqlalchemy import exc as sa
+
+from app.db.privacy import chain, hidden
 
 
 class DataAccessError(Exception):
@@ -80,6 +83,12 @@ class OutcomeUnknownError(DataAccessError):
     """The connection broke after a write was sent: it may or may not have happened."""
 
 
+class KeyedOutcomeUnknownError(OutcomeUnknownError):
+    """The same of a write with an idempotency key: the same call with the same key tells, and does no harm."""
+
+    retryable = True
+
+
 class ConfigurationError(DataAccessError):
     """Something that only a person can mend: URL, credentials, TLS, schema, permissions."""
 
@@ -126,23 +135,14 @@ DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 _CONNECTION_LOST = "08003"
-# Neon's proxy reports everything with one code: only its words tell what waiting cannot mend (FACTS).
-_NEON_PROXY = "XX000"
-_NEON_NEVER = re.compile(
-    "password authentication failed|endpoint cannot be found|endpoint could not be found|endpoint is disabled|quota"
+# Neon's proxy has one code for everything, poolers one for much: only words tell what waiting cannot mend (FACTS).
+_NEVER = {
+    "XX000": "password authentication failed|endpoint (cannot|could not) be found|endpoint is disabled|quota"
     "|not allowed|endpoint ID is not specified|inconsistent project",
-    re.IGNORECASE,
-)
+    "08P01": "startup parameter|no such (database|user)",
+}
 _CONCURRENT_USE = "isce"  # SQLAlchemy's code for it
 _LOST_TEXT = "the connection broke while the statement ran"
-
-
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield `error` and its causes: 57P01 hides two causes down (FAULTS)."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__
 
 
 def sqlstate_of(error: BaseException) -> str | None:
@@ -163,28 +163,61 @@ def translate(error: BaseException, *, lost: type[DataAccessError] = TransientEr
     if not isinstance(error, sa.StatementError):
         return None
     if not isinstance(error, sa.DBAPIError):  # SQLAlchemy could not even convert a value
-        return InvalidInputError(_hidden(str(error.orig)))
+        return InvalidInputError(hidden(str(error.orig)))
     sqlstate = sqlstate_of(error)
     if sqlstate is not None:
         return _from_server(error, sqlstate, lost)
     if isinstance(error, sa.InterfaceError) and error.connection_invalidated:
         return TransientError("the connection was closed before the statement was sent")
-    return lost(f"{_LOST_TEXT} ({_hidden(str(error.orig))})")
+    return lost(f"{_LOST_TEXT} ({hidden(str(error.orig))})")
+
+
+CONNECT_ERRORS = (*DRIVER_ERRORS, asyncpg.InternalClientError)
+"""What asyncpg raises while it connects."""
+
+# What a server answers a connection with while it is overloaded, starting, copied from, broken or slow.
+_WAITING_MAY_MEND = ("08", "53", "55006", "57", "58", "XX")
 
 
 def translate_connect(error: BaseException, place: str) -> DataAccessError:
-    """Return our error for one raised while connecting to `place`: nothing was sent yet."""
+    """Return our error for one of `CONNECT_ERRORS`, raised while connecting to `place`: nothing was sent yet."""
+    if isinstance(error, asyncpg.PostgresError):
+        return _refusal(error, place)
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return UnavailableError(f"{place}: the server is not what target_session_attrs asks for")
+    if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
+        return ConfigurationError(f"{place}: the driver and the server do not understand each other: {error}")
     if "rejected SSL" in str(error):
         return ConfigurationError(
-            f"{place}: the server does not offer TLS; turn it on there, or trust the network: sslmode=disable"
+            f"{place}: the server does not offer TLS; turn it on there, or, only if the network between is trusted, "
+            "write sslmode=disable"
         )
-    if isinstance(error, asyncpg.PostgresError):
-        ours = _from_server(error, str(error.sqlstate), UnavailableError)
-        worth_a_retry = ours.sqlstate == _NEON_PROXY and not _NEON_NEVER.search(str(ours))
-        kind = UnavailableError if worth_a_retry else ConfigurationError if ours.sqlstate == _NEON_PROXY else type(ours)
-        return kind(f"{place}: {ours}", sqlstate=ours.sqlstate)
     reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
     return UnavailableError(f"{place}: the database cannot be reached: {reason}")
+
+
+def _refusal(error: asyncpg.PostgresError, place: str) -> DataAccessError:
+    sqlstate, text = str(error.sqlstate), hidden(str(error.args[0]))
+    never = sqlstate in _NEVER and re.search(_NEVER[sqlstate], text, re.IGNORECASE)
+    kind = UnavailableError if sqlstate.startswith(_WAITING_MAY_MEND) and not never else ConfigurationError
+    return kind(f"{place}: {text}", sqlstate=sqlstate)
+
+
+def translate_driver(error: Exception, *, lost: type[DataAccessError]) -> DataAccessError:
+    """Return our error for one that the driver raised for a statement; `lost` as in `translate`."""
+    sqlstate = sqlstate_of(error)
+    if sqlstate is not None:
+        return _from_server(error, sqlstate, lost)
+    if isinstance(error, asyncpg.InterfaceError):
+        return TransientError("the connection was closed before the statement was sent")
+    return lost(f"{_LOST_TEXT} ({hidden(str(error)) or 'no answer in time'})")
+
+
+def lost_by(options: Mapping[str, Any]) -> type[DataAccessError]:
+    """Return what it means that the connection broke while a statement with these execution options ran."""
+    if not options.get("repeatable"):
+        return OutcomeUnknownError
+    return KeyedOutcomeUnknownError if options.get("keyed") else TransientError
 
 
 class translating:  # noqa: N801 - reads as a verb: `with translating():`
@@ -206,29 +239,7 @@ def _from_server(error: BaseException, sqlstate: str, lost: type[DataAccessError
     driver = next(cause for cause in chain(error) if getattr(cause, "sqlstate", None) == sqlstate)
     kind = next((BY_SQLSTATE[sqlstate[:n]] for n in (5, 2) if sqlstate[:n] in BY_SQLSTATE), DataAccessError)
     constraint = next((name for cause in chain(error) if (name := getattr(cause, "constraint_name", None))), None)
-    text = _hidden(str(driver.args[0]))
+    text = hidden(str(driver.args[0]))
     if kind is _Lost:
         return lost(f"{_LOST_TEXT} ({text})", sqlstate=sqlstate)
     return kind(text, sqlstate=sqlstate, constraint_name=constraint)
-
-
-_VALUES = (
-    (re.compile(r"\n(?:DETAIL|CONTEXT|HINT):.*", re.DOTALL), ""),
-    (re.compile(r"(query argument \$\d+): .* (\(.*\))$", re.DOTALL), r"\1 \2"),
-    (re.compile(r'((?:syntax for type|value for enum) [^:]+|out of range|literal): ".*"', re.DOTALL), r"\1"),
-)
-
-
-def _hidden(text: str) -> str:
-    """Cut what carries values: the server's DETAIL, the driver's argument, the text that could not be converted."""
-    for pattern, replacement in _VALUES:
-        text = pattern.sub(replacement, text)
-    return text
-
-
-def hide_values(error: BaseException) -> None:
-    """Take the row's values out of the texts of `error` and its causes: messages are private."""
-    for cause in chain(error):
-        cause.args = tuple(_hidden(arg) if isinstance(arg, str) else arg for arg in cause.args)
-        if hasattr(cause, "pgcode") or isinstance(cause, asyncpg.PostgresError):
-            vars(cause)["detail"] = None

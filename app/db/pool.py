@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
-from sqlalchemy.util import await_only
+from sqlalchemy.util import await_only, greenlet_spawn
 
 from app.db.errors import DRIVER_ERRORS, ConfigurationError, PoolTimeoutError
 from app.db.holder import Holder
@@ -80,13 +80,39 @@ class FairPool(Pool):
         self._idle.clear()
         await_only(self._say_goodbye([driver for driver in idle if driver is not None]))
 
+    async def take(self) -> ConnectionPoolEntry:
+        """Wait in line and take a connection out, alive; `give_back` must follow."""
+        record = await self._take_in_turn()
+        if self._needs_connecting(record):
+            try:
+                await greenlet_spawn(record.get_connection)  # type: ignore[attr-defined]  # the class behind has it
+            except BaseException:
+                self.give_back(record)
+                raise
+        return record
+
+    def give_back(self, record: ConnectionPoolEntry) -> None:
+        """Let the next caller have the connection."""
+        if self._holders.pop(record, None):  # else it was taken out before a fork, or in a loop that is gone
+            self._idle.append((record, time.monotonic()))
+            self._slots.release()
+
+    def replace_all(self) -> None:
+        """Have every connection of this moment replaced before it is used again."""
+        self._invalidate_time = time.time()
+
     def _do_get(self) -> ConnectionPoolEntry:
+        return await_only(self._take_in_turn())
+
+    _do_return_conn = give_back
+
+    async def _take_in_turn(self) -> ConnectionPoolEntry:
         self._stay_home()
         asked = time.monotonic()
-        await_only(self._wait_in_line() if self._slots.locked() else self._slots.acquire())
+        await (self._wait_in_line() if self._slots.locked() else self._slots.acquire())
         queued_seconds.set(time.monotonic() - asked)
         try:
-            record = self._take_out()
+            record = await self._take_out()
         except BaseException:
             self._slots.release()
             raise
@@ -96,26 +122,26 @@ class FairPool(Pool):
         self._keep_watch()
         return record
 
-    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        if self._holders.pop(record, None):  # else it was taken out before a fork, or in a loop that is gone
-            self._idle.append((record, time.monotonic()))
-            self._slots.release()
-
-    def _take_out(self) -> ConnectionPoolEntry:
+    async def _take_out(self) -> ConnectionPoolEntry:
         if not self._idle:
-            return self._create_connection()
+            return await greenlet_spawn(self._create_connection)
         record, returned = self._idle.pop()
         driver: Any = record.driver_connection
-        if driver is not None and not self._is_alive(driver, idle_seconds=time.monotonic() - returned):
+        if driver is not None and not await self._is_alive(driver, idle_seconds=time.monotonic() - returned):
             _log.info("replacing a connection that died while it was idle")
             driver.terminate()
-            record.invalidate()  # it connects again when SQLAlchemy asks it for its connection
+            await greenlet_spawn(record.invalidate)  # it connects again when it is asked for its connection
         return record
 
-    def _is_alive(self, driver: Any, *, idle_seconds: float) -> bool:
+    def _needs_connecting(self, record: Any) -> bool:
+        # What SQLAlchemy's record asks itself, without the greenlet that it would need to connect.
+        oldest = max(time.time() - self._recycle, self._invalidate_time)
+        return record.dbapi_connection is None or record.starttime <= oldest
+
+    async def _is_alive(self, driver: Any, *, idle_seconds: float) -> bool:
         if driver.is_closed():
             return False
-        return idle_seconds < self._settings.ping_after_idle_seconds or await_only(self._answers(driver))
+        return idle_seconds < self._settings.ping_after_idle_seconds or await self._answers(driver)
 
     async def _answers(self, driver: Any) -> bool:
         try:

@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import DateTime, bindparam, delete, func, insert, tuple_
+from sqlalchemy import DateTime, bindparam, delete, func, insert, true, tuple_
+from sqlalchemy.dialects import postgresql
 
 from app.db.errors import InvalidCursorError
 from app.db.models import Conversation, ConversationRead
@@ -20,6 +22,7 @@ from app.repositories.base import (
     read,
     unseen,
 )
+from app.repositories.once import P_KEY, once, written_before, written_now
 from app.repositories.page import CursorFormat, Page
 
 conversation = table_of(Conversation).c
@@ -31,8 +34,17 @@ _AFTER_ALL: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _P_UPDATED_AT: Final = unseen(bindparam("p_updated_at", type_=DateTime(timezone=True)))
 _THE_ROW: Final = (conversation.user_id == P_USER_ID, conversation.id == P_ID)
 
-_CREATE: Final = insert(table_of(Conversation)).values(user_id=P_USER_ID).returning(*_COLUMNS)
-_GET: Final = read(*_COLUMNS).where(*_THE_ROW)
+_CREATE: Final = (
+    insert(table_of(Conversation))
+    .values(user_id=P_USER_ID)
+    .returning(*_COLUMNS)
+    .execution_options(name="conversations.create")
+)
+_CREATE_ONCE: Final = once(
+    written_now(postgresql.insert(table_of(Conversation)).values(user_id=P_USER_ID, idempotency_key=P_KEY), _COLUMNS),
+    written_before(Conversation, _COLUMNS, true()),
+).execution_options(name="conversations.create_once")
+_GET: Final = read(*_COLUMNS).where(*_THE_ROW).execution_options(name="conversations.get")
 _PAGE: Final = (
     read(*_COLUMNS)
     .where(
@@ -41,9 +53,19 @@ _PAGE: Final = (
     )
     .order_by(conversation.updated_at.desc(), conversation.id.desc())
     .limit(P_LIMIT)
+    .execution_options(name="conversations.page")
 )
-_DELETE: Final = delete(table_of(Conversation)).where(*_THE_ROW).returning(_COLUMNS[0])
-_COUNT: Final = read(func.count()).where(conversation.user_id == P_USER_ID)
+_DELETE: Final = (
+    delete(table_of(Conversation))
+    .where(*_THE_ROW)
+    .returning(_COLUMNS[0])
+    .execution_options(name="conversations.delete")
+)
+_COUNT: Final = (
+    read(func.count().label("count"))
+    .where(conversation.user_id == P_USER_ID)
+    .execution_options(name="conversations.count")
+)
 
 
 class ConversationRepo(Repository[ConversationRead]):
@@ -52,8 +74,10 @@ class ConversationRepo(Repository[ConversationRead]):
     noun = "conversation"
     read_model = ConversationRead
 
-    async def create(self, user_id: str) -> ConversationRead:
-        """Return the new conversation, as stored."""
+    async def create(self, user_id: str, *, idempotency_key: UUID | None = None) -> ConversationRead:
+        """Return the new conversation, as stored; with a key the one first created with it, as it is today."""
+        if idempotency_key is not None:
+            return await self._fetch_once(_CREATE_ONCE, user_id, idempotency_key)
         return (await self._fetch(_CREATE, user_id))[0]
 
     async def get(self, user_id: str, id: int) -> ConversationRead:
@@ -75,12 +99,12 @@ class ConversationRepo(Repository[ConversationRead]):
 
     async def delete(self, user_id: str, id: int) -> None:
         """Delete the conversation and all its messages; raises `NotFoundError`."""
-        if not (await self._execute(_DELETE, user_id, p_id=checked_id(id))).all():
+        if not await self._execute(_DELETE, user_id, p_id=checked_id(id)):
             raise self._not_found(id)
 
     async def count(self, user_id: str) -> int:
         """Return how many conversations there are; reads them all in the index, so never for a list."""
-        return int((await self._execute(_COUNT, user_id)).scalar_one())
+        return int((await self._execute(_COUNT, user_id))[0]["count"])
 
 
 def _cursor(row: ConversationRead, user_id: str) -> str:

@@ -1,9 +1,25 @@
 """Questions about the messages of a conversation."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, String, Text, bindparam, func, insert, select, true, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    String,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects import postgresql
 
 from app.db import Database
 from app.db.errors import InvalidInputError, MissingReferenceError
@@ -19,6 +35,8 @@ from app.repositories.base import (
     pinned,
     read,
 )
+from app.repositories.chunks import chunks_of
+from app.repositories.once import P_KEY, once, written_before, written_now
 from app.repositories.page import CursorFormat, Page
 
 message, conversation = table_of(Message).c, table_of(Conversation).c
@@ -26,8 +44,6 @@ _COLUMNS: Final = pinned(Message, MessageRead)
 _CURSOR: Final = CursorFormat("<q")
 _FOREIGN_KEY: Final = str(next(iter(table_of(Message).foreign_key_constraints)).name)
 _STREAM_ROWS: Final = 100
-_CHUNK_ROWS: Final = 2000
-_CHUNK_CHARACTERS: Final = 8_000_000
 
 _P_CONVERSATION_ID: Any = bindparam("p_conversation_id", type_=BigInteger())
 _P_ROLE: Any = bindparam("p_role", type_=String())
@@ -51,7 +67,50 @@ _APPEND: Final = (
     insert(table_of(Message))
     .from_select(_FIELDS, select(_touched.c.user_id, _touched.c.id, _P_ROLE, _P_CONTENT, _touched.c.updated_at))
     .returning(*_COLUMNS)
+    .execution_options(name="messages.append")
 )
+
+# The lock comes first again, and the conversation is touched last: only where there is a new message.
+_before = written_before(
+    Message,
+    _COLUMNS,
+    and_(
+        message.conversation_id == _P_CONVERSATION_ID,
+        cast(message.role, String) == _P_ROLE,
+        message.content == _P_CONTENT,
+    ),
+).cte("written_before")
+_locked = (
+    select(conversation.user_id, conversation.id, conversation.updated_at)
+    .where(
+        conversation.user_id == P_USER_ID,
+        conversation.id == _P_CONVERSATION_ID,
+        ~select(_before.c.id).exists(),
+    )
+    .with_for_update(key_share=True)
+    .cte("locked")
+)
+_later = func.greatest(func.clock_timestamp(), _locked.c.updated_at + text("interval '1 microsecond'"))
+_now = written_now(
+    postgresql.insert(table_of(Message)).from_select(
+        [*_FIELDS, "idempotency_key"],
+        select(_locked.c.user_id, _locked.c.id, _P_ROLE, _P_CONTENT, _later, P_KEY),
+    ),
+    _COLUMNS,
+)
+_touched_after = (
+    update(table_of(Conversation))
+    .where(
+        conversation.user_id == P_USER_ID,
+        conversation.id == _P_CONVERSATION_ID,
+        select(_now.c.id).exists(),
+    )
+    .values(updated_at=conversation.updated_at)
+    .returning(conversation.id)
+    .cte("touched_after")
+)
+_APPEND_ONCE: Final = once(_now, select(_before)).add_cte(_touched_after).execution_options(name="messages.append_once")
+_GIVEN: Final = frozenset({"id", "created_at"})  # by the database; the rest is what was sent
 _sent = (
     func.unnest(_P_ROLES, _P_CONTENTS)
     .table_valued("role", "content", with_ordinality="position")
@@ -65,7 +124,8 @@ _APPEND_MANY: Final = (
         .select_from(_sent.join(_touched, true()))
         .order_by(_sent.c.position),
     )
-    .returning(*_COLUMNS)
+    .returning(*(column for column in _COLUMNS if column.name in _GIVEN))
+    .execution_options(name="messages.append_many")
 )
 # The order of the index, forwards and backwards (see `newest_first`).
 _AFTER: Final = (
@@ -73,12 +133,14 @@ _AFTER: Final = (
     .where(*_THE_CONVERSATION, message.id > P_PLACE)
     .order_by(message.id.asc().nulls_first())
     .limit(P_LIMIT)
+    .execution_options(name="messages.after")
 )
 _BEFORE: Final = (
     read(*_COLUMNS)
     .where(*_THE_CONVERSATION, message.id < P_PLACE)
     .order_by(message.id.desc().nulls_last())
     .limit(P_LIMIT)
+    .execution_options(name="messages.before")
 )
 
 
@@ -88,15 +150,22 @@ class MessageRepo(Repository[MessageRead]):
     noun = "message"
     read_model = MessageRead
 
-    async def append(self, user_id: str, conversation_id: int, data: MessageCreate) -> MessageRead:
-        """Return the new message, last of its conversation; raises `MissingReferenceError`."""
-        rows = await self._fetch(
-            _APPEND,
-            user_id,
-            p_conversation_id=checked_id(conversation_id, name="conversation_id"),
-            p_role=data.role.value,
-            p_content=data.content,
-        )
+    async def append(
+        self, user_id: str, conversation_id: int, data: MessageCreate, *, idempotency_key: UUID | None = None
+    ) -> MessageRead:
+        """Return the new message, last of its conversation; raises `MissingReferenceError`.
+
+        With a key the message that was first appended with it; raises `ConflictError` if that was another one.
+        """
+        values = {
+            "p_conversation_id": checked_id(conversation_id, name="conversation_id"),
+            "p_role": data.role.value,
+            "p_content": data.content,
+        }
+        if idempotency_key is not None:
+            missing = _missing(conversation_id)
+            return await self._fetch_once(_APPEND_ONCE, user_id, idempotency_key, missing=missing, **values)
+        rows = await self._fetch(_APPEND, user_id, **values)
         if not rows:
             raise _missing(conversation_id)
         return rows[0]
@@ -104,10 +173,10 @@ class MessageRepo(Repository[MessageRead]):
     async def append_many(self, user_id: str, conversation_id: int, data: Sequence[MessageCreate]) -> list[MessageRead]:
         """Return the new messages in the order of `data`, all or none; raises `MissingReferenceError`.
 
-        One statement for each 2,000 messages or 8 million characters; several are one transaction. The messages of
+        One statement for each 10,000 messages or 8 million characters; several are one transaction. The messages of
         one statement share a time.
         """
-        chunks = list(_chunks(data))
+        chunks = list(chunks_of(data))
         if len(chunks) > 1 and isinstance(self._executor, Database):
             async with self._executor.transaction() as session:
                 return await MessageRepo(session).append_many(user_id, conversation_id, data)
@@ -119,7 +188,7 @@ class MessageRepo(Repository[MessageRead]):
     async def _append_chunk(
         self, user_id: str, conversation_id: int, data: Sequence[MessageCreate]
     ) -> list[MessageRead]:
-        rows = await self._fetch(
+        rows = await self._execute(
             _APPEND_MANY,
             user_id,
             p_conversation_id=checked_id(conversation_id, name="conversation_id"),
@@ -128,7 +197,10 @@ class MessageRepo(Repository[MessageRead]):
         )
         if not rows:
             raise _missing(conversation_id)
-        return rows
+        known = {"user_id": user_id, "conversation_id": conversation_id}
+        return self._reads.validate_python(
+            [{**known, **vars(message), **row} for row, message in zip(rows, data, strict=True)]
+        )
 
     async def latest(self, user_id: str, conversation_id: int, *, limit: int = 50) -> list[MessageRead]:
         """Return the last `limit` messages (1 to 1000), the oldest of them first, as a model wants them."""
@@ -177,17 +249,3 @@ class MessageRepo(Repository[MessageRead]):
 
 def _missing(conversation_id: int) -> MissingReferenceError:
     return MissingReferenceError(f"conversation {conversation_id} not found", constraint_name=_FOREIGN_KEY)
-
-
-def _chunks(data: Sequence[MessageCreate]) -> Iterator[Sequence[MessageCreate]]:
-    chunk: list[MessageCreate] = []
-    characters = 0
-    for message in data:
-        full = len(chunk) == _CHUNK_ROWS or characters + len(message.content) > _CHUNK_CHARACTERS
-        if chunk and full:
-            yield chunk
-            chunk, characters = [], 0
-        chunk.append(message)
-        characters += len(message.content)
-    if chunk:
-        yield chunk

@@ -1,9 +1,27 @@
 """Questions about tasks."""
 
+import json
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import Boolean, DateTime, String, bindparam, case, delete, func, insert, literal, select, true, update
+from sqlalchemy import (
+    Boolean,
+    DateTime,
+    LargeBinary,
+    String,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects import postgresql
 
 from app.db.errors import InvalidInputError, StaleRowError
 from app.db.models import Task, TaskCreate, TaskRead, TaskUpdate
@@ -19,6 +37,7 @@ from app.repositories.base import (
     pinned,
     read,
 )
+from app.repositories.once import P_KEY, once, written_before, written_now
 from app.repositories.page import CursorFormat, Page
 
 task = table_of(Task).c
@@ -29,6 +48,7 @@ _P_TITLE: Any = bindparam("p_title", type_=String())
 _P_DESCRIPTION: Any = bindparam("p_description", type_=String())
 _P_SET_DESCRIPTION: Any = bindparam("p_set_description", type_=Boolean())
 _P_COMPLETED: Any = bindparam("p_completed", type_=Boolean())
+_P_DIGEST: Any = bindparam("p_digest", type_=LargeBinary())
 _P_UPDATED_AT: Any = bindparam("p_updated_at", type_=DateTime(timezone=True))
 _THE_ROW: Final = (task.user_id == P_USER_ID, task.id == P_ID)
 _IS_COMPLETED: Final = task.completed == _P_COMPLETED
@@ -37,15 +57,31 @@ _CREATE: Final = (
     insert(table_of(Task))
     .values(user_id=P_USER_ID, title=_P_TITLE, description=_P_DESCRIPTION, completed=_P_COMPLETED)
     .returning(*_COLUMNS)
+    .execution_options(name="tasks.create")
 )
-_GET: Final = read(*_COLUMNS).where(*_THE_ROW)
+_CREATE_ONCE: Final = once(
+    written_now(
+        postgresql.insert(table_of(Task)).values(
+            user_id=P_USER_ID,
+            title=_P_TITLE,
+            description=_P_DESCRIPTION,
+            completed=_P_COMPLETED,
+            idempotency_key=P_KEY,
+            idempotency_digest=_P_DIGEST,
+        ),
+        _COLUMNS,
+    ),
+    written_before(Task, _COLUMNS, task.idempotency_digest.is_not_distinct_from(_P_DIGEST)),
+).execution_options(name="tasks.create_once")
+_GET: Final = read(*_COLUMNS).where(*_THE_ROW).execution_options(name="tasks.get")
 _PAGE: Final = (
     read(*_COLUMNS)
     .where(task.user_id == P_USER_ID, task.id < P_PLACE)
     .order_by(task.id.desc().nulls_last())  # as the index says (see `newest_first`)
     .limit(P_LIMIT)
+    .execution_options(name="tasks.page")
 )
-_PAGE_BY_COMPLETED: Final = _PAGE.where(_IS_COMPLETED)
+_PAGE_BY_COMPLETED: Final = _PAGE.where(_IS_COMPLETED).execution_options(name="tasks.page_by_completed")
 # No clock here: the trigger sets the time, and a volatile function in an UPDATE cannot be sharded.
 _UPDATE: Final = (
     update(table_of(Task))
@@ -56,16 +92,19 @@ _UPDATE: Final = (
         completed=func.coalesce(_P_COMPLETED, task.completed),
     )
     .returning(*_COLUMNS)
+    .execution_options(name="tasks.update")
 )
 # One row always: whether the task is there, and what the update made of it if nobody had changed it before.
 _updated = _UPDATE.where(task.updated_at == _P_UPDATED_AT).cte("updated")
 _there = select(task.id).where(*_THE_ROW).exists().label("there")
-_UPDATE_UNCHANGED: Final = select(_there, *_updated.c).select_from(
-    select(literal(1)).subquery("always").outerjoin(_updated, true())
+_UPDATE_UNCHANGED: Final = (
+    select(_there, *_updated.c)
+    .select_from(select(literal(1)).subquery("always").outerjoin(_updated, true()))
+    .execution_options(name="tasks.update_unchanged")
 )
-_DELETE: Final = delete(table_of(Task)).where(*_THE_ROW).returning(_COLUMNS[0])
-_COUNT: Final = read(func.count()).where(task.user_id == P_USER_ID)
-_COUNT_BY_COMPLETED: Final = _COUNT.where(_IS_COMPLETED)
+_DELETE: Final = delete(table_of(Task)).where(*_THE_ROW).returning(_COLUMNS[0]).execution_options(name="tasks.delete")
+_COUNT: Final = read(func.count().label("count")).where(task.user_id == P_USER_ID).execution_options(name="tasks.count")
+_COUNT_BY_COMPLETED: Final = _COUNT.where(_IS_COMPLETED).execution_options(name="tasks.count_by_completed")
 
 
 class TaskRepo(Repository[TaskRead]):
@@ -74,9 +113,15 @@ class TaskRepo(Repository[TaskRead]):
     noun = "task"
     read_model = TaskRead
 
-    async def create(self, user_id: str, data: TaskCreate) -> TaskRead:
-        """Return the new task, as stored."""
+    async def create(self, user_id: str, data: TaskCreate, *, idempotency_key: UUID | None = None) -> TaskRead:
+        """Return the new task, as stored.
+
+        With a key the task that was first created with it, as it is today; raises `ConflictError` if from other data.
+        """
         values = {f"p_{name}": value for name, value in data}
+        if idempotency_key is not None:
+            values |= {"p_digest": _digest(data)}
+            return await self._fetch_once(_CREATE_ONCE, user_id, idempotency_key, **values)
         return (await self._fetch(_CREATE, user_id, **values))[0]
 
     async def get(self, user_id: str, id: int) -> TaskRead:
@@ -114,23 +159,30 @@ class TaskRepo(Repository[TaskRead]):
             return self._one(await self._fetch(_UPDATE, user_id, **values), id)
         if expected_updated_at.tzinfo is None:
             raise InvalidInputError("expected_updated_at: must have a time zone")
-        result = await self._execute(_UPDATE_UNCHANGED, user_id, p_updated_at=expected_updated_at, **values)
-        row = result.one()
-        if not row.there:
+        (row,) = await self._execute(_UPDATE_UNCHANGED, user_id, p_updated_at=expected_updated_at, **values)
+        if not row["there"]:
             raise self._not_found(id)
-        if row.id is None:
+        if row["id"] is None:
             raise StaleRowError(f"task {id} has changed since {expected_updated_at.isoformat()}")
-        return TaskRead.model_validate(row)
+        return TaskRead.model_validate(dict(row))
 
     async def delete(self, user_id: str, id: int) -> None:
         """Delete the task; raises `NotFoundError`."""
-        if not (await self._execute(_DELETE, user_id, p_id=checked_id(id))).all():
+        if not await self._execute(_DELETE, user_id, p_id=checked_id(id)):
             raise self._not_found(id)
 
     async def count(self, user_id: str, *, completed: bool | None = None) -> int:
         """Return how many tasks there are; reads them all in the index, so never for a list."""
         if completed is None:
-            result = await self._execute(_COUNT, user_id)
+            rows = await self._execute(_COUNT, user_id)
         else:
-            result = await self._execute(_COUNT_BY_COMPLETED, user_id, p_completed=completed)
-        return int(result.scalar_one())
+            rows = await self._execute(_COUNT_BY_COMPLETED, user_id, p_completed=completed)
+        return int(rows[0]["count"])
+
+
+def _digest(data: TaskCreate) -> bytes:
+    """Return what tells whether a repeated call brings the same data: the task itself may have changed since.
+
+    Without the defaults: a field that later code adds must not make another task of a call that does not set it.
+    """
+    return sha256(json.dumps(data.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()).digest()

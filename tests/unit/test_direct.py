@@ -1,0 +1,40 @@
+"""What the driver runs by itself."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Executable
+from sqlalchemy.types import ARRAY, Boolean, TypeEngine
+
+from app.db.dialect import LeanDialect
+from app.db.direct import write
+from tests.support.statements import all_statements
+
+STATEMENTS = all_statements()
+DIALECT = LeanDialect()
+
+
+@pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS.keys())
+def test_a_repositorys_columns_need_no_conversion(statement: Executable) -> None:
+    """The driver gives each value as SQLAlchemy would."""
+    columns = statement.exported_columns  # type: ignore[attr-defined]  # those that all_statements returns have it
+    needing = [c.name for c in columns if c.type.dialect_impl(DIALECT).result_processor(DIALECT, None)]
+    assert needing == []
+
+
+@pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS.keys())
+def test_a_repositorys_parameters_need_no_conversion(statement: Executable) -> None:
+    """The driver takes each value as SQLAlchemy would give it; the processor of a boolean only checks it."""
+    binds = statement.compile(dialect=DIALECT).binds.values()  # type: ignore[attr-defined]  # see above
+    types = [bind.type.item_type if isinstance(bind.type, ARRAY) else bind.type for bind in binds]
+    assert [type_ for type_ in types if _converts(type_)] == []
+
+
+def _converts(type_: TypeEngine[Any]) -> bool:
+    return not isinstance(type_, Boolean) and type_.dialect_impl(DIALECT).bind_processor(DIALECT) is not None
+
+
+def test_a_parameter_that_is_missing_is_an_error() -> None:
+    """It is not taken for null."""
+    with pytest.raises(KeyError):
+        write(STATEMENTS["tasks._GET"]).arguments({"p_user_id": "ada"})
