@@ -1,55 +1,90 @@
 """One connection to the target."""
 
 import ssl
-from typing import Any
+from typing import Final
 
 import asyncpg
 
-from app.db.errors import DRIVER_ERRORS, ConfigurationError, translate_connect
+from app.db.errors import CONNECT_ERRORS, ConfigurationError, DataAccessError, UnavailableError, translate_connect
 from app.db.settings import DatabaseSettings
 from app.db.tls import explain_failure
 from app.db.url import ConnectionTarget
 
+_STATEMENT_CACHE_SIZE: Final = 100
+_WRONG_PASSWORD: Final = "28P01"  # noqa: S105 - a code, not one
 
-async def connect(settings: DatabaseSettings, target: ConnectionTarget) -> Any:
-    """Return a new asyncpg connection; raises `UnavailableError` or `ConfigurationError`, naming the place.
 
-    Everything that asyncpg would take from PG* variables or ~/.pgpass is given: only DATABASE_* counts.
+async def connect(settings: DatabaseSettings, target: ConnectionTarget) -> asyncpg.Connection:
+    """Return a new connection to the first host that is there and is what `target_session_attrs` asks for.
+
+    Raises `UnavailableError` or `ConfigurationError`, naming the place; the driver's error is chained, and none of
+    them shows the password. Each host has the whole of `connect_timeout`, as in libpq: the driver would give it to all
+    of them together, and one that is silent would hide the others.
     """
-    attempts = {
-        "prefer": (target.tls.context(), None),
-        "allow": (None, target.tls.context()),
-    }.get(target.tls.mode, (target.tls.context(),))
-    for tls in attempts[:-1]:
+    attrs = target.target_session_attrs
+    wishes = ("standby", "any") if attrs == "prefer-standby" else (attrs,)
+    failures: list[UnavailableError] = []
+    for wish in wishes:
+        for host, port in zip(target.hosts, target.ports, strict=True):
+            try:
+                return await _negotiate(settings, target, host, port, wish)
+            except UnavailableError as error:
+                failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
+    raise UnavailableError("; ".join(map(str, failures)), sqlstate=failures[-1].sqlstate) from failures[-1]
+
+
+async def _negotiate(
+    settings: DatabaseSettings, target: ConnectionTarget, host: str, port: int, attrs: str
+) -> asyncpg.Connection:
+    """Connect to one host, with and without TLS in the order of its sslmode."""
+    *first, last = (None,) if host.startswith("/") else target.tls.contexts()
+    for context in first:
         try:
-            return await _connect(settings, target, tls)
-        except DRIVER_ERRORS:
+            return await _open(settings, target, host, port, attrs, context)
+        except ConfigurationError:  # no TLS there, or no login without it
             continue
+    return await _open(settings, target, host, port, attrs, last)
+
+
+async def _open(
+    settings: DatabaseSettings,
+    target: ConnectionTarget,
+    host: str,
+    port: int,
+    attrs: str,
+    context: ssl.SSLContext | None,
+) -> asyncpg.Connection:
+    """Connect once. All that asyncpg would take from PG* variables or ~/.pgpass is given: only DATABASE_* counts."""
     try:
-        return await _connect(settings, target, attempts[-1])
-    except ssl.SSLError as error:  # an OSError, but waiting does not mend it
-        raise ConfigurationError(f"{target}: {explain_failure(error)}") from error
-    except DRIVER_ERRORS as error:
-        raise translate_connect(error, str(target)) from error
+        return await asyncpg.connect(
+            host=[host],
+            port=[port],
+            user=target.user,
+            password=target.password or "",
+            database=target.database,
+            ssl=context or False,
+            direct_tls=target.tls.direct and context is not None,
+            target_session_attrs=attrs,
+            krbsrvname="postgres",
+            gsslib="gssapi",
+            timeout=target.connect_timeout_seconds or settings.connect_timeout_seconds,
+            command_timeout=settings.command_timeout_seconds,
+            statement_cache_size=0 if target.pooled else _STATEMENT_CACHE_SIZE,
+            server_settings={"application_name": settings.application_name, **target.server_settings},
+        )
+    except CONNECT_ERRORS as error:
+        raise _explained(error, target, target.place((host,), (port,))) from error
 
 
-async def _connect(settings: DatabaseSettings, target: ConnectionTarget, tls: ssl.SSLContext | None) -> Any:
-    return await asyncpg.connect(
-        host=list(target.hosts),
-        port=list(target.ports),
-        user=target.user,
-        password=target.password or "",
-        database=target.database,
-        ssl=tls or False,
-        direct_tls=target.tls.direct,
-        target_session_attrs=target.target_session_attrs,
-        krbsrvname="postgres",
-        gsslib="gssapi",
-        timeout=target.connect_timeout_seconds or settings.connect_timeout_seconds,
-        command_timeout=settings.command_timeout_seconds,
-        statement_cache_size=0 if target.pooled else _STATEMENT_CACHE_SIZE,
-        server_settings={"application_name": settings.application_name, **target.server_settings},
-    )
-
-
-_STATEMENT_CACHE_SIZE = 100
+def _explained(error: BaseException, target: ConnectionTarget, place: str) -> DataAccessError:
+    if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        # An OSError, but waiting does not mend it, unless the connection only ended early.
+        return ConfigurationError(f"{place}: {explain_failure(error)}")
+    ours = translate_connect(error, place)
+    if ours.sqlstate == _WRONG_PASSWORD and not target.password:
+        return ConfigurationError(f"{ours} (the URL has no password)", sqlstate=ours.sqlstate)
+    if isinstance(error, ConnectionError) and target.tls.direct:
+        return UnavailableError(f"{ours} (sslnegotiation=direct needs PostgreSQL 17, or Neon)")
+    return ours

@@ -1,13 +1,14 @@
 """What the environment says about the database."""
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr
+from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.db.errors import ConfigurationError
-from app.db.url import ConnectionTarget, parse_url
+from app.db.url import SHAPE, ConnectionTarget, parse_url
 from app.db.url_options import sets_server_settings
 
 Seconds = Annotated[float, Field(ge=0)]
@@ -50,12 +51,30 @@ class DatabaseSettings(BaseSettings):
     """How long that sign may take before the connection is replaced."""
     idle_transaction_warning_seconds: PositiveFloat = 5
     """A transaction that runs no statement for longer is named in a warning, with its place in the code."""
+    migration_lock_timeout_seconds: PositiveFloat = 5
+    """How long a revision waits for a lock on a table, and traffic behind it, before it steps back and tries again."""
+    migration_wait_seconds: PositiveFloat = 300
+    """How long a migration waits for another one to end, and how long each revision tries to get its locks."""
+    migration_statement_timeout_seconds: PositiveFloat | None = None
+    """Kept by the server, for each statement of a migration."""
     application_name: str = "async-data-layer"
     """How the sessions are named in ``pg_stat_activity``."""
+    slow_statement_seconds: PositiveFloat | None = None
+    """Log a statement that took longer: its name, time, rows and wait for a connection. Nothing else."""
     echo: bool = False
     """Log each statement and its time; its parameters only with `echo_parameters`."""
     echo_parameters: bool = False
     """Show parameters in logs and error texts. Messages are private: for development only."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _say_what_to_set(cls, data: Any) -> Any:
+        if data.keys() & {"DATABASE_URL", "url"}:
+            return data
+        words = PydanticCustomError("missing", f"Set DATABASE_URL, in the environment or in .env: {SHAPE}")
+        # Made here, so that it carries no input: pydantic's own would carry DATABASE_DIRECT_URL.
+        missing = InitErrorDetails(type=words, loc=("DATABASE_URL",), input=None)
+        raise ValidationError.from_exception_data(cls.__name__, [missing], hide_input=True)
 
     def target(self) -> ConnectionTarget:
         """Return where and how to connect; raises `ConfigurationError` naming what is wrong in the URL."""
@@ -66,12 +85,12 @@ class DatabaseSettings(BaseSettings):
                 f"{target} is a transaction pooler, where settings at the start of a session are an error: "
                 "take them out of DATABASE_URL; in a transaction SET LOCAL works"
             )
-        return replace(target, pooled=pooled)
+        notes = target.notes
+        if (target.connect_timeout_seconds or 0) > self.retry_seconds:
+            notes += (f"connect_timeout is longer than DATABASE_RETRY_SECONDS, {self.retry_seconds:g}, which ends it",)
+        return replace(target, pooled=pooled, notes=notes)
 
     def direct_target(self) -> ConnectionTarget:
         """Return where migrations, LISTEN and session locks go; raises `ConfigurationError` where it cannot be told."""
-        return (
-            self.target().direct()
-            if self.direct_url is None
-            else parse_url(self.direct_url.get_secret_value()).direct()
-        )
+        direct_url = self.direct_url.get_secret_value().strip() if self.direct_url else ""
+        return parse_url(direct_url, variable="DATABASE_DIRECT_URL").direct() if direct_url else self.target().direct()

@@ -2,7 +2,7 @@
 
 import ssl
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -10,12 +10,12 @@ import certifi
 
 from app.db.errors import ConfigurationError
 
-_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+SYSTEM: Final = "system"
 _VERIFYING: Final = ("verify-ca", "verify-full")
-_SYSTEM: Final = "system"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TlsSettings:
     """How the connection is encrypted and whom it trusts."""
 
@@ -26,80 +26,74 @@ class TlsSettings:
     direct: bool = False
     """Whether TLS begins at once, without asking the server first: PostgreSQL 17 and Neon save a round trip."""
 
-    @classmethod
-    def of(cls, parameters: dict[str, str], *, sockets: bool) -> "tuple[TlsSettings, tuple[str, ...]]":
-        """Take TLS out of a URL's parameters; return it, and what was understood otherwise than it is written."""
-        given = parameters.pop("sslmode", None)
-        mode = parameters.pop("ssl", given) or ("disable" if sockets else "require")
-        if mode not in _MODES or (given and given != mode):
-            raise ConfigurationError(f"DATABASE_URL: sslmode must be one of {', '.join(_MODES)}, and ssl the same")
-        binding = parameters.pop("channel_binding", "prefer")
-        if binding not in ("disable", "prefer", "require"):
-            raise ConfigurationError("DATABASE_URL: channel_binding must be disable, prefer or require")
-        if binding == "require" and mode == "disable":
-            raise ConfigurationError("DATABASE_URL: channel_binding=require needs TLS, and sslmode=disable forbids it")
-        root_cert = parameters.pop("sslrootcert", None) or None
-        notes: list[str] = []
-        if binding == "require" and mode != "verify-full":
-            mode = "verify-full"
-            notes.append(
-                "channel_binding=require: the driver has none; the certificate is verified instead (verify-full)"
-            )
-        if root_cert == _SYSTEM and mode != "verify-full":  # libpq allows nothing weaker with the system's store
-            mode = "verify-full"
-            notes.append("sslrootcert=system: the certificate is verified (verify-full)")
-        if mode in ("allow", "prefer"):
-            notes.append(f"sslmode={mode}: the connection may be unencrypted; write require or verify-full")
-        negotiation = parameters.pop("sslnegotiation", "postgres")
-        if negotiation not in ("postgres", "direct") or (negotiation == "direct" and mode in _MODES[:3]):
-            raise ConfigurationError(
-                "DATABASE_URL: sslnegotiation must be postgres, or direct with sslmode=require or more"
-            )
-        cert, key = parameters.pop("sslcert", None) or None, parameters.pop("sslkey", None) or None
-        return cls(mode, root_cert, cert, key, direct=negotiation == "direct"), tuple(notes)
-
     @property
     def verifies(self) -> bool:
-        """Whether the server's certificate is checked; libpq checks it with `require` too, if a CA is given."""
+        """Whether the server's certificate is checked; libpq checks it in every mode if a CA is given."""
         return self.mode in _VERIFYING or self.root_cert is not None
+
+    def contexts(self) -> tuple[ssl.SSLContext | None, ...]:
+        """Return what to try one after the other; None is without TLS."""
+        if self.mode == "allow":
+            return None, self.context()
+        return (self.context(), None) if self.mode == "prefer" else (self.context(),)
 
     def context(self) -> ssl.SSLContext | None:
         """Return what to connect with, made once; None is without TLS. Raises `ConfigurationError`."""
-        return None if self.mode == "disable" else _context(self)
+        return None if self.mode == "disable" else self._context
 
-
-@cache
-def _context(tls: TlsSettings) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.check_hostname = tls.mode == "verify-full"
-    context.verify_mode = ssl.CERT_REQUIRED if tls.verifies else ssl.CERT_NONE
-    if tls.direct:
-        context.set_alpn_protocols(["postgresql"])
-    if tls.verifies:
-        _trust(context, tls.root_cert)
-    if tls.cert:
-        _identify(context, tls.cert, tls.key)
-    return context
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.check_hostname = self.mode == "verify-full"
+        context.verify_mode = ssl.CERT_REQUIRED if self.verifies else ssl.CERT_NONE
+        if self.direct:
+            context.set_alpn_protocols(["postgresql"])
+        if self.verifies:
+            _trust(context, self.root_cert)
+        if self.cert:
+            _identify(context, self.cert, self.key)
+        return context
 
 
 def _trust(context: ssl.SSLContext, root_cert: str | None) -> None:
-    if root_cert is None or root_cert == _SYSTEM:
+    if root_cert is None or root_cert == SYSTEM:
         context.load_default_certs()
-        if not context.cert_store_stats()["x509_ca"]:  # slim containers have no store
+        if not context.cert_store_stats()["x509_ca"] and not _has_certificate_folder():  # slim containers
             context.load_verify_locations(certifi.where())
         return
     try:
         context.load_verify_locations(Path(root_cert).expanduser())
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"DATABASE_URL: sslrootcert={root_cert} cannot be used: {error}") from None
+    except (OSError, RuntimeError) as error:
+        words = _reason(error)
+    else:
+        return
+    raise ConfigurationError(
+        f"sslrootcert={root_cert} cannot be used: {words}; it must be a file of certificates in PEM"
+    )
+
+
+def _has_certificate_folder() -> bool:
+    """Whether OpenSSL will look into a folder: what is in there is loaded when needed, and not counted."""
+    folder = ssl.get_default_verify_paths().capath
+    return bool(folder) and any(Path(folder).iterdir())
 
 
 def _identify(context: ssl.SSLContext, cert: str, key: str | None) -> None:
     try:
-        context.load_cert_chain(Path(cert).expanduser(), Path(key).expanduser() if key else None)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(f"DATABASE_URL: sslcert={cert} and sslkey cannot be used: {error}") from None
+        # The password keeps OpenSSL from asking for one at the terminal.
+        context.load_cert_chain(Path(cert).expanduser(), Path(key).expanduser() if key else None, password="")
+    except (OSError, RuntimeError) as error:
+        words = _reason(error)
+    else:
+        return
+    raise ConfigurationError(
+        f"sslcert={cert} with sslkey={key} cannot be used: {words}; they must be files in PEM, the key unencrypted"
+    )
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def explain_failure(error: ssl.SSLError) -> str:

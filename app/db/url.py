@@ -4,15 +4,22 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
-from urllib.parse import parse_qsl, unquote
 
 from app.db.errors import ConfigurationError
 from app.db.tls import TlsSettings
-from app.db.url_options import SETTINGS, server_options
+from app.db.url_hosts import hosts_and_ports
+from app.db.url_options import endpoint_of, server_options, with_endpoint
+from app.db.url_parameters import Parameters, decoded
+from app.db.url_tls import tls_of
 
-_SHAPE: Final = "expected postgresql://user:password@host/database"
+SHAPE: Final = "postgresql://user:password@host/database"
 _SCHEMES: Final = ("postgresql", "postgres", "postgresql+asyncpg")
-_DEFAULT_PORT: Final = 5432
+# What may be shown of a wrong scheme: anything else before :// may be a piece of a password.
+_OTHER_SCHEMES: Final = re.compile(
+    r"(jdbc:)?(postgres|postgresql|mysql|mariadb|sqlite|mssql|oracle|cockroachdb|mongodb|redis|https?)(\+[a-z0-9_]+)?"
+)
+_QUOTES: Final = {"'": "'", '"': '"', "\u2018": "\u2019", "\u201c": "\u201d"}  # the curly ones come from chats
+_INVISIBLE: Final = "\ufeff\u200b"  # a byte order mark, a space without width: they come along when one copies
 _POOLER: Final = "-pooler"
 _SESSION_ATTRIBUTES: Final = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 
@@ -35,8 +42,14 @@ class ConnectionTarget:
     """What was understood otherwise than it is written, or is weaker than it could be: logged once."""
 
     def __str__(self) -> str:
-        places = ",".join(f"{host}:{port}" for host, port in zip(self.hosts, self.ports, strict=True))
-        return f"{self.user}@{places}/{self.database}"
+        return self.place(self.hosts, self.ports)
+
+    def place(self, hosts: tuple[str, ...], ports: tuple[int, ...]) -> str:
+        """Return in words what is connected to, at all of its hosts or at some."""
+        places = (
+            f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in zip(hosts, ports, strict=True)
+        )
+        return f"{self.user}@{','.join(places)}/{self.database}"
 
     @property
     def is_socket(self) -> bool:
@@ -48,134 +61,122 @@ class ConnectionTarget:
         if not self.pooled:
             return self
         hosts = tuple(_direct_host(host) for host in self.hosts)
-        if hosts == self.hosts:
+        endpoint = endpoint_of(self.server_settings)
+        if hosts == self.hosts and not endpoint.endswith(_POOLER):
             raise ConfigurationError(
                 f"{self} is a pooler, and its host does not tell where the server is: set DATABASE_DIRECT_URL"
             )
-        return replace(self, hosts=hosts, pooled=False)
+        settings = with_endpoint(self.server_settings, endpoint.removesuffix(_POOLER))
+        return replace(self, hosts=hosts, server_settings=settings, pooled=False)
 
 
-def parse_url(url: str) -> ConnectionTarget:
-    """Return the target that `url` names; raises `ConfigurationError` that says what is wrong and what to write."""
-    scheme, _, rest = _pasted(url).partition("://")
-    _check_scheme(scheme, rest)
-    place, _, query = rest.partition("?")
-    _check_encoding(place, query)
+def parse_url(url: str, *, variable: str = "DATABASE_URL") -> ConnectionTarget:
+    """Return the target that `url` names; raises `ConfigurationError` that says what is wrong and what to write.
+
+    As in libpq, but for three things: the user is never the operating system's, the database never the user's name,
+    and nothing is taken from PG* variables or files in the home folder.
+    """
+    try:
+        return _parse(url)
+    except ConfigurationError as error:
+        words = str(error)
+    raise ConfigurationError(f"{variable}: {words}")  # here, where no cause is chained that could show a password
+
+
+def _parse(url: str) -> ConnectionTarget:
+    place, _, query = _without_scheme(_unwrapped(url)).partition("?")
+    _refuse_unencoded(place, query)
     authority, _, database = place.partition("/")
     userinfo, _, hostlist = authority.rpartition("@")
-    parameters = _parameters(query)
-    hosts, ports = _hosts(hostlist or parameters.pop("host", ""), parameters.pop("port", ""))
     user, _, password = userinfo.partition(":")
-    if not hosts or not user or not database:
-        missing = "host" if not hosts else "user" if not user else "database"
-        raise ConfigurationError(f"DATABASE_URL names no {missing}: {_SHAPE}")
-    pooled = any(_direct_host(host) != host for host in hosts)
-    tls, notes = TlsSettings.of(parameters, sockets=all(host.startswith("/") for host in hosts))
+    parameters = Parameters(query)
+    for name, value in (("user", user), ("host", hostlist), ("dbname", database)):
+        parameters.put(name, decoded(value))
+    hosts, ports = hosts_and_ports(parameters.take("host"), parameters.take("port"))
+    tls, notes = tls_of(parameters, sockets=all(host.startswith("/") for host in hosts))
+    settings = _without_needless_endpoint(server_options(parameters), hosts)
     target = ConnectionTarget(
         hosts=hosts,
         ports=ports,
-        user=unquote(user),
-        password=unquote(password) if password else None,
-        database=unquote(database),
+        user=_present("user", parameters.take("user")),
+        password=decoded(password) or None,
+        database=_present("database", parameters.take("dbname")),
         tls=tls,
-        target_session_attrs=_one_of(parameters, "target_session_attrs", _SESSION_ATTRIBUTES, "any"),
-        connect_timeout_seconds=_seconds(parameters),
-        server_settings=server_options(parameters),
-        pooled=pooled,
+        target_session_attrs=parameters.one_of("target_session_attrs", _SESSION_ATTRIBUTES),
+        connect_timeout_seconds=_connect_timeout_seconds(parameters),
+        server_settings=settings,
+        pooled=endpoint_of(settings).endswith(_POOLER) or any(_direct_host(host) != host for host in hosts),
         notes=notes,
     )
-    if parameters:
-        raise ConfigurationError(
-            f"DATABASE_URL has a parameter that is not supported: {', '.join(sorted(parameters))}. "
-            f"Remove it; the server's settings that may stand there are {', '.join(sorted(SETTINGS))}"
-        )
+    parameters.refuse_what_is_left()
     return target
 
 
-def _pasted(url: str) -> str:
-    """Return the URL in what was pasted: without spaces and quotes around it, without ``psql``."""
-    text = re.sub(r"^psql\s+", "", url.strip())
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        text = text[1:-1].strip()
+def _unwrapped(text: str) -> str:
+    """Return the URL in what was pasted: without what stands around it in a shell, a `.env` or a chat."""
+    inner = re.sub(r"^(export\s+)?DATABASE(_DIRECT)?_URL\s*=|^psql\s", "", text.strip().strip(_INVISIBLE)).strip()
+    if len(inner) > 1 and _QUOTES.get(inner[0]) == inner[-1]:
+        inner = inner[1:-1]
+    return inner if inner == text else _unwrapped(inner)
+
+
+def _without_scheme(text: str) -> str:
     if not text:
-        raise ConfigurationError(f"DATABASE_URL is empty: {_SHAPE}")
-    if re.search(r"\s", text):
-        raise ConfigurationError("DATABASE_URL has a space or a line break in it: write %20 for one that belongs there")
-    return text
-
-
-def _check_scheme(scheme: str, rest: str) -> None:
+        raise ConfigurationError(f"it is empty; write {SHAPE}")
+    if text[0] in _QUOTES or text[-1] in _QUOTES.values():
+        raise ConfigurationError("it has a quote at one end only; remove it, or write %27 for ' and %22 for \"")
+    scheme, _, rest = text.partition("://")
     if not rest:
-        raise ConfigurationError(f"DATABASE_URL is not a URL: {_SHAPE}")
+        raise ConfigurationError(f"it is not a URL; write {SHAPE}")
+    if re.search(r"\s", text):
+        raise ConfigurationError("it has a space or a line break in it; remove it, or write %20 if it belongs there")
     if scheme not in _SCHEMES:
-        shown = scheme if re.fullmatch(r"[a-z0-9+]{1,30}", scheme) else "something else"
-        raise ConfigurationError(f"DATABASE_URL begins with {shown}://, write postgresql:// instead")
+        shown = f"{scheme}://" if _OTHER_SCHEMES.fullmatch(scheme) else "something else"
+        raise ConfigurationError(f"it begins with {shown}; write {SHAPE}")
+    return rest
 
 
-def _check_encoding(place: str, query: str) -> None:
-    """Refuse a password that ends early; what follows it would be taken for a host or shown as one."""
-    signs = {"@": "%40", "#": "%23", "?": "%3F", "/": "%2F"}
+def _refuse_unencoded(place: str, query: str) -> None:
+    """Refuse a password that ends early: its rest would be taken for a host or a parameter, and shown as one."""
     authority, _, path = place.partition("/")
-    wrong = (
-        "@" if authority.count("@") > 1 else
-        "#" if "#" in place + query else
-        "?" if "@" in query and "@" not in authority else
-        "/" if "/" in path or "@" in path else
+    code = (
+        "%23 for #" if "#" in place + query else
+        "%3F for ?, and in parameters %40 for @" if "@" in query else
+        "%40 for @" if authority.count("@") > 1 else
+        "%2F for /" if "/" in path or "@" in path else
         None
     )  # fmt: skip
-    if wrong:
-        raise ConfigurationError(
-            f"DATABASE_URL has {wrong} where it cannot be: in a user, password or database write {signs[wrong]} for it"
-        )
+    if code:
+        raise ConfigurationError(f"it has a sign where it cannot be; in a user, password or database write {code}")
 
 
-def _parameters(query: str) -> dict[str, str]:
-    parameters: dict[str, str] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        if parameters.setdefault(name, value) != value:
-            raise ConfigurationError(f"DATABASE_URL has {name} twice with different values")
-    return parameters
-
-
-def _hosts(hostlist: str, portlist: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    hosts: list[str] = []
-    ports: list[int] = []
-    given = portlist.split(",") if portlist else []
-    for place, text in enumerate(hostlist.split(",") if hostlist else []):
-        found = re.fullmatch(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]]*)(?::([^:]*))?", unquote(text) if "%2" in text else text)
-        if found is None or not found[1]:
-            raise ConfigurationError("DATABASE_URL has a host that cannot be one: write an IPv6 address in [brackets]")
-        hosts.append(found[1].strip("[]"))
-        port = found[2] or (given[place] if place < len(given) else given[0] if len(given) == 1 else "")
-        ports.append(_port(port))
-    return tuple(hosts), tuple(ports)
-
-
-def _port(text: str) -> int:
-    if not text:
-        return _DEFAULT_PORT
-    if not text.isdecimal() or not 0 < int(text) <= 65535:  # noqa: PLR2004 - the largest there is
-        # Not shown: an unencoded / in the password makes the port a part of it.
-        raise ConfigurationError(
-            "DATABASE_URL has a port that is no number from 1 to 65535; is a / in the password %2F?"
-        )
-    return int(text)
-
-
-def _seconds(parameters: dict[str, str]) -> float | None:
-    text = parameters.pop("connect_timeout", "")
-    if text and not text.isdecimal():
-        raise ConfigurationError("DATABASE_URL: connect_timeout must be a number of seconds")
-    return float(text) or None if text else None
-
-
-def _one_of(parameters: dict[str, str], name: str, values: tuple[str, ...], default: str) -> str:
-    value = parameters.pop(name, default)
-    if value not in values:
-        raise ConfigurationError(f"DATABASE_URL: {name} must be one of {', '.join(values)}")
+def _present(part: str, value: str) -> str:
+    if not value:
+        raise ConfigurationError(f"it names no {part}; write {SHAPE}")
     return value
 
 
+def _connect_timeout_seconds(parameters: Parameters) -> float | None:
+    text = parameters.take("connect_timeout")
+    if text and not re.fullmatch("[1-9][0-9]{0,5}", text):  # to libpq 0 is for ever, which nobody means
+        raise ConfigurationError("connect_timeout must be a whole number of seconds from 1")
+    return float(text) if text else None
+
+
+def _without_needless_endpoint(settings: Mapping[str, str], hosts: tuple[str, ...]) -> Mapping[str, str]:
+    """Drop Neon's `endpoint` where the host says the same.
+
+    TLS tells the proxy the host; the option is for clients that cannot. Where the two differ by as little as the
+    `-pooler` the proxy refuses both ("Inconsistent project name"), so that what is pasted together would not work.
+    """
+    endpoint = endpoint_of(settings).removesuffix(_POOLER)
+    labels = {_direct_host(host).partition(".")[0] for host in hosts}
+    if endpoint and any(label.startswith("ep-") for label in labels):
+        if labels != {endpoint}:
+            raise ConfigurationError("options names another endpoint than the host does; remove one of them")
+        return with_endpoint(settings, "")
+    return settings
+
+
 def _direct_host(host: str) -> str:
-    label, dot, domain = host.partition(".")
-    return label.removesuffix(_POOLER) + dot + domain
+    return re.sub(rf"^([^./]+){_POOLER}(?=\.|$)", r"\1", host, flags=re.IGNORECASE)

@@ -1,39 +1,44 @@
 """The server's settings that a database URL may carry."""
 
 import re
-import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from app.db.errors import ConfigurationError
+from app.db.url_parameters import Parameters
 
-SETTINGS: Final = frozenset(
-    {
-        "client_connection_check_interval",
-        "idle_in_transaction_session_timeout",
-        "idle_session_timeout",
-        "lock_timeout",
-        "search_path",
-        "statement_timeout",
-        "timezone",
-        "transaction_timeout",
-    }
+_SETTINGS: Final = (
+    "client_connection_check_interval",
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "lock_timeout",
+    "search_path",
+    "statement_timeout",
+    "timezone",
+    "transaction_timeout",
 )
-_NEON: Final = ("endpoint", "project")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_NEON: Final = re.compile(r"(?:endpoint|project)=(?P<endpoint>[\w-]+)|neon_\w+:.+")
 
 
-def server_options(parameters: dict[str, str]) -> dict[str, str]:
+def server_options(parameters: Parameters) -> Mapping[str, str]:
     """Take ``application_name``, ``options`` and the server's settings out of `parameters`; return what to send.
 
     Settings go into ``options``: of everything else Neon's proxy forwards nothing, and says nothing of it (FACTS).
     """
-    words = _words(parameters.pop("options", ""))
-    words += [f"-c {name}={_escaped(parameters.pop(name))}" for name in sorted(SETTINGS & set(parameters))]
-    name = parameters.pop("application_name", "")
-    return {
-        **({"application_name": name} if name else {}),
-        **({"options": " ".join(words)} if words else {}),
-    }
+    settings: dict[str, str] = {}
+    routing = []
+    for word in _words(parameters.take("options")):
+        if _NEON.fullmatch(word):
+            routing.append(word)
+        else:
+            name, value = _setting(word)
+            _put(settings, name, value)
+    for name in _SETTINGS:
+        _put(settings, name, parameters.take(name))
+    options = " ".join(routing + [f"-c {name}={_escaped(value)}" for name, value in settings.items() if value])
+    sent = {"application_name": parameters.take("application_name"), "options": options}
+    return {name: value for name, value in sent.items() if value}
 
 
 def sets_server_settings(settings: Mapping[str, str]) -> bool:
@@ -41,22 +46,39 @@ def sets_server_settings(settings: Mapping[str, str]) -> bool:
     return "-c " in settings.get("options", "")
 
 
-def _words(options: str) -> list[str]:
-    """Return the options one by one, each as ``-c name=value`` or Neon's ``endpoint=...``."""
-    words: list[str] = []
-    pending = iter(shlex.split(options))
-    for word in pending:
-        setting = next(pending, "") if word == "-c" else re.sub(r"^(--|-c)", "", word)
-        name, equals, value = setting.partition("=")
-        if not equals or not re.fullmatch(r"[a-z_][a-z0-9_.-]*", name):
-            raise ConfigurationError("DATABASE_URL: options must be like -c name=value or endpoint=name")
-        if word.startswith("-"):
-            words.append(f"-c {name.replace('-', '_')}={_escaped(value)}")
-        elif name in _NEON:
-            words.append(setting)
-        else:
-            raise ConfigurationError(f"DATABASE_URL: options has {name}=, write -c {name}=")
-    return words
+def endpoint_of(settings: Mapping[str, str]) -> str:
+    """Return the endpoint that Neon is to connect to, empty where the host alone says it."""
+    found = [match["endpoint"] for word in settings.get("options", "").split() if (match := _NEON.fullmatch(word))]
+    return next(filter(None, found), "")
+
+
+def with_endpoint(settings: Mapping[str, str], endpoint: str) -> Mapping[str, str]:
+    """Return the same settings for another endpoint; an empty one is none."""
+    named = rf"(?<!\S)(endpoint|project)={re.escape(endpoint_of(settings))}(?!\S)"
+    options = re.sub(named, rf"\1={endpoint}" if endpoint else "", settings.get("options", "")).strip()
+    rest = {name: value for name, value in settings.items() if name != "options"}
+    return rest | ({"options": options} if options else {})
+
+
+def _words(options: str) -> Iterator[str]:
+    """Yield word by word as the server reads them: a backslash keeps what follows it, quotes are nothing special."""
+    words = (re.sub(r"\\(.)", r"\1", word) for word in re.findall(r"(?:\\.|[^\\\s])+", options))
+    for word in words:
+        yield f"--{next(words, '')}" if word == "-c" else word
+
+
+def _setting(word: str) -> tuple[str, str]:
+    name, equals, value = re.sub("^(--|-c)", "", word).partition("=")
+    if not equals or not _NAME.fullmatch(name):
+        raise ConfigurationError("options must be like -c name=value or endpoint=name")
+    if not word.startswith("-"):
+        raise ConfigurationError(f"options has {name}=; write -c {name}=")
+    return name.replace("-", "_"), value
+
+
+def _put(settings: dict[str, str], name: str, value: str) -> None:
+    if value and settings.setdefault(name, value) != value:
+        raise ConfigurationError(f"it sets {name} twice with different values")
 
 
 def _escaped(value: str) -> str:

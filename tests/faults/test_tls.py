@@ -1,8 +1,10 @@
 """Encrypted unless somebody says otherwise, verified when it can be, and each failure in its own words."""
 
+import logging
+import os
+import ssl
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,33 +13,17 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.embedded import EmbeddedPostgres
 from app.db.errors import ConfigurationError
-from tests.support.tls import Authority, certificate_folder, tls_server
-
-
-@dataclass(frozen=True)
-class Secure:
-    """Two servers, one with a certificate that has expired, and the CA of both."""
-
-    server: EmbeddedPostgres
-    expired: EmbeddedPostgres
-    ca: Path
-    other_ca: Path
-
-    def url(self, query: str = "", *, host: str = "localhost", expired: bool = False) -> str:
-        """Return a URL of one of them."""
-        port = (self.expired if expired else self.server).port
-        return f"postgresql://postgres@{host}:{port}/postgres?{query}"
+from app.db.tls import TlsSettings
+from app.db.url import parse_url
+from tests.support.tls import Authority, Secure, certificate_folder, secure_servers, tls_server
 
 
 @pytest.fixture(scope="module")
-def secure() -> Iterator[Secure]:
-    """Start them."""
-    with certificate_folder() as folder:
-        authority, other = Authority(folder, "ours"), Authority(folder, "other")
-        good = authority.issue("good", "localhost")
-        old = authority.issue("old", "localhost", expired=True)
-        with tls_server(good) as server, tls_server(old) as expired:
-            yield Secure(server, expired, authority.ca, other.ca)
+async def secure() -> AsyncIterator[Secure]:
+    """Start servers that speak TLS."""
+    with secure_servers() as servers:
+        await servers.set_up_logins()
+        yield servers
 
 
 async def _tls_version(url: str) -> str | None:
@@ -57,52 +43,102 @@ async def _refusal(url: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("query", ["", "sslmode=require", "sslmode=prefer", "sslmode=verify-ca&sslrootcert={ca}"])
-async def test_the_connection_is_encrypted(secure: Secure, query: str) -> None:
-    """Also when the URL says nothing of it."""
-    assert await _tls_version(secure.url(query.format(ca=secure.ca))) == "TLSv1.3"
-
-
 @pytest.mark.parametrize(
     "query",
-    ["sslmode=verify-full&sslrootcert={ca}", "sslmode=require&channel_binding=require&sslrootcert={ca}"],
+    [
+        "",
+        "sslmode=require",
+        "sslmode=prefer",
+        "sslrootcert={ca}",
+        "sslmode=prefer&sslrootcert={ca}",
+        "sslmode=verify-ca&sslrootcert={ca}",
+        "sslmode=verify-full&sslrootcert={ca}",
+        "sslmode=require&channel_binding=require&sslrootcert={ca}",
+        "sslnegotiation=direct",
+        "sslnegotiation=direct&sslmode=verify-full&sslrootcert={ca}",
+    ],
 )
-async def test_a_certificate_of_a_known_ca_is_accepted(secure: Secure, query: str) -> None:
-    """Verified in full: its CA and its host."""
-    assert await _tls_version(secure.url(query.format(ca=secure.ca))) == "TLSv1.3"
+async def test_the_connection_is_encrypted(secure: Secure, query: str) -> None:
+    """Also when the URL says nothing of it."""
+    assert await _tls_version(secure.url(query)) == "TLSv1.3"
+
+
+async def test_a_certificate_that_is_not_checked_may_be_anybodys(secure: Secure) -> None:
+    """`require` encrypts, as in libpq; `verify-ca` asks for no host."""
+    assert await _tls_version(secure.url("sslmode=require", host="127.0.0.1", expired=True)) == "TLSv1.3"
+    assert await _tls_version(secure.url("sslmode=verify-ca&sslrootcert={ca}", host="127.0.0.1")) == "TLSv1.3"
 
 
 async def test_disable_and_allow_begin_without_tls(secure: Secure) -> None:
-    """As libpq means them."""
+    """As libpq means them: `allow` goes on with TLS where nobody is let in without."""
     assert await _tls_version(secure.url("sslmode=disable")) is None
     assert await _tls_version(secure.url("sslmode=allow")) is None
+    assert await _tls_version(secure.url("sslmode=allow", user="only_tls")) == "TLSv1.3"
 
 
-async def test_direct_negotiation_needs_no_question(secure: Secure) -> None:
-    """`sslnegotiation=direct` works with PostgreSQL 17."""
-    assert await _tls_version(secure.url("sslnegotiation=direct")) == "TLSv1.3"
+async def test_prefer_goes_on_without_tls(secure: Secure) -> None:
+    """Where nobody is let in with it, or its certificate is refused."""
+    assert await _tls_version(secure.url("sslmode=prefer", user="only_plain")) is None
+    assert await _tls_version(secure.url("sslmode=prefer&sslrootcert={other}")) is None
+
+
+async def test_a_client_can_show_a_certificate(secure: Secure) -> None:
+    """With `sslcert` and `sslkey`; without them the role is not let in."""
+    shown = f"sslcert={secure.certified.cert}&sslkey={secure.certified.key}"
+    assert await _tls_version(secure.url(shown, user="certified")) == "TLSv1.3"
+    assert "certificate" in await _refusal(secure.url(user="certified"))
+
+
+async def test_what_is_weakened_is_logged_once(secure: Secure, caplog: pytest.LogCaptureFixture) -> None:
+    """Once, not with each connection; and not at all if nothing is."""
+    with caplog.at_level(logging.WARNING, "app"):
+        settings = DatabaseSettings(url=secure.url("sslmode=prefer"))
+        async with Database(settings) as db, db.engine.connect(), db.engine.connect():
+            pass
+        assert [record.message.partition(":")[0] for record in caplog.records] == ["sslmode=prefer"]
+        caplog.clear()
+        await _tls_version(secure.url("sslmode=verify-full&sslrootcert={ca}"))
+    assert not caplog.records
 
 
 async def test_the_wrong_host_is_named(secure: Secure) -> None:
     """A certificate for localhost, reached by its address."""
-    words = await _refusal(secure.url(f"sslmode=verify-full&sslrootcert={secure.ca}", host="127.0.0.1"))
+    words = await _refusal(secure.url("sslmode=verify-full&sslrootcert={ca}", host="127.0.0.1"))
     assert "127.0.0.1" in words
     assert "connect by the name in it" in words
 
 
 @pytest.mark.parametrize(
-    "query", ["sslmode=verify-full", "sslmode=verify-ca&sslrootcert={other}", "sslrootcert={other}"]
+    "query",
+    ["sslmode=verify-full", "channel_binding=require", "sslmode=verify-ca&sslrootcert={other}", "sslrootcert={other}"],
 )
 async def test_an_unknown_ca_is_refused(secure: Secure, query: str) -> None:
     """By the system's store and by a given CA; a given CA counts with `require` too, as in libpq."""
-    words = await _refusal(secure.url(query.format(other=secure.other_ca)))
+    words = await _refusal(secure.url(query))
     assert "its CA is not trusted here: write sslrootcert=" in words
 
 
 async def test_an_expired_certificate_is_refused(secure: Secure) -> None:
     """And the words say that it has expired."""
-    words = await _refusal(secure.url(f"sslmode=verify-full&sslrootcert={secure.ca}", expired=True))
+    words = await _refusal(secure.url("sslmode=verify-full&sslrootcert={ca}", expired=True))
     assert "it has expired" in words
+
+
+def test_nothing_older_than_tls_1_2_is_spoken() -> None:
+    """Also where the certificate is not checked."""
+    for mode in ("prefer", "require", "verify-full"):
+        context = TlsSettings(mode).context()
+        assert context is not None
+        assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+async def test_a_server_with_which_there_is_no_common_tls_is_refused() -> None:
+    """Not reported as a server that cannot be reached."""
+    old_only = {"ssl_min_protocol_version": "TLSv1", "ssl_max_protocol_version": "TLSv1.1"}
+    with certificate_folder() as folder:
+        certificate = Authority(folder, "ca").issue("old", "localhost")
+        with tls_server(certificate, **old_only, ssl_ciphers="DEFAULT@SECLEVEL=0") as old:
+            assert "TLS with the server failed" in await _refusal(old.tcp_url())
 
 
 async def test_a_server_without_tls_is_refused() -> None:
@@ -112,41 +148,55 @@ async def test_a_server_without_tls_is_refused() -> None:
         assert "does not offer TLS" in words
         assert "sslmode=disable" in words
         assert await _tls_version(plain.tcp_url() + "?sslmode=prefer") is None
+        assert await _tls_version(plain.tcp_url() + "?sslmode=allow") is None
 
 
-@pytest.mark.parametrize("content", [None, "this is no certificate"])
-async def test_a_ca_file_that_cannot_be_used_is_named(secure: Secure, tmp_path: Path, content: str | None) -> None:
-    """Missing, or not PEM: said before anything is sent."""
-    path = tmp_path / "ca.pem"
-    if content is not None:
+@pytest.mark.parametrize("content", [None, "this is no certificate", "folder"])
+@pytest.mark.parametrize("parameter", ["sslrootcert", "sslcert"])
+async def test_a_file_that_cannot_be_used_is_named(
+    secure: Secure, tmp_path: Path, parameter: str, content: str | None
+) -> None:
+    """Missing, not PEM or a folder: said before anything is sent."""
+    path = tmp_path / "some.pem"
+    if content == "folder":
+        path.mkdir()
+    elif content:
         path.write_text(content)
-    words = await _refusal(secure.url(f"sslmode=verify-full&sslrootcert={path}"))
-    assert str(path) in words
+    with pytest.raises(ConfigurationError, match=f"{parameter}={path}.* cannot be used: .*PEM"):
+        Database(DatabaseSettings(url=secure.url(f"{parameter}={path}")))
 
 
-@pytest.mark.parametrize(
-    ("place", "words"),
-    [
-        ("nobody_known:pw@localhost:{port}/postgres", 'role "nobody_known" does not exist'),
-        ("postgres:pw@localhost:{port}/nowhere", 'database "nowhere" does not exist'),
-    ],
-)
-async def test_who_and_what_is_unknown_is_named(secure: Secure, place: str, words: str) -> None:
-    """Wrong user or database: one try, and the words say which."""
-    assert words in await _refusal("postgresql://" + place.format(port=secure.server.port))
+@pytest.fixture
+def no_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """Give the folder of a system's store in which nothing is, as in a slim container."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    return tmp_path
 
 
-async def test_a_wrong_password_is_not_shown(secure: Secure) -> None:
-    """One try, the user named, the password in no text."""
-    async with Database(DatabaseSettings(url=secure.url())) as db:
-        await db.execute(text("create role careful login password 'right'"))
-        hba = (await db.execute(text("show hba_file"))).scalar_one()
-        await db.execute(text("create table hba (line text)"))
-        await db.execute(text(f"copy hba from '{hba}' with (delimiter e'\\x01')"))
-        await db.execute(text(f"copy (values ('host all careful all scram-sha-256')) to '{hba}'"))
-        await db.execute(text(f"copy hba to program 'cat >> {hba}' with (delimiter e'\\x01')"))
-        await db.execute(text("select pg_reload_conf()"))
-    words = await _refusal(secure.url().replace("postgres@", "careful:c4n4ry@"))
-    assert "careful" in words
-    assert "c4n4ry" not in words
-    assert await _tls_version(secure.url().replace("postgres@", "careful:right@")) == "TLSv1.3"
+def _known_authorities() -> int:
+    context = TlsSettings("verify-full").context()
+    assert context is not None
+    return context.cert_store_stats()["x509_ca"]
+
+
+def test_without_a_system_store_certifis_is_used(no_store: Path) -> None:
+    """Neon's certificates are verified in a slim container too; a store that there is, is not added to."""
+    assert _known_authorities() > 50
+    (no_store / "0123abcd.0").write_text("one that OpenSSL looks up when it needs it")
+    assert _known_authorities() == 0
+
+
+async def test_the_systems_store_is_trusted(secure: Secure, no_store: Path) -> None:
+    """Whoever adds the CA there needs no `sslrootcert`."""
+    os.environ["SSL_CERT_FILE"] = str(secure.ca)
+    assert await _tls_version(secure.url("sslmode=verify-full")) == "TLSv1.3"
+    assert await _tls_version(secure.url("sslrootcert=system")) == "TLSv1.3"
+
+
+def test_the_context_is_built_once_for_a_target(secure: Secure) -> None:
+    """Reading a store of 140 certificates takes longer than connecting; a new target reads what is new in it."""
+    url = secure.url("sslmode=verify-full&sslrootcert={ca}")
+    target = parse_url(url)
+    assert target.tls.context() is target.tls.context()
+    assert target.tls.context() is not parse_url(url).tls.context()

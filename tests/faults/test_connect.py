@@ -1,0 +1,233 @@
+"""Connecting: what waiting may mend is told from what a person must, in words, and nothing shows the password."""
+
+import asyncio
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.connect import connect
+from app.db.errors import ConfigurationError, DataAccessError, UnavailableError
+from tests.support.canary import SECRET, shown_by
+from tests.support.proxy import FaultProxy
+from tests.support.tls import Secure, secure_servers
+from tests.support.wire import WireCounter
+
+
+@pytest.fixture(scope="module")
+async def secure() -> AsyncIterator[Secure]:
+    """Start a server that lets each role in in its own way."""
+    with secure_servers() as servers:
+        await servers.set_up_logins()
+        yield servers
+
+
+@pytest.fixture
+async def proxy(secure: Secure) -> AsyncIterator[FaultProxy]:
+    """Stand in front of it and count the attempts."""
+    async with FaultProxy(secure.server.tcp_url()).running() as running:
+        yield running
+
+
+async def _connect_to(url: str) -> None:
+    settings = DatabaseSettings(url=url)
+    connection = await connect(settings, settings.target())
+    await connection.close()
+
+
+async def _failure(url: str) -> DataAccessError:
+    with pytest.raises(DataAccessError) as caught:
+        await _connect_to(url)
+    return caught.value
+
+
+def _url(proxy: FaultProxy, user: str = f"careful:{SECRET}", database: str = "postgres", query: str = "") -> str:
+    return f"postgresql://{user}@127.0.0.1:{proxy.port}/{database}?sslmode=disable&{query}"
+
+
+@pytest.mark.parametrize(
+    ("user", "database", "query", "words"),
+    [
+        (f"careful:{SECRET}", "postgres", "", 'password authentication failed for user "careful"'),
+        ("careful", "postgres", "", "the URL has no password"),
+        (f"nobody_known:{SECRET}", "postgres", "", 'role "nobody_known" does not exist'),
+        (f"nologin:{SECRET}", "postgres", "", 'role "nologin" is not permitted to log in'),
+        (f"only_tls:{SECRET}", "postgres", "", "no encryption"),
+        (f"postgres:{SECRET}", "nowhere", "", 'database "nowhere" does not exist'),
+        (f"postgres:{SECRET}", "template0", "", "not currently accepting connections"),
+        (f"postgres:{SECRET}", "postgres", "statement_timeout=soon", "statement_timeout"),
+        (f"postgres:{SECRET}", "postgres", "options=-c%20no_such_thing%3D1", "no_such_thing"),
+        (f"postgres:{SECRET}", "postgres", "options=endpoint%3Dep-1", "endpoint=ep-1"),
+    ],
+)
+async def test_what_only_a_person_can_mend_is_said_after_one_attempt(
+    proxy: FaultProxy, caplog: pytest.LogCaptureFixture, user: str, database: str, query: str, words: str
+) -> None:
+    """User and database are named; the password is in no text, no cause and no log."""
+    with caplog.at_level(logging.DEBUG), pytest.raises(ConfigurationError) as caught:
+        async with Database(DatabaseSettings(url=_url(proxy, user, database, query))) as db:
+            await db.execute(text("select 1"))
+    assert words in str(caught.value)
+    assert f"{user.partition(':')[0]}@127.0.0.1:{proxy.port}/{database}" in str(caught.value)
+    assert proxy.connects == 1
+    assert SECRET not in shown_by(caught.value) + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "words", "kind"),
+    [
+        ("XX000", "Couldn't connect to compute node", UnavailableError),
+        ("XX000", "Control plane request failed", UnavailableError),
+        ("XX000", "Too many database connection attempts are currently ongoing", UnavailableError),
+        ("XX000", "Too many connections to this endpoint", UnavailableError),
+        ("XX000", "Internal error", UnavailableError),
+        ("XX000", "Authentication timed out", UnavailableError),
+        ("XX000", "password authentication failed for user 'careful'", ConfigurationError),
+        ("XX000", "The requested endpoint could not be found", ConfigurationError),
+        ("XX000", "endpoint is disabled. Enable it using the API and retry", ConfigurationError),
+        ("XX000", "Your project has exceeded the data transfer quota", ConfigurationError),
+        ("XX000", "This IP address is not allowed to connect", ConfigurationError),
+        ("XX000", "Endpoint ID is not specified", ConfigurationError),
+        ("XX000", "Inconsistent project name inferred from SNI", ConfigurationError),
+        ("53300", "sorry, too many clients already", UnavailableError),
+        ("53300", 'too many connections for role "careful"', UnavailableError),
+        ("57P03", "the database system is starting up", UnavailableError),
+        ("57014", "canceling authentication due to timeout", UnavailableError),
+        ("55006", 'database "postgres" is being accessed by other users', UnavailableError),
+        ("08P01", "server login has been failing, try again later", UnavailableError),
+        ("08P01", "unsupported startup parameter in options: lock_timeout", ConfigurationError),
+        ("08P01", "no such user: careful", ConfigurationError),
+    ],
+)
+async def test_what_waiting_may_mend_is_told_from_what_it_cannot(
+    proxy: FaultProxy, sqlstate: str, words: str, kind: type[DataAccessError]
+) -> None:
+    """By the code, and with Neon's proxy and poolers, which have one for everything, by the words."""
+    proxy.fail_startups(sqlstate, words)
+    failure = await _failure(_url(proxy))
+    assert (type(failure), failure.retryable, failure.sqlstate) == (kind, kind is UnavailableError, sqlstate)
+    assert str(failure) == f"careful@127.0.0.1:{proxy.port}/postgres: {words}"
+    assert SECRET not in shown_by(failure)
+
+
+async def test_who_cannot_be_reached_is_named_and_why(proxy: FaultProxy) -> None:
+    """Refused, unknown to DNS, silent: worth another try, with the builtin error chained."""
+    proxy.black_hole = True
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    for place, query, cause in (
+        (f"127.0.0.1:{port}", "", ConnectionRefusedError),
+        ("nowhere.invalid:5432", "", socket.gaierror),
+        (f"127.0.0.1:{proxy.port}", "connect_timeout=1", TimeoutError),
+    ):
+        failure = await _failure(f"postgresql://ada:{SECRET}@{place}/app?{query}")
+        assert isinstance(failure, UnavailableError)
+        assert f"ada@{place}/app: the database cannot be reached" in str(failure)
+        assert isinstance(failure.__cause__, cause)
+        assert SECRET not in shown_by(failure)
+
+
+async def test_the_urls_connect_timeout_wins_over_the_settings(proxy: FaultProxy) -> None:
+    """A second, where the setting says fifteen."""
+    proxy.black_hole = True
+    began = time.monotonic()
+    await _failure(_url(proxy, query="connect_timeout=1"))
+    assert 0.9 < time.monotonic() - began < 3
+
+
+async def test_the_next_host_is_tried_when_one_is_silent(secure: Secure, proxy: FaultProxy) -> None:
+    """Each host has the whole timeout to itself."""
+    proxy.black_hole = True
+    hosts = f"127.0.0.1:{proxy.port},localhost:{secure.server.port}"
+    await _connect_to(f"postgresql://postgres@{hosts}/postgres?connect_timeout=1")
+
+
+async def test_the_host_that_is_asked_for_is_looked_for(secure: Secure, proxy: FaultProxy) -> None:
+    """Neither of these is a standby: an error for who insists, the first of them for who only prefers one."""
+    hosts = f"127.0.0.1:{proxy.port},localhost:{secure.server.port}"
+    url = f"postgresql://postgres@{hosts}/postgres?sslmode=disable&target_session_attrs="
+    failure = await _failure(url + "standby")
+    assert isinstance(failure, UnavailableError)
+    assert str(failure).count("is not what target_session_attrs asks for") == 2
+    for attrs in ("prefer-standby", "primary", "read-write"):
+        await _connect_to(url + attrs)
+
+
+async def test_a_host_that_refuses_the_login_is_named_alone(secure: Secure, proxy: FaultProxy) -> None:
+    """What a person must mend is not hidden by a host that works."""
+    url = f"postgresql://careful:{SECRET}@localhost:{secure.server.port},127.0.0.1:{proxy.port}/postgres"
+    failure = await _failure(url)
+    assert isinstance(failure, ConfigurationError)
+    assert str(failure).startswith(f"careful@localhost:{secure.server.port}/postgres: password authentication")
+    assert proxy.connects == 0
+
+
+async def test_direct_negotiation_with_who_cannot_says_so() -> None:
+    """A server older than 17 takes it for nonsense and hangs up."""
+    hang_up = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0)
+    async with hang_up:
+        place = f"127.0.0.1:{hang_up.sockets[0].getsockname()[1]}"
+        failure = await _failure(f"postgresql://ada@{place}/app?sslnegotiation=direct")
+    assert "sslnegotiation=direct needs PostgreSQL 17" in str(failure)
+
+
+async def test_nothing_is_taken_from_libpqs_environment(
+    secure: Secure, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What the URL leaves out is not filled in from PG* or files in the home folder: only DATABASE_* counts."""
+    for name in (
+        *("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSERVICE", "PGSERVICEFILE"),
+        *(
+            "PGSSLMODE",
+            "PGSSLNEGOTIATION",
+            "PGSSLROOTCERT",
+            "PGSSLCERT",
+            "PGSSLKEY",
+            "PGSSLCRL",
+            "PGSSLMINPROTOCOLVERSION",
+        ),
+        *("PGTARGETSESSIONATTRS", "PGKRBSRVNAME", "PGGSSLIB", "PGOPTIONS", "PGAPPNAME", "PGCHANNELBINDING"),
+    ):
+        monkeypatch.setenv(name, "nonsense")
+    monkeypatch.setenv("PGPASSWORD", "right")
+    passwords = tmp_path / "pgpass"
+    passwords.write_text("*:*:*:*:right")
+    passwords.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(passwords))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".postgresql").mkdir()
+    (tmp_path / ".postgresql" / "root.crt").write_text("nonsense")
+    await _connect_to(f"postgresql://careful:right@localhost:{secure.server.port}/postgres")
+    await _connect_to(_url(proxy, "careful:right"))
+    await _connect_to(secure.server.url())
+    assert "the URL has no password" in str(await _failure(_url(proxy, "careful")))
+    monkeypatch.delenv("PGPASSWORD")  # else the file is not looked at
+    assert "the URL has no password" in str(await _failure(_url(proxy, "careful")))
+
+
+async def test_a_pooled_target_leaves_no_statement_prepared(proxy: FaultProxy) -> None:
+    """Through a transaction pooler the next execution may be on another server, which has never seen it."""
+    prepared = text("select count(*) from pg_prepared_statements")
+    for pooler, left in (("none", True), ("transaction", False)):
+        async with Database(DatabaseSettings(url=proxy.url(), pooler=pooler)) as db, db.engine.connect() as session:
+            await session.execute(text("select 1"))
+            assert bool((await session.execute(prepared)).scalar_one()) == left
+
+
+@pytest.mark.parametrize(("negotiation", "round_trips"), [("postgres", 6), ("direct", 5)])
+async def test_a_connection_with_tls_and_a_password_costs_six_round_trips(
+    proxy: FaultProxy, negotiation: str, round_trips: int
+) -> None:
+    """The question for TLS (not if direct), TLS (2: up to 17 a server asks for another curve), and the login (3)."""
+    counter = WireCounter(proxy)
+    settings = DatabaseSettings(
+        url=f"postgresql://careful:right@127.0.0.1:{proxy.port}/postgres?sslnegotiation={negotiation}"
+    )
+    connection = await connect(settings, settings.target())
+    counter.assert_round_trips(round_trips)
+    await connection.close()
