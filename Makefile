@@ -1,6 +1,6 @@
 # Needs nothing but Python >= 3.11, pip and make: each target sets up what it uses.
 .DEFAULT_GOAL := help
-.PHONY: help demo migrate revision test check format bench lock clean
+.PHONY: help demo migrate revision test faults bench check format bench lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -26,6 +26,12 @@ test: .venv/.dev ## every test, on real PostgreSQL; coverage of app below 95 % f
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
+bench: .venv-bench/.bench ## measure against drivers, ORMs and chat histories; fails when a budget is over
+	@.venv-bench/bin/python -m benchmarks $(args)
+
+faults: .venv/.dev ## write docs/faults.md from the marks of the tests
+	@$(BIN)/pytest --collect-only -qq --faults-page docs/faults.md >/dev/null
+
 check: .venv/.dev ## ruff and mypy --strict
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -37,16 +43,24 @@ format: .venv/.dev ## rewrite the code in the house's format
 
 lock: ## renew requirements/*.txt from pyproject.toml (pinned by hash, without addresses)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target .tools uv
-	@for set in "run --extra cli --extra embedded" "dev --all-extras --group dev"; do set -- $$set; name=$$1; shift; \
+	@for set in "run --extra api --extra cli --extra embedded" "dev --all-extras --group dev" \
+	  "bench -c requirements/dev.txt --extra cli --extra embedded --group bench"; do set -- $$set; name=$$1; shift; \
 	  .tools/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate $$* pyproject.toml -o requirements/$$name.txt; done
 
 clean: ## remove what the targets set up
-	rm -rf .venv .tools .mypy_cache .pytest_cache .ruff_cache .coverage*
+	rm -rf .venv .venv-bench .tools .mypy_cache .pytest_cache .ruff_cache .coverage*
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python >= 3.11 is needed: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv --without-pip .venv   # Debian's python3 has no ensurepip; pip works from outside
+	@touch $@
+
+# Its own environment: what is measured against never gets into ours.
+.venv-bench/.bench: requirements/bench.txt
+	@$(PYTHON) -m venv --without-pip .venv-bench
+	@echo "installing $<"
+	@$(PYTHON) -m pip --quiet --disable-pip-version-check --python .venv-bench/bin/python install --require-hashes -r $<
 	@touch $@
 
 .venv/.run: requirements/run.txt | .venv/.python

@@ -12,6 +12,7 @@ from app.db.events import attach
 from app.db.pool import FairPool
 from app.db.retry import Retry
 from app.db.settings import DatabaseSettings
+from app.db.telemetry import observe
 
 _log = logging.getLogger(__name__)
 
@@ -37,4 +38,5 @@ def create_engine(
         hide_parameters=not settings.echo_parameters,
     )
     attach(engine.sync_engine, settings)
+    observe(engine.sync_engine, settings)
     return engine

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
 
-from app.db.errors import REPLACE_CONNECTION, hide_values, sqlstate_of
+from app.db.errors import REPLACE_CONNECTION, sqlstate_of
+from app.db.privacy import hide_values
 from app.db.settings import DatabaseSettings
 
 

@@ -1,6 +1,7 @@
 """When and how often a call is repeated; what may be is said by the table in `app.db.errors`."""
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -22,8 +23,17 @@ _log = logging.getLogger(__name__)
 _FIRST_SECONDS = 0.1
 _LONGEST_SECONDS = 1.0
 
+# A migration that got no lock lets the traffic pass that queued behind it, and has time.
+_LOCK_REFUSED = {"55P03", "40P01"}
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 15.0
+
 queued_seconds: ContextVar[float] = ContextVar("queued_seconds", default=0.0)
 """How long the call under way has waited in the pool's line."""
+
+
+retry_number: ContextVar[int] = ContextVar("retry_number", default=0)
+"""How often the call under way was repeated before; 0 is the first time."""
 
 
 class Retry:
@@ -67,8 +77,14 @@ class Retry:
             seen.append(error)
             _log.warning("try %d failed, again in %.2f s: %s", details["tries"], details.get("wait", 0), error)
 
+        numbers = itertools.count(retry_number.get() + 1)
+
         async def target() -> Value:
-            return await call()
+            token = retry_number.set(next(numbers))
+            try:
+                return await call()
+            finally:
+                retry_number.reset(token)
 
         repeated: Call[Value] = backoff.on_exception(
             backoff.expo,
@@ -96,3 +112,28 @@ def _repeating_may_help(error: Exception) -> bool:
         and error.retryable
         and not isinstance(error, (PoolTimeoutError, UnavailableError))
     )
+
+
+async def until_unlocked(run: Call[Value], *, seconds: float) -> Value:
+    """Run what the server undoes when it gets no lock, again until it does or `seconds` have passed.
+
+    Those who queued behind it go on in the pauses, up to a quarter of a minute. Raises the last error.
+    """
+
+    def note(details: Details) -> None:
+        _log.warning("no lock, again in %.1f s: %s", details.get("wait", 0), details.get("exception"))
+
+    async def target() -> Value:
+        return await run()
+
+    return await backoff.on_exception(
+        backoff.expo,
+        DataAccessError,
+        factor=_FIRST_PAUSE_SECONDS,
+        max_value=_LONGEST_PAUSE_SECONDS,
+        jitter=backoff.full_jitter,
+        max_time=seconds,
+        giveup=lambda error: error.sqlstate not in _LOCK_REFUSED,
+        on_backoff=note,
+        logger=None,
+    )(target)()

@@ -1,0 +1,86 @@
+"""What handlers ask for."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import Depends, Header, Path, Query, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import WithJsonSchema
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.api.errors import NotAuthenticatedError
+from app.api.readiness import Readiness
+from app.api.replies import Replies
+from app.api.services import Services, services_of
+from app.db.models.base import MAX_BIGINT
+from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+from app.repositories.base import MAX_LIMIT
+
+ServicesDep = Annotated[Services, Depends(services_of)]
+
+_bearer = HTTPBearer(bearerFormat="JWT", auto_error=False)
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+
+
+async def _user_id(services: ServicesDep, credentials: Credentials) -> str:
+    if credentials is None:
+        raise NotAuthenticatedError
+    return await services.tokens.user_id(credentials.credentials)
+
+
+UserIdDep = Annotated[str, Depends(_user_id)]
+"""Whose token it is: the only way by which a user id comes in."""
+
+
+def _tasks(services: ServicesDep) -> TaskRepo:
+    return TaskRepo(services.database)
+
+
+def _conversations(services: ServicesDep) -> ConversationRepo:
+    return ConversationRepo(services.database)
+
+
+def _messages(services: ServicesDep) -> MessageRepo:
+    return MessageRepo(services.database)
+
+
+def _readiness(services: ServicesDep) -> Readiness:
+    return services.readiness
+
+
+def _replies(services: ServicesDep) -> Replies:
+    return services.replies
+
+
+TaskRepoDep = Annotated[TaskRepo, Depends(_tasks)]
+ConversationRepoDep = Annotated[ConversationRepo, Depends(_conversations)]
+MessageRepoDep = Annotated[MessageRepo, Depends(_messages)]
+ReadinessDep = Annotated[Readiness, Depends(_readiness)]
+RepliesDep = Annotated[Replies, Depends(_replies)]
+
+
+async def _transaction(services: ServicesDep) -> AsyncIterator[AsyncSession]:
+    async with services.database.transaction() as session:
+        yield session
+
+
+# Function scope: it commits before the answer is sent. FastAPI's default is after: a 201 for what is not stored.
+TransactionDep = Annotated[AsyncSession, Depends(_transaction, scope="function")]
+"""A session whose statements happen together or not at all, committed before the answer."""
+
+# What may be left out is documented without `null`, which is not the same.
+A_STRING: Final = WithJsonSchema({"type": "string"})
+
+RowIdPath = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+After = Annotated[str | None, A_STRING, Query(description="The `next_cursor` of the page before.")]
+IdempotencyKey = Annotated[
+    UUID | None,
+    WithJsonSchema({"type": "string", "format": "uuid"}),
+    Header(
+        alias="Idempotency-Key",
+        description="A UUID of your own for this request. Repeat the request with it as often as needed: it happens "
+        "once, and each time the first result is returned.",
+    ),
+]

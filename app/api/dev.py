@@ -1,0 +1,62 @@
+"""The service for one's own machine: a secret made at start, and a page that gives out tokens.
+
+No setting turns this on: it is another factory, and the service that `create_app` returns has nothing of it.
+"""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import jwt
+from fastapi import FastAPI, Query
+from pydantic import BaseModel, SecretStr
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from app.api.app import create_app
+from app.api.problems import answers
+from app.api.settings import ApiSettings
+from app.db import DatabaseSettings
+from app.db.models.base import UserId
+
+HELP = (
+    "A token of any user: GET /dev/token?user_id=ada. On this page: open `GET /dev/token`, Try it out, Execute, copy "
+    "`access_token`, and paste it under Authorize."
+)
+_NAME = "async-data-layer-development"
+_VALID_FOR = timedelta(hours=12)
+
+
+class Token(BaseModel):
+    """A token, as OAuth 2 writes it."""
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 - the scheme's name
+
+
+def create_dev_app(*, database: DatabaseSettings | None = None) -> FastAPI:
+    """Return the service with a secret of its own and a route that gives tokens to whoever is on this machine."""
+    secret = secrets.token_urlsafe(32)
+    settings = ApiSettings(jwt_secret=SecretStr(secret), jwt_issuer=_NAME, jwt_audience=_NAME)
+    app = create_app(settings, database=database)
+    app.description += f"\n\n{HELP}"
+    # A page in the browser of this machine must not be led here under a name of its own (DNS rebinding).
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+
+    @app.get("/dev/token", tags=["development"], responses=answers(422))
+    async def token(user_id: Annotated[UserId, Query()]) -> Token:
+        """Get a token of any user."""
+        return Token(access_token=dev_token(settings, user_id))
+
+    return app
+
+
+def dev_token(settings: ApiSettings, user_id: str) -> str:
+    """Return a token of `user_id`; the settings must have a secret."""
+    assert settings.jwt_secret
+    claims = {
+        "sub": user_id,
+        "iss": settings.jwt_issuer,
+        "aud": settings.jwt_audience,
+        "exp": datetime.now(UTC) + _VALID_FOR,
+    }
+    return jwt.encode(claims, settings.jwt_secret.get_secret_value(), algorithm="HS256")

@@ -1,0 +1,42 @@
+"""The state of a task as an entity tag: when it was last updated, which is different after every update."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+
+from fastapi import Depends, Header, Response
+
+from app.api.dependencies import A_STRING
+from app.api.errors import PreconditionError
+from app.db.models import TaskRead
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_TAG: Final = re.compile(r'"([0-9]{1,17})"', re.ASCII)  # 17 digits end before the year 9999
+
+
+def tagged(task: TaskRead, response: Response) -> TaskRead:
+    """Return `task`, its entity tag in the header ``ETag``."""
+    response.headers["ETag"] = f'"{(task.updated_at - _EPOCH) // _MICROSECOND}"'
+    return task
+
+
+IfMatch = Annotated[
+    str | None,
+    A_STRING,
+    Header(alias="If-Match", description="The `ETag` of what you read. `*`: whatever is there."),
+]
+
+
+def _expected_updated_at(if_match: IfMatch = None) -> datetime | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _TAG.fullmatch(if_match.strip())
+    if found is None:  # RFC 9110: a tag that is not ours matches nothing
+        raise PreconditionError
+    return _EPOCH + int(found[1]) * _MICROSECOND
+
+
+ExpectedUpdatedAt = Annotated[datetime | None, Depends(_expected_updated_at)]
+"""What ``If-Match`` asks for."""
+ETAG_HEADER: Final = {"ETag": {"description": "For `If-Match` on PATCH.", "schema": {"type": "string"}}}

@@ -1,0 +1,61 @@
+"""Routes of tasks."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import WithJsonSchema
+
+from app.api.dependencies import After, IdempotencyKey, Limit, RowIdPath, TaskRepoDep, UserIdDep
+from app.api.etags import ETAG_HEADER, ExpectedUpdatedAt, tagged
+from app.api.problems import answers
+from app.db.models import TaskCreate, TaskRead, TaskUpdate
+from app.repositories import Page
+
+router = APIRouter(prefix="/tasks", tags=["tasks"])
+
+Completed = Annotated[
+    bool | None,
+    WithJsonSchema({"type": "boolean"}),
+    Query(description="Only those that are done, or only those that are not."),
+]
+
+
+@router.post("", status_code=201, responses={201: {"headers": ETAG_HEADER}, **answers(400, 409, 413)})
+async def create_task(
+    user_id: UserIdDep, tasks: TaskRepoDep, data: TaskCreate, response: Response, idempotency_key: IdempotencyKey = None
+) -> TaskRead:
+    """Create a task."""
+    return tagged(await tasks.create(user_id, data, idempotency_key=idempotency_key), response)
+
+
+@router.get("")
+async def list_tasks(
+    user_id: UserIdDep, tasks: TaskRepoDep, completed: Completed = None, limit: Limit = 50, after: After = None
+) -> Page[TaskRead]:
+    """List tasks, newest first."""
+    return await tasks.list_page(user_id, completed=completed, limit=limit, after=after)
+
+
+@router.get("/{task_id}", responses={200: {"headers": ETAG_HEADER}, **answers(404)})
+async def get_task(user_id: UserIdDep, tasks: TaskRepoDep, task_id: RowIdPath, response: Response) -> TaskRead:
+    """Get a task."""
+    return tagged(await tasks.get(user_id, task_id), response)
+
+
+@router.patch("/{task_id}", responses={200: {"headers": ETAG_HEADER}, **answers(400, 404, 412, 413)})
+async def update_task(
+    user_id: UserIdDep,
+    tasks: TaskRepoDep,
+    task_id: RowIdPath,
+    data: TaskUpdate,
+    expected_updated_at: ExpectedUpdatedAt,
+    response: Response,
+) -> TaskRead:
+    """Change the fields that are sent; with `If-Match` only if nobody else has changed the task since."""
+    return tagged(await tasks.update(user_id, task_id, data, expected_updated_at=expected_updated_at), response)
+
+
+@router.delete("/{task_id}", status_code=204, responses=answers(404))
+async def delete_task(user_id: UserIdDep, tasks: TaskRepoDep, task_id: RowIdPath) -> None:
+    """Delete a task."""
+    await tasks.delete(user_id, task_id)

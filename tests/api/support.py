@@ -1,0 +1,110 @@
+"""The service as its clients meet it: in this process, or behind a real socket."""
+
+import asyncio
+import base64
+import json
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import jwt
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.types import Receive, Scope, Send
+
+from app.api import ApiSettings, create_app
+from app.api.services import Services
+from app.db import DatabaseSettings
+
+SECRET = "0123456789abcdef0123456789abcdef"
+ISSUER = "https://issuer.test"
+AUDIENCE = "tasks"
+
+
+class Running(NamedTuple):
+    """A service that runs: where, and what its lifespan made."""
+
+    services: Services
+    transport: httpx.AsyncBaseTransport
+
+    def client(self, user_id: str | None = None) -> httpx.AsyncClient:
+        """Return a client, with a token of the user if one is named."""
+        headers = {"Authorization": f"Bearer {token(user_id)}"} if user_id else {}
+        return httpx.AsyncClient(transport=self.transport, base_url="http://test", headers=headers, timeout=60)
+
+
+def api_settings(**changes: Any) -> ApiSettings:
+    """Return settings with a known secret."""
+    values = {"jwt_secret": SecretStr(SECRET), "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
+    return ApiSettings(**(values | changes))
+
+
+def token(user_id: str, *, key: Any = SECRET, algorithm: str = "HS256", kid: str | None = None, **claims: Any) -> str:
+    """Return a token as the issuer would; a claim of None is left out."""
+    values = {"sub": user_id, "iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 600} | claims
+    kept = {name: value for name, value in values.items() if value is not None}
+    return jwt.encode(kept, key, algorithm=algorithm, headers={"kid": kid} if kid else None)
+
+
+def unsigned(user_id: str, *, algorithm: str = "none") -> str:
+    """Return a token that nobody signed."""
+    claims = {"sub": user_id, "iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 600}
+    parts = [json.dumps(part).encode() for part in ({"alg": algorithm, "typ": "JWT", "kid": "rsa"}, claims)]
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + "."
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[Running]:
+    """Run `app` without a socket; httpx's transport knows nothing of lifespans."""
+    async with app.router.lifespan_context(app) as state:
+
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": dict(state)}, receive, send)
+
+        yield Running(state["services"], httpx.ASGITransport(with_state, raise_app_exceptions=False))
+
+
+def in_process(
+    url: str, *, database: dict[str, Any] | None = None, **settings: Any
+) -> AbstractAsyncContextManager[Running]:
+    """Run the service with these settings, without a socket."""
+    return running(create_app(api_settings(**settings), database=DatabaseSettings(url=url, **(database or {}))))
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """Run the service on a free loopback port, in a thread with a loop of its own; return its address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=20))
+        thread = threading.Thread(target=lambda: server.run([listener]))
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.01)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(30)
+            assert not thread.is_alive(), "the server did not end"
+
+
+@asynccontextmanager
+async def served_app(url: str, *, database: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[httpx.URL]:
+    """Run the service with these settings behind a real socket and return its address."""
+    server = served(create_app(api_settings(**settings), database=DatabaseSettings(url=url, **(database or {}))))
+    address = await asyncio.to_thread(server.__enter__)
+    try:
+        yield httpx.URL(address)
+    finally:
+        await asyncio.to_thread(server.__exit__, None, None, None)
+
+
+def bearer(user_id: str) -> dict[str, str]:
+    """Return the header of a user's requests."""
+    return {"Authorization": f"Bearer {token(user_id)}"}

@@ -1,0 +1,126 @@
+"""Alive, and ready."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from tests.api.support import Running, in_process
+
+NOWHERE = "postgresql://ada:secret@127.0.0.1:1/tasks?sslmode=disable"
+REASON = dict[str, str]
+
+
+async def readiness(running: Running) -> tuple[int, str | None]:
+    """Return the status of `/readyz`, and what it says is wrong."""
+    async with running.client() as client:
+        answer = await client.get("/readyz")
+    return answer.status_code, answer.json().get("detail")
+
+
+async def test_a_migrated_database_is_ready(api: Running) -> None:
+    """No token is needed to ask."""
+    assert await readiness(api) == (200, None)
+
+
+async def test_healthz_asks_no_database() -> None:
+    """It says that the process works, whatever is wrong elsewhere."""
+    async with in_process(NOWHERE) as running, running.client() as client:
+        assert (await client.get("/healthz")).json() == {"status": "ok"}
+        assert running.services.database.pool_status().idle == 0
+
+
+async def test_a_database_that_cannot_be_reached_is_named_as_the_reason_within_seconds() -> None:
+    """Soon, though a call itself is repeated for longer; and without host, user or password."""
+    async with in_process(NOWHERE, database={"retry_seconds": 30}) as running:
+        began = time.monotonic()
+        status, reason = await readiness(running)
+        assert time.monotonic() - began < 3
+    assert (status, reason) == (503, "unreachable: the database did not answer within 2 s")
+
+
+async def test_migrations_that_are_behind_are_named_as_the_reason(
+    empty_copy: Callable[[], Awaitable[str]], make_database: Callable[..., Awaitable[str]]
+) -> None:
+    """An empty database, one that stopped half-way; a newer one is fine: it works with older code."""
+    async with in_process(await make_database()) as running:
+        assert await readiness(running) == (503, "migrations are behind: the database has no tables of ours")
+    url = await empty_copy()
+    for change, expected in (
+        ("update alembic_version set version_num = 'from the future'", 200),
+        ("delete from alembic_version", 503),
+    ):
+        async with Database(DatabaseSettings(url=url)) as db:
+            await db.execute(text(change))
+        async with in_process(url) as running:
+            status, reason = await readiness(running)
+            assert status == expected
+            assert reason is None or reason.startswith("migrations are behind: the database is at nothing")
+
+
+async def test_an_exhausted_pool_is_named_as_the_reason(migrated_url: str) -> None:
+    """All connections are held by somebody."""
+    async with in_process(migrated_url, database={"pool_size": 1, "pool_timeout_seconds": 60}) as running:
+        async with running.services.database.transaction() as session:
+            await session.execute(text("select 1"))
+            assert await readiness(running) == (503, "pool exhausted: all 1 connections are in use, 1 callers wait")
+        assert await readiness(running) == (200, None)
+
+
+async def test_an_exhausted_pool_is_a_503_for_requests_and_heals(migrated_url: str, user_id: str) -> None:
+    """Who waits too long for a connection is told when to come back."""
+    async with (
+        in_process(migrated_url, database={"pool_size": 1, "pool_timeout_seconds": 0.1}) as running,
+        running.client(user_id) as client,
+    ):
+        async with running.services.database.transaction() as session:
+            await session.execute(text("select 1"))
+            answer = await client.get("/tasks")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        problem = answer.json()
+        assert (problem["type"], problem["detail"]) == (
+            "urn:problem:overloaded",
+            "Too many requests at once. Nothing was done.",
+        )
+        assert (await client.get("/tasks")).status_code == 200
+
+
+async def test_a_statement_that_takes_too_long_is_a_504(empty_copy: Callable[[], Awaitable[str]], user_id: str) -> None:
+    """The server ended it, and it would take as long again."""
+    url = await empty_copy()
+    async with Database(DatabaseSettings(url=url)) as db:
+        slow = "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(5); end $$"
+        await db.execute(text(slow))
+        await db.execute(text("create trigger slow before insert on conversation for each row execute function slow()"))
+    async with (
+        in_process(url, database={"statement_timeout_seconds": 0.1}) as running,
+        running.client(user_id) as client,
+    ):
+        answer = await client.post("/messages", json={"role": "user", "content": "hello"})
+    assert (answer.status_code, answer.json()["type"]) == (504, "urn:problem:too-slow")
+
+
+async def test_many_probes_at_once_ask_the_database_once(migrated_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """However many watch, and however often."""
+    with caplog.at_level("INFO", logger="sqlalchemy.engine"):
+        async with in_process(migrated_url, database={"echo": True}) as running:
+            assert set(await asyncio.gather(*(readiness(running) for _ in range(50)))) == {(200, None)}
+    assert len([record for record in caplog.records if record.getMessage().startswith("select version_num")]) == 1
+
+
+async def test_a_database_that_refuses_us_is_named_as_the_reason(make_database: Callable[..., Awaitable[str]]) -> None:
+    """A role that may not read is a mistake that a person mends."""
+    url = await make_database()
+    async with Database(DatabaseSettings(url=url)) as db:
+        await db.execute(text("create table alembic_version (version_num text)"))
+        await db.execute(text("create role powerless login"))
+    stranger = str(httpx.URL(url)).replace("postgres@", "powerless@", 1)
+    async with in_process(stranger) as running:
+        status, reason = await readiness(running)
+    async with Database(DatabaseSettings(url=url)) as db:
+        await db.execute(text("drop role powerless"))
+    assert (status, reason) == (503, "refused: the database does not accept our credentials or settings")

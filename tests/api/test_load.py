@@ -1,0 +1,97 @@
+"""Many clients, few connections."""
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+
+import httpx
+
+from app.db.models import MessageRead
+from tests.api.support import bearer, served_app
+
+CLIENTS = 200
+CONNECTIONS = 5
+SPEAKING_SECONDS = 2.0
+POOL = {"pool_size": CONNECTIONS, "pool_timeout_seconds": 5}
+
+
+class Talker:
+    """Speaks for two seconds."""
+
+    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield 20 words."""
+        for n in range(20):
+            await asyncio.sleep(SPEAKING_SECONDS / 20)
+            yield f"{n} "
+
+
+WHOLE = "".join(f"{n} " for n in range(20))
+
+
+def limits() -> httpx.Limits:
+    """Let all clients speak at once."""
+    return httpx.Limits(max_connections=CLIENTS + 10, max_keepalive_connections=CLIENTS + 10)
+
+
+async def paths_of_conversations(client: httpx.AsyncClient, count: int) -> list[str]:
+    """Create conversations and return their paths."""
+    return [f"/conversations/{(await client.post('/conversations')).json()['id']}" for _ in range(count)]
+
+
+async def test_two_hundred_clients_stream_at_once_on_five_connections(migrated_url: str, user_id: str) -> None:
+    """A stream holds no connection: others are served at once meanwhile, and all answers are stored."""
+    async with (
+        served_app(migrated_url, database=POOL, assistant=Talker) as address,
+        httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=30, limits=limits()) as client,
+    ):
+        paths = await paths_of_conversations(client, CLIENTS)
+
+        async def stream(path: str) -> httpx.Response:
+            return await client.post(f"{path}/reply", json={"content": "talk"})
+
+        started = time.monotonic()
+        streams = [asyncio.create_task(stream(path)) for path in paths]
+        await asyncio.sleep(SPEAKING_SECONDS / 2)
+        assert not any(one.done() for one in streams)
+        asked = time.monotonic()
+        assert (await client.get("/tasks")).status_code == 200
+        waited = time.monotonic() - asked
+        answers = await asyncio.gather(*streams)
+        took = time.monotonic() - started
+        last = [json.loads(answer.text.strip().split("data: ")[-1])["content"] for answer in answers]
+    assert last == [WHOLE] * CLIENTS
+    assert waited < 1.0  # 200 streams of two seconds on five connections that were held would take 80 s
+    assert took < SPEAKING_SECONDS + 6
+
+
+async def test_clients_that_hang_up_at_random_leak_nothing_and_lose_no_answer(migrated_url: str, user_id: str) -> None:
+    """Every started answer is stored whole, and the pool is as before."""
+    chance = random.Random(6)
+    async with (
+        served_app(migrated_url, database=POOL, assistant=Talker) as address,
+        httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=30, limits=limits()) as client,
+    ):
+        paths = await paths_of_conversations(client, 60)
+
+        async def hang_up(path: str) -> None:
+            try:
+                async with asyncio.timeout(chance.uniform(0.01, SPEAKING_SECONDS)):
+                    await client.post(f"{path}/reply", json={"content": "talk"})
+            except TimeoutError:
+                pass
+
+        await asyncio.gather(*(hang_up(path) for path in paths))
+        deadline = time.monotonic() + SPEAKING_SECONDS + 5
+        while time.monotonic() < deadline:
+            stored = [(await client.get(f"{path}/messages/latest")).json() for path in paths]
+            if all(len(messages) in (0, 2) for messages in stored):
+                break
+            await asyncio.sleep(0.2)
+        started = [[message["content"] for message in messages] for messages in stored if messages]
+        assert started == [["talk", WHOLE]] * len(started)
+        assert len(started) > 40
+        # All five connections are there to be had: five transactions at once that need each of them.
+        both = [client.post("/messages", json={"role": "user", "content": "x"}) for _ in range(CONNECTIONS * 4)]
+        assert {answer.status_code for answer in await asyncio.gather(*both)} == {201}

@@ -1,0 +1,135 @@
+"""The database goes away, and comes back."""
+
+import asyncio
+import itertools
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from app.db import Database, DatabaseSettings
+from app.db.embedded import EmbeddedPostgres
+from app.db.migrations import upgrade
+from tests.api.support import bearer, served_app
+
+AWAY_SECONDS = 5.0
+IMPATIENT = {"pool_size": 5, "retry_seconds": 1.0, "connect_timeout_seconds": 1.0, "pool_timeout_seconds": 1.0}
+EXPECTED = {"urn:problem:unavailable", "urn:problem:outcome-unknown", "urn:problem:try-again", "urn:problem:overloaded"}
+
+
+@pytest.fixture
+def own_server() -> Iterator[EmbeddedPostgres]:
+    """Run a server that can be stopped and started: its data and its address stay."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        with EmbeddedPostgres(Path(folder) / "server", settings={"fsync": "off"}, port=port) as server:
+            yield server
+
+
+@pytest.fixture
+async def client(own_server: EmbeddedPostgres, user_id: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client of a service that works on that server."""
+    url = own_server.tcp_url() + "?sslmode=disable"
+    async with Database(DatabaseSettings(url=url)) as db:
+        await upgrade(db.engine)
+    async with (
+        served_app(url, database=IMPATIENT) as address,
+        httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=30) as client,
+    ):
+        yield client
+
+
+class Load:
+    """Clients that create tasks, one after the other, and repeat each until it is acknowledged."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._numbers = itertools.count()
+        self._ended = False
+        self.refused: list[httpx.Response] = []
+        self.acknowledged: list[str] = []
+
+    async def run(self) -> None:
+        """Create tasks until `end` is called."""
+        while not self._ended:
+            await self._insist({"title": f"task {next(self._numbers)}"}, {"Idempotency-Key": str(uuid4())})
+
+    async def _insist(self, task: dict[str, str], headers: dict[str, str]) -> None:
+        while (answer := await self._client.post("/tasks", json=task, headers=headers)).status_code != 201:
+            self.refused.append(answer)
+            await asyncio.sleep(0.2)
+        self.acknowledged.append(task["title"])
+
+    def end(self) -> None:
+        """Have each client stop after its next acknowledgement."""
+        self._ended = True
+
+
+async def test_five_seconds_without_the_database_are_503s_and_then_all_is_well(
+    client: httpx.AsyncClient, own_server: EmbeddedPostgres
+) -> None:
+    """`/healthz` stays 200, `/readyz` says why not, and afterwards nothing is lost, doubled or still failing."""
+    load = Load(client)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(20):
+            group.create_task(load.run())
+        await asyncio.sleep(1)
+        assert load.refused == []
+        await asyncio.to_thread(own_server.stop, mode="immediate")
+        reasons = await watch(client, seconds=AWAY_SECONDS)
+        await asyncio.to_thread(own_server.start)
+        await until_ready(client, seconds=3)
+        assert "unreachable: no connection to the database can be made" in reasons
+        assert {(answer.status_code, "Retry-After" in answer.headers) for answer in load.refused} == {(503, True)}
+        assert {answer.json()["type"] for answer in load.refused} <= EXPECTED
+
+        await asyncio.sleep(1)
+        load.refused.clear()
+        await asyncio.sleep(2)
+        load.end()
+    assert load.refused == []
+    assert sorted(await titles(client)) == sorted(load.acknowledged)
+
+
+async def watch(client: httpx.AsyncClient, *, seconds: float) -> set[str]:
+    """Return why the service says it is not ready; it must be alive all the time."""
+    reasons, end = set(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        began = time.monotonic()
+        assert (await client.get("/healthz")).status_code == 200
+        assert time.monotonic() - began < 1
+        answer = await client.get("/readyz")
+        if answer.status_code != 200:
+            assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+            reasons.add(answer.json()["detail"])
+        await asyncio.sleep(0.2)
+    return reasons
+
+
+async def until_ready(client: httpx.AsyncClient, *, seconds: float) -> None:
+    """Return when the service is ready again."""
+    for _ in range(round(seconds / 0.1)):
+        if (await client.get("/readyz")).status_code == 200:
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail(f"not ready after {seconds} s")
+
+
+async def titles(client: httpx.AsyncClient) -> list[str]:
+    """Return the titles of all tasks."""
+    found: list[str] = []
+    parameters: dict[str, Any] = {"limit": 1000}
+    while True:
+        page = (await client.get("/tasks", params=parameters)).json()
+        found += [task["title"] for task in page["items"]]
+        if page["next_cursor"] is None:
+            return found
+        parameters["after"] = page["next_cursor"]

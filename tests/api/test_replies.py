@@ -1,0 +1,231 @@
+"""Answers that are streamed."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from app.db.models import MessageCreate, MessageRead, Role
+from tests.api.support import Running, bearer, in_process, served_app
+
+
+class Slow:
+    """Says ten words, one every 20 ms."""
+
+    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield the numbers from 0 to 9."""
+        for n in range(10):
+            await asyncio.sleep(0.02)
+            yield f"{n} "
+
+
+WHOLE = "0 1 2 3 4 5 6 7 8 9 "
+
+
+class Broken:
+    """Breaks off."""
+
+    async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield one word."""
+        yield "well, "
+        raise RuntimeError(f"no answer to {history[-1].content}")
+
+
+class Unstorable:
+    """Says what no text column takes."""
+
+    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield a NUL."""
+        yield "\0"
+
+
+class Historian:
+    """Tells what it was shown."""
+
+    async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield the history."""
+        yield "|".join(f"{message.role}: {message.content}" for message in history)
+
+
+async def new_conversation(client: httpx.AsyncClient) -> str:
+    """Return the path of a new conversation."""
+    return f"/conversations/{(await client.post('/conversations')).json()['id']}"
+
+
+def events(answer: httpx.Response) -> list[tuple[str, str]]:
+    """Return the name and data of each event."""
+    blocks = [block.split("\n") for block in answer.text.strip().split("\n\n")]
+    return [(lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: "))) for lines in blocks]
+
+
+async def test_the_answer_comes_word_by_word_and_then_as_stored(client: httpx.AsyncClient) -> None:
+    """The default assistant echoes."""
+    path = await new_conversation(client)
+    answer = await client.post(f"{path}/reply", json={"content": "hello  dear\nworld"})
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    *pieces, (kind, message) = events(answer)
+    assert pieces == [("piece", "hello  "), ("piece", "dear\n"), ("piece", "world")]
+    assert (kind, message["role"], message["content"]) == ("message", "assistant", "hello  dear\nworld")
+    stored = (await client.get(f"{path}/messages")).json()["items"]
+    assert [m["role"] for m in stored] == ["user", "assistant"]
+    assert stored[-1] == message
+
+
+async def test_pieces_arrive_while_the_assistant_still_speaks(migrated_url: str, user_id: str) -> None:
+    """It is a stream, not a long wait."""
+    async with (
+        served_app(migrated_url, assistant=Slow) as address,
+        httpx.AsyncClient(base_url=address, headers=bearer(user_id)) as client,
+    ):
+        path = await new_conversation(client)
+        async with client.stream("POST", f"{path}/reply", json={"content": "count"}) as answer:
+            async for line in answer.aiter_lines():
+                if line == "event: piece":
+                    break
+            latest = await client.get(f"{path}/messages/latest")
+            assert [message["role"] for message in latest.json()] == ["user"]
+
+
+async def test_the_assistant_is_shown_the_last_messages_and_the_question_last(migrated_url: str, user_id: str) -> None:
+    """As many as the settings say."""
+    async with (
+        in_process(migrated_url, assistant=Historian, history_messages=3) as running,
+        running.client(user_id) as client,
+    ):
+        path = await new_conversation(client)
+        for n in range(4):
+            await client.post(f"{path}/messages", json={"role": "user", "content": str(n)})
+        answer = events(await client.post(f"{path}/reply", json={"content": "now"}))
+    assert answer[0] == ("piece", "user: 2|user: 3|user: now")
+
+
+async def test_the_answer_is_stored_whole_when_the_client_hangs_up(migrated_url: str, user_id: str) -> None:
+    """Nobody listens any more, and it is finished all the same."""
+    async with (
+        served_app(migrated_url, assistant=Slow) as address,
+        httpx.AsyncClient(base_url=address, headers=bearer(user_id)) as client,
+    ):
+        path = await new_conversation(client)
+        async with client.stream("POST", f"{path}/reply", json={"content": "count"}) as answer:
+            await anext(answer.aiter_lines())
+        await asyncio.sleep(0.5)
+        latest = (await client.get(f"{path}/messages/latest")).json()
+    assert [message["content"] for message in latest] == ["count", WHOLE]
+
+
+async def test_the_end_of_the_service_waits_for_started_answers(migrated_url: str, user_id: str) -> None:
+    """A deploy in the middle of an answer loses nothing."""
+    async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
+        path = await new_conversation(client)
+        asking = asyncio.create_task(client.post(f"{path}/reply", json={"content": "count"}))
+        await asyncio.sleep(0.1)
+        asking.cancel()
+        await asyncio.wait([asking])
+    async with in_process(migrated_url) as running, running.client(user_id) as client:
+        latest = (await client.get(f"{path}/messages/latest")).json()
+    assert [message["content"] for message in latest] == ["count", WHOLE]
+
+
+async def test_the_end_of_the_service_does_not_wait_for_ever(
+    migrated_url: str, user_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An assistant that hangs is given up after `shutdown_seconds`, and the log says so."""
+    async with (
+        in_process(migrated_url, assistant=Slow, shutdown_seconds=0.05) as running,
+        running.client(user_id) as client,
+    ):
+        path = await new_conversation(client)
+        asking = asyncio.create_task(client.post(f"{path}/reply", json={"content": "count"}))
+        await asyncio.sleep(0.1)
+        asking.cancel()
+        await asyncio.wait([asking])
+    assert "is lost: the service ended before it was finished" in caplog.text
+
+
+async def test_a_repeated_request_gets_the_same_answer_while_it_runs_and_afterwards(
+    migrated_url: str, user_id: str
+) -> None:
+    """One question and one answer are stored, however often the client asks with one key."""
+    async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
+        path = await new_conversation(client)
+
+        async def ask() -> list[tuple[str, str]]:
+            headers = {"Idempotency-Key": key}
+            return events(await client.post(f"{path}/reply", json={"content": "count"}, headers=headers))
+
+        key = str(uuid4())
+        first, second = await asyncio.gather(ask(), ask())
+        third = await ask()
+        stored = (await client.get(f"{path}/messages")).json()["items"]
+    assert first == second
+    assert "".join(text for kind, text in first if kind == "piece") == WHOLE
+    assert third == [("piece", WHOLE), first[-1]]
+    assert [message["content"] for message in stored] == ["count", WHOLE]
+
+
+async def test_who_gives_up_waiting_for_an_answer_does_not_end_it(migrated_url: str, user_id: str) -> None:
+    """Also a caller in the same process, who is cancelled."""
+    async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
+        path = await new_conversation(client)
+        question = MessageCreate(role=Role.USER, content="count")
+        reply = await running.services.replies.start(user_id, int(path.split("/")[-1]), question)
+        waiting = asyncio.create_task(reply.stored())
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert (await reply.stored()).content == WHOLE
+
+
+@pytest.mark.parametrize("assistant", [Broken, Unstorable])
+async def test_an_answer_that_breaks_off_ends_with_a_problem_and_is_not_stored(
+    migrated_url: str, user_id: str, assistant: type[Broken]
+) -> None:
+    """The client learns it, the assistant's error stays private, and half an answer is no answer."""
+    async with in_process(migrated_url, assistant=assistant) as running, running.client(user_id) as client:
+        path = await new_conversation(client)
+        kind, problem = events(await client.post(f"{path}/reply", json={"content": "private"}))[-1]
+        stored = (await client.get(f"{path}/messages")).json()["items"]
+    assert (kind, problem["type"]) == ("problem", "urn:problem:unfinished-reply")
+    assert "private" not in problem["detail"]
+    assert [message["role"] for message in stored] == ["user"]
+
+
+async def test_an_answer_that_takes_too_long_is_ended(migrated_url: str, user_id: str) -> None:
+    """`reply_timeout_seconds`."""
+    async with (
+        in_process(migrated_url, assistant=Slow, reply_timeout_seconds=0.05) as running,
+        running.client(user_id) as client,
+    ):
+        path = await new_conversation(client)
+        kind, problem = events(await client.post(f"{path}/reply", json={"content": "count"}))[-1]
+    assert (kind, problem["type"]) == ("problem", "urn:problem:unfinished-reply")
+
+
+async def test_a_conversation_deleted_meanwhile_ends_the_answer_with_a_problem(migrated_url: str, user_id: str) -> None:
+    """There is nothing left to store it in."""
+    async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
+        path = await new_conversation(client)
+        asking = asyncio.create_task(client.post(f"{path}/reply", json={"content": "count"}))
+        await asyncio.sleep(0.1)
+        assert (await client.delete(path)).status_code == 204
+        kind, problem = events(await asking)[-1]
+    assert (kind, problem["type"]) == ("problem", "urn:problem:missing-reference")
+
+
+async def test_no_connection_is_held_while_the_assistant_speaks(migrated_url: str, user_id: str) -> None:
+    """Also not the one that stored the question."""
+    async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
+        path = await new_conversation(client)
+        asking = asyncio.create_task(client.post(f"{path}/reply", json={"content": "count"}))
+        await asyncio.sleep(0.1)
+        assert not asking.done()
+        assert in_use(running) == 0
+        await asking
+
+
+def in_use(running: Running) -> int:
+    """Return how many connections are taken."""
+    return running.services.database.pool_status().in_use

@@ -1,0 +1,226 @@
+"""What operators see of statements, and what they do not."""
+
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.errors import ConfigurationError
+from app.db.models import MessageCreate, Role, TaskCreate
+from app.db.otel import opentelemetry
+from app.db.telemetry import report_to, slow_statement_log
+from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+from tests.support.statements import all_statements
+
+
+class Telemetry:
+    """A database whose statements are reported, to OpenTelemetry and all of them as slow to the log."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self._exporter = InMemorySpanExporter()
+        self._reader = InMemoryMetricReader()
+        tracer_provider = TracerProvider()
+        tracer_provider.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.tracer = tracer_provider.get_tracer("test")
+        self._meter_provider = MeterProvider([self._reader])
+        report = opentelemetry("test", tracer_provider=tracer_provider, meter_provider=self._meter_provider)
+        report_to(db.engine.sync_engine, slow_statement_log(0.0), report)
+
+    def spans(self) -> list[ReadableSpan]:
+        """Return the spans so far."""
+        return list(self._exporter.get_finished_spans())
+
+    def metrics(self) -> dict[str, list[Any]]:
+        """Return the data points of each metric."""
+        data = self._reader.get_metrics_data()
+        assert data is not None
+        return {
+            metric.name: list(metric.data.data_points)
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        }
+
+    def close(self) -> None:
+        """End the reader."""
+        self._meter_provider.shutdown()
+
+
+@pytest.fixture
+async def telemetry(migrated_url: str) -> AsyncIterator[Telemetry]:
+    """Give a database of two connections that reports to OpenTelemetry."""
+    async with Database(DatabaseSettings(url=migrated_url, pool_size=2, retry_seconds=2)) as db:
+        telemetry = Telemetry(db)
+        yield telemetry
+        telemetry.close()
+
+
+def test_every_statement_of_the_repositories_has_its_name() -> None:
+    """A statement without one would be just "select"."""
+    names = {key: statement.get_execution_options().get("name") for key, statement in all_statements().items()}
+    public = {key: name for key, name in names.items() if key.split(".")[1].isupper()}
+    assert public == {key: key.replace("._", ".").lower() for key in public}
+    assert len(public) > 15
+
+
+async def test_each_call_is_a_span_with_its_name_and_rows(telemetry: Telemetry, user_id: str) -> None:
+    """One call, one span."""
+    tasks = TaskRepo(telemetry.db)
+    await tasks.create(user_id, TaskCreate(title="one"))
+    await tasks.create(user_id, TaskCreate(title="two"))
+    await tasks.list_page(user_id)
+    spans = [(span.name, span.attributes["db.response.returned_rows"]) for span in telemetry.spans()]
+    assert spans == [("tasks.create", 1), ("tasks.create", 1), ("tasks.page", 2)]
+    assert telemetry.spans()[0].attributes["db.system.name"] == "postgresql"
+    assert all(0 < span.end_time - span.start_time < 1_000_000_000 for span in telemetry.spans())
+
+
+async def test_statements_of_transactions_and_of_the_caller_are_spans_too(telemetry: Telemetry, user_id: str) -> None:
+    """What has no name is known by its first word."""
+    async with telemetry.db.transaction() as session:
+        await ConversationRepo(session).create(user_id)
+        await session.execute(text("select 'private' as word"))
+        many = text("insert into task (user_id, title) values (:user_id, :title)")
+        await session.execute(many, [{"user_id": user_id, "title": title} for title in ("one", "two")])
+    assert [span.name for span in telemetry.spans()] == ["conversations.create", "select", "insert"]
+
+
+async def test_a_span_is_below_the_span_of_the_caller(telemetry: Telemetry, user_id: str) -> None:
+    """Whose request it was."""
+    with telemetry.tracer.start_as_current_span("request") as request:
+        await TaskRepo(telemetry.db).count(user_id)
+    assert telemetry.spans()[0].parent.span_id == request.get_span_context().span_id
+
+
+async def test_nothing_private_is_reported(
+    telemetry: Telemetry, user_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither content nor parameters, neither of what succeeds nor of what fails."""
+    secret = "a private matter"
+    conversation = await ConversationRepo(telemetry.db).create(user_id)
+    await MessageRepo(telemetry.db).append(user_id, conversation.id, MessageCreate(role=Role.USER, content=secret))
+    await MessageRepo(telemetry.db).latest(user_id, conversation.id)
+    with pytest.raises(ConfigurationError):
+        await telemetry.db.execute(text(f"select nothing from nowhere where x = '{secret}'"))
+    reported = [span.to_json() for span in telemetry.spans()]
+    reported += [str(vars(record)) for record in caplog.records if record.name == "app.db.slow"]
+    reported.append(str(telemetry.metrics()))
+    assert len(reported) == 9
+    assert not any(secret in one or user_id in one for one in reported)
+
+
+async def test_an_error_is_told_by_its_code(telemetry: Telemetry) -> None:
+    """The server's, or the class of what interrupted the statement."""
+    with pytest.raises(ConfigurationError):
+        await telemetry.db.execute(text("select * from nowhere"))
+    sleeping = asyncio.create_task(telemetry.db.execute(text("select pg_sleep(5)")))
+    await asyncio.sleep(0.2)
+    sleeping.cancel()
+    await asyncio.wait([sleeping])
+    spans = telemetry.spans()
+    assert [span.attributes["error.type"] for span in spans] == ["42P01", "CancelledError"]
+    assert [span.status.is_ok for span in spans] == [False, False]
+    assert [span.status.description for span in spans] == [None, None]
+
+
+async def test_the_wait_for_a_connection_is_told_apart_from_the_statement(telemetry: Telemetry) -> None:
+    """Two connections, three statements of 0.3 s: one of them waits as long as the others take."""
+    await asyncio.gather(*(telemetry.db.execute(text("select pg_sleep(0.3)")) for _ in range(3)))
+    waits = sorted(span.attributes["db.client.connection.wait_time"] for span in telemetry.spans())
+    assert waits[0] < 0.1
+    assert waits[1] < 0.1
+    assert 0.2 < waits[2] < 1
+    assert all(span.end_time - span.start_time < 600_000_000 for span in telemetry.spans())
+
+
+async def test_a_repetition_is_told(telemetry: Telemetry, user_id: str) -> None:
+    """A read whose session was ended is two spans, and counted as one retry."""
+    slow = text("select pg_sleep(0.5), 42 as answer").execution_options(repeatable=True, name="slow")
+    reading = asyncio.create_task(telemetry.db.execute(slow))
+    await asyncio.sleep(0.2)
+    end = "select pg_terminate_backend(pid) from pg_stat_activity where query like :query and pid <> pg_backend_pid()"
+    await telemetry.db.execute(text(end), {"query": "select pg_sleep(0.5), 42%"})
+    assert (await reading).one().answer == 42
+    tries = [span.attributes["db.client.retry"] for span in telemetry.spans() if span.name == "slow"]
+    assert tries == [0, 1]
+    assert sum(point.value for point in telemetry.metrics()["db.client.retries"]) == 1
+
+
+async def test_metrics_measure_each_statement_by_name(telemetry: Telemetry, user_id: str) -> None:
+    """How long, how many rows, how long a connection was waited for."""
+    for _ in range(3):
+        await TaskRepo(telemetry.db).count(user_id)
+    metrics = telemetry.metrics()
+    for name in ("db.client.operation.duration", "db.client.response.returned_rows", "db.client.connection.wait_time"):
+        (point,) = metrics[name]
+        assert (point.attributes["db.query.summary"], point.count) == ("tasks.count", 3)
+
+
+async def test_a_slow_statement_is_logged_with_its_figures(
+    migrated_url: str, caplog: pytest.LogCaptureFixture, user_id: str
+) -> None:
+    """By `DATABASE_SLOW_STATEMENT_SECONDS`; fast ones are not."""
+    async with Database(DatabaseSettings(url=migrated_url, slow_statement_seconds=0.1)) as db:
+        await TaskRepo(db).count(user_id)
+        await db.execute(text("select pg_sleep(0.2)").execution_options(name="naps.take"))
+    (record,) = [record for record in caplog.records if record.name == "app.db.slow"]
+    assert (record.levelno, record.statement, record.rows, record.retry) == (logging.WARNING, "naps.take", 1, 0)
+    assert 0.2 <= record.seconds < 1
+    assert record.getMessage().startswith("naps.take took 0.2")
+
+
+CONFIGURED = """
+import asyncio, sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+exporter, provider = InMemorySpanExporter(), TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(provider)
+"""
+CALLED = """
+import asyncio, sys
+from app.db import Database, DatabaseSettings
+from app.repositories import TaskRepo
+async def call():
+    async with Database(DatabaseSettings()) as db:
+        await TaskRepo(db).count("ada")
+        return len(db.engine.dialect.dispatch.do_execute)
+"""
+
+
+def run(script: str, url: str) -> str:
+    """Run a script in a process of its own, where nothing is configured yet."""
+    environment = {**os.environ, "DATABASE_URL": url}
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_a_configured_opentelemetry_is_found_without_being_told(migrated_url: str) -> None:
+    """The application configures it as it likes, and then makes its Database."""
+    script = f"{CONFIGURED}{CALLED}asyncio.run(call())\nprint([span.name for span in exporter.get_finished_spans()])"
+    assert run(script, migrated_url) == "['tasks.count']"
+
+
+def test_without_configuration_nothing_is_imported_and_nothing_listens(migrated_url: str) -> None:
+    """It is free for those who do not use it."""
+    script = f"{CALLED}print(asyncio.run(call()), [name for name in sys.modules if name.startswith('opentelemetry')])"
+    assert run(script, migrated_url) == "0 []"
+    assert run(f"import opentelemetry.trace{CALLED}print(asyncio.run(call()))", migrated_url) == "0"
