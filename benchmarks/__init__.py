@@ -1,0 +1,1 @@
+"""What the performance promises are measured with: `make bench`."""

@@ -1,0 +1,91 @@
+"""Measure, report, and fail when a budget is over: `python -m benchmarks [--quick]`."""
+
+import argparse
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvloop
+
+from benchmarks.budgets import budgets
+from benchmarks.bulk import bulk, upgrade_seconds
+from benchmarks.contenders import CONTENDERS, Place, load
+from benchmarks.document import headline, write_document
+from benchmarks.growth import grow, pages, slowest
+from benchmarks.processes import Process, start_worker
+from benchmarks.results import Results
+from benchmarks.rounds import Field, Progress, Rounds, burst, count_round_trips, time_calls
+from benchmarks.server import create_database, furnish, machine, server, versions
+from benchmarks.tables import tables
+from benchmarks.terminal import show, telling
+
+_RESULTS = Path(__file__).with_name("results.json")
+_DOCS = Path(__file__).parents[1] / "docs"
+_FULL = (Rounds(0, rounds=30, calls=20), Rounds(1, rounds=8, calls=5), Rounds(5, rounds=6, calls=3))
+_QUICK = (Rounds(0, rounds=5, calls=10), Rounds(5, rounds=1, calls=3))
+
+
+async def measure(results: Results, port: int, progress: Progress) -> None:
+    """Fill in `results`."""
+    quick = results.quick
+    url = await create_database(port, "bench")
+    results.machine |= await machine(url)
+    async with _workers(url, await furnish(url)) as workers:
+        field = Field(workers, port, "bench")
+        results.round_trips = await count_round_trips(field, progress)
+        for plan in _QUICK if quick else _FULL:
+            results.timings += await time_calls(field, plan, progress)
+        results.bursts = await burst(
+            field, callers=1000, calls=1 if quick else 4, rounds=1 if quick else 5, progress=progress
+        )
+        for name, worker in workers.items():
+            results.memory_bytes[name] = (await worker.ask(do="memory"))["bytes"]
+    progress("10,000 messages against COPY")
+    results.bulk_rows_per_second = await bulk(await create_database(port, "bulk"), rounds=3 if quick else 9)
+    progress("alembic upgrade head")
+    results.upgrade_seconds = await upgrade_seconds(await create_database(port, "empty", migrated=False))
+    progress("growing to 1,000,000 tasks and messages")
+    grown = await create_database(port, "grown")
+    await grow(grown, largest_exponent=6)
+    progress("pages of what has grown")
+    results.growth = await pages(grown, largest_exponent=6)
+    results.queries = await slowest(grown, calls=200 if quick else 2000)
+
+
+@asynccontextmanager
+async def _workers(url: str, places: Mapping[str, Place]) -> AsyncIterator[dict[str, Process]]:
+    workers: dict[str, Process] = {}
+    try:
+        for name, place in places.items():
+            workers[name] = await start_worker(name, url, place)
+        yield workers
+    finally:
+        await asyncio.gather(*(worker.end() for worker in workers.values()))
+
+
+def main() -> int:
+    """Run everything; the status is the number of budgets that are over."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rounds, about a minute; no report is written")
+    parser.add_argument("--report", action="store_true", help="measure nothing; write the last run's report again")
+    options = parser.parse_args()
+    results = Results.load(_RESULTS) if options.report else _run(quick=options.quick)
+    show(tables(results), headline(results))
+    if not results.quick:
+        results.save(_RESULTS)
+        write_document(results, _DOCS)
+    return sum(not budget.held for budget in budgets(results))
+
+
+def _run(*, quick: bool) -> Results:
+    hows = {name: load(name).how for name in CONTENDERS}
+    results = Results(machine={}, versions=versions(), hows=hows, quick=quick)
+    with telling() as teller, server() as postgres:
+        uvloop.run(measure(results, postgres.port, teller))
+        results.took_seconds = teller.seconds
+    return results
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,101 @@
+"""What a run found; written to `results.json`, from which the report is made."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contenders import BASELINE
+
+OPERATIONS = ("create", "get", "page", "update", "append", "latest", "delete", "turn")
+
+
+@dataclass(slots=True)
+class Timing:
+    """One operation of one contender at one delay, in seconds per call."""
+
+    contender: str
+    operation: str
+    delay_ms: float
+    median: float
+    quarter: float
+    three_quarters: float
+    cpu: float
+
+
+@dataclass(slots=True)
+class Burst:
+    """Many callers at once on a pool of 20."""
+
+    contender: str
+    calls_per_second: float
+    cpu_per_call: float
+    errors: int
+    first_error: str | None
+
+
+@dataclass(slots=True)
+class Growth:
+    """What one page of 50 costs where `rows` are there to page through."""
+
+    what: str
+    rows: int
+    buffers: int
+    rows_read: int
+    median: float
+
+
+@dataclass(slots=True)
+class Query:
+    """How slow one method of a repository gets for a user of 10,000 rows in a table of 1,000,000."""
+
+    method: str
+    median: float
+    p99: float
+
+
+@dataclass(slots=True)
+class Results:
+    """Everything that one run found."""
+
+    machine: dict[str, str]
+    versions: dict[str, str]
+    hows: dict[str, str]
+    quick: bool
+    timings: list[Timing] = field(default_factory=list)
+    round_trips: dict[str, dict[str, float]] = field(default_factory=dict)
+    bursts: list[Burst] = field(default_factory=list)
+    memory_bytes: dict[str, int] = field(default_factory=dict)
+    growth: list[Growth] = field(default_factory=list)
+    queries: list[Query] = field(default_factory=list)
+    bulk_rows_per_second: dict[str, float] = field(default_factory=dict)
+    upgrade_seconds: float = 0.0
+    took_seconds: float = 0.0
+
+    def timing(self, contender: str, operation: str, delay_ms: float) -> Timing | None:
+        """Return what was measured, or None where the contender can't do it."""
+        for timing in self.timings:
+            if (timing.contender, timing.operation, timing.delay_ms) == (contender, operation, delay_ms):
+                return timing
+        return None
+
+    def ratio(self, contender: str, operation: str, delay_ms: float, *, to: str = BASELINE) -> float | None:
+        """Return a contender's time in units of another's, or None where one of them can't do it."""
+        mine, other = self.timing(contender, operation, delay_ms), self.timing(to, operation, delay_ms)
+        return mine.median / other.median if mine and other else None
+
+    def delays(self) -> list[float]:
+        """Return the delays measured, in milliseconds."""
+        return sorted({timing.delay_ms for timing in self.timings})
+
+    def save(self, file: Path) -> None:
+        """Write everything as JSON."""
+        file.write_text(json.dumps(asdict(self), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, file: Path) -> "Results":
+        """Read what `save` wrote."""
+        raw: dict[str, Any] = json.loads(file.read_text())
+        for name, kind in (("timings", Timing), ("bursts", Burst), ("growth", Growth), ("queries", Query)):
+            raw[name] = [kind(**item) for item in raw[name]]
+        return cls(**raw)

@@ -1,0 +1,138 @@
+"""The rounds: every contender does the same, in an order that is drawn anew each time."""
+
+import random
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.contenders import load
+from benchmarks.processes import Process, relay
+from benchmarks.results import OPERATIONS, Burst, Timing
+from benchmarks.server import url_of
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """How often at one delay: `rounds` times `calls` in a row."""
+
+    delay_ms: float
+    rounds: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """The contenders' processes, and the database that they work in."""
+
+    workers: Mapping[str, Process]
+    port: int
+    database: str
+
+    async def open(self, port: int) -> None:
+        """Connect all of them, through `port`."""
+        for worker in self.workers.values():
+            await worker.ask(do="open", url=url_of(port, self.database))
+
+    async def close(self) -> None:
+        """Disconnect all of them."""
+        for worker in self.workers.values():
+            await worker.ask(do="close")
+
+    def able(self, operation: str) -> list[str]:
+        """Return who can do an operation, in random order."""
+        names = [name for name in self.workers if operation in load(name).operations]
+        random.shuffle(names)
+        return names
+
+
+async def time_calls(field: Field, plan: Rounds, progress: Progress) -> list[Timing]:
+    """Measure every operation at one delay; without one, past the relay."""
+    if not plan.delay_ms:
+        return await _time_calls(field, plan, field.port, progress)
+    async with relay(field.port, delay_seconds=plan.delay_ms / 1000) as (_, port):
+        return await _time_calls(field, plan, port, progress)
+
+
+async def _time_calls(field: Field, plan: Rounds, port: int, progress: Progress) -> list[Timing]:
+    await field.open(port)
+    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+    cpu: dict[tuple[str, str], float] = defaultdict(float)
+    warm_up = max(3, plan.calls // 2)
+    for number in range(-1, plan.rounds):
+        progress(f"{plan.delay_ms:g} ms of delay: " + (f"round {number + 1}" if number >= 0 else "warming up"))
+        for operation in OPERATIONS:
+            for name in field.able(operation):
+                calls = plan.calls if number >= 0 else warm_up
+                found = await field.workers[name].ask(do="run", operation=operation, calls=calls)
+                if number >= 0:
+                    seconds[name, operation] += found["seconds"]
+                    cpu[name, operation] += found["cpu_seconds"]
+    await field.close()
+    return [
+        _timing(name, operation, plan.delay_ms, found, cpu[name, operation])
+        for (name, operation), found in seconds.items()
+    ]
+
+
+def _timing(name: str, operation: str, delay_ms: float, seconds: list[float], cpu: float) -> Timing:
+    quarter, median, three_quarters = statistics.quantiles(seconds, n=4)
+    return Timing(name, operation, delay_ms, median, quarter, three_quarters, cpu / len(seconds))
+
+
+async def count_round_trips(field: Field, progress: Progress) -> dict[str, dict[str, float]]:
+    """Count between client and server; six calls less one, so that what happens once does not count."""
+    counts: dict[str, dict[str, float]] = defaultdict(dict)
+    async with relay(field.port, delay_seconds=0) as (process, port):
+        await field.open(port)
+        for name in field.workers:
+            progress(f"round trips of {name}")
+            for operation in OPERATIONS:
+                if operation not in load(name).operations:
+                    continue
+                trips = [await _trips(process, field.workers[name], operation, calls) for calls in (3, 1, 6)]
+                counts[name][operation] = (trips[2] - trips[1]) / 5  # the first three calls warm up
+        await field.close()
+    return dict(counts)
+
+
+async def _trips(process: Process, worker: Process, operation: str, calls: int) -> int:
+    before = (await process.ask())["round_trips"]
+    await worker.ask(do="run", operation=operation, calls=calls)
+    return int((await process.ask())["round_trips"] - before)
+
+
+async def burst(field: Field, *, callers: int, calls: int, rounds: int, progress: Progress) -> list[Burst]:
+    """Measure the throughput of many callers at once on 20 connections; the median of a few rounds."""
+    await field.open(field.port)
+    found: dict[str, list[Burst]] = defaultdict(list)
+    for number in range(-1, rounds):
+        for name in field.able("create"):
+            if not load(name).pooled:
+                continue
+            progress(f"{callers} callers: {name}")
+            result = await field.workers[name].ask(do="burst", callers=callers, calls=calls)
+            if number >= 0:
+                found[name].append(_burst(name, result))
+    await field.close()
+    return [_middle(bursts) for bursts in found.values()]
+
+
+def _burst(name: str, result: dict[str, Any]) -> Burst:
+    return Burst(
+        contender=name,
+        calls_per_second=result["calls"] / result["seconds"],
+        cpu_per_call=result["cpu_seconds"] / result["calls"],
+        errors=result["errors"],
+        first_error=result["first_error"],
+    )
+
+
+def _middle(bursts: list[Burst]) -> Burst:
+    middle = sorted(bursts, key=lambda burst: burst.calls_per_second)[len(bursts) // 2]
+    middle.errors = sum(burst.errors for burst in bursts)
+    middle.first_error = next((burst.first_error for burst in bursts if burst.first_error), None)
+    return middle

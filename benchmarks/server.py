@@ -1,0 +1,99 @@
+"""The server that all are measured on, and what is in it."""
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from app.db import Database, DatabaseSettings
+from app.db.embedded import EmbeddedPostgres
+from app.db.migrations import upgrade
+from benchmarks.contenders import CONTENDERS, Place, load
+
+# No autovacuum: it would come in the middle of somebody's turn.
+_SETTINGS = {"max_connections": "400", "shared_buffers": "512MB", "max_wal_size": "4GB", "autovacuum": "off"}
+_ROWS = 300
+
+
+@contextmanager
+def server() -> Iterator[EmbeddedPostgres]:
+    """Start a throwaway PostgreSQL, on TCP since that is how a server elsewhere is reached."""
+    with EmbeddedPostgres(port=0, settings=_SETTINGS) as postgres:
+        yield postgres
+
+
+def url_of(port: int, database: str) -> str:
+    """Return a database's URL on a port of this machine: the server's, or a relay's."""
+    return f"postgresql://postgres@127.0.0.1:{port}/{database}?sslmode=disable"
+
+
+async def create_database(port: int, name: str, *, migrated: bool = True) -> str:
+    """Create a database, at head if not otherwise said, and return its URL."""
+    connection = await asyncpg.connect(url_of(port, "postgres"))
+    await connection.execute(f'create database "{name}"')
+    await connection.close()
+    url = url_of(port, name)
+    if migrated:
+        async with Database(DatabaseSettings(url=url)) as db:
+            await upgrade(db.engine)
+    return url
+
+
+async def furnish(url: str) -> dict[str, Place]:
+    """Give each contender a user with 300 tasks and a conversation of 300 messages."""
+    connection = await asyncpg.connect(url)
+    places = {name: await _place(connection, f"user-{number}") for number, name in enumerate(CONTENDERS)}
+    await connection.execute("vacuum analyze")
+    await connection.close()
+    return places
+
+
+async def _place(connection: Any, user: str) -> Place:
+    task = await connection.fetchval(
+        "with made as (insert into task (user_id, title, description)"
+        " select $1, 'Task ' || n, repeat('about it ', 6) from generate_series(1, $2) n returning id)"
+        " select max(id) from made",
+        user,
+        _ROWS,
+    )
+    conversation = await connection.fetchval("insert into conversation (user_id) values ($1) returning id", user)
+    await connection.execute(
+        "insert into message (user_id, conversation_id, role, content)"
+        " select $1, $2, 'user', repeat('hello ', 20) from generate_series(1, $3)",
+        user,
+        conversation,
+        _ROWS,
+    )
+    return Place(user=user, task=task, conversation=conversation)
+
+
+async def machine(url: str) -> dict[str, str]:
+    """Name what the numbers depend on."""
+    connection = await asyncpg.connect(url)
+    postgres = await connection.fetchval("show server_version")
+    await connection.close()
+    return {
+        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "system": f"{platform.system()} {platform.release().split('-')[0]}",
+        "Python": f"{platform.python_version()} with uvloop {version('uvloop')}",
+        "PostgreSQL": f"{postgres}, on the same machine, TCP on loopback, no TLS, fsync off",
+    }
+
+
+def _processor() -> str:
+    facts = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.*)", facts.read_text()) if facts.exists() else None
+    return found[1].strip() if found else platform.processor() or sys.platform
+
+
+def versions() -> dict[str, str]:
+    """Return the version of every package that a contender names."""
+    packages = sorted({package for name in CONTENDERS for package in load(name).packages})
+    return {package: version(package) for package in packages}

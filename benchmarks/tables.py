@@ -1,0 +1,136 @@
+"""What is reported, as rows of text: the terminal and the document show the same."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.budgets import budgets
+from benchmarks.bulk import COPY
+from benchmarks.bulk import OURS as APPEND_MANY
+from benchmarks.contenders import BASELINE, CONTENDERS, SESSION_WITH_PING
+from benchmarks.results import OPERATIONS, Results
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A heading, what it says, and its cells."""
+
+    title: str
+    note: str
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def tables(results: Results) -> list[Table]:
+    """Return every table of a report, ratios first."""
+    return [
+        _budgets(results),
+        *(_ratios(results, delay_ms) for delay_ms in results.delays()),
+        _session_ratios(results),
+        _round_trips(results),
+        _throughput(results),
+        *(_times(results, delay_ms) for delay_ms in results.delays()),
+        _cpu(results),
+        _growth(results),
+        _slowest(results),
+        _bulk(results),
+    ]
+
+
+def _budgets(results: Results) -> Table:
+    rows = [[b.what, b.limit, b.measured, "held" if b.held else "OVER"] for b in budgets(results)]
+    return Table("Budgets", "The run fails when one is over.", ["what", "budget", "measured", ""], rows)
+
+
+def _ratios(results: Results, delay_ms: float) -> Table:
+    def cell(name: str, operation: str) -> str:
+        return _shown(results.ratio(name, operation, delay_ms), ".2f")
+
+    note = f"Median time per call in units of {BASELINE}'s, as it comes: 0.50 is half its time. - is what it cannot do."
+    return Table(f"Ratios at {delay_ms:g} ms of delay", note, *_by_operation(cell))
+
+
+def _session_ratios(results: Results) -> Table:
+    def cell(name: str, operation: str) -> str:
+        return _shown(results.ratio(name, operation, 0, to=SESSION_WITH_PING), ".2f")
+
+    return Table(f"Ratios to {SESSION_WITH_PING}, no delay", "As above.", *_by_operation(cell))
+
+
+def _round_trips(results: Results) -> Table:
+    def cell(name: str, operation: str) -> str:
+        return _shown(results.round_trips.get(name, {}).get(operation), "g")
+
+    note = "Counted by a relay between client and server, on a warm connection."
+    return Table("Round trips per call", note, *_by_operation(cell))
+
+
+def _times(results: Results, delay_ms: float) -> Table:
+    def cell(name: str, operation: str) -> str:
+        found = results.timing(name, operation, delay_ms)
+        return f"{_ms(found.median)} ({_ms(found.quarter)}-{_ms(found.three_quarters)})" if found else "-"
+
+    note = "Milliseconds: the median, and the quartiles around it."
+    return Table(f"Time per call at {delay_ms:g} ms of delay", note, *_by_operation(cell))
+
+
+def _cpu(results: Results) -> Table:
+    def cell(name: str, operation: str) -> str:
+        found = results.timing(name, operation, 0)
+        return f"{found.cpu * 1e6:.0f}" if found else "-"
+
+    return Table("Client's processor per call", "Microseconds, no delay.", *_by_operation(cell))
+
+
+def _throughput(results: Results) -> Table:
+    rows = [
+        [
+            burst.contender,
+            f"{burst.calls_per_second:,.0f}",
+            f"{burst.cpu_per_call * 1e6:.0f}",
+            str(burst.errors),
+            f"{results.memory_bytes[burst.contender] / 1e6:.0f}",
+        ]
+        for burst in sorted(results.bursts, key=lambda burst: -burst.calls_per_second)
+    ]
+    note = "Reads and writes by turns. Memory is the process's at the end, its libraries included."
+    columns = ["", "calls per second", "processor per call, µs", "errors", "memory, MB"]
+    return Table("1,000 callers on 20 connections", note, columns, rows)
+
+
+def _growth(results: Results) -> Table:
+    rows = [[g.what, f"{g.rows:,}", str(g.buffers), str(g.rows_read), _ms(g.median)] for g in results.growth]
+    note = "A page of 50: the last messages of a conversation, the newest tasks of a user in a table of 1,000,000."
+    return Table("Growth", note, ["page of", "rows", "buffers", "rows read", "median, ms"], rows)
+
+
+def _slowest(results: Results) -> Table:
+    rows = [[q.method, _ms(q.median), _ms(q.p99)] for q in sorted(results.queries, key=lambda query: -query.p99)]
+    note = "A user of 10,000 tasks, another of 10,000 messages, in tables of 1,000,000; one caller at a time."
+    return Table("The slowest of many calls", note, ["method", "median, ms", "p99, ms"], rows)
+
+
+def _bulk(results: Results) -> Table:
+    rows = [[name, f"{results.bulk_rows_per_second[name]:,.0f}"] for name in (APPEND_MANY, COPY)]
+    rows.append(["alembic upgrade head", f"{results.upgrade_seconds:.1f} s"])
+    note = "10,000 messages: `append_many` gives them back as models with id and time; COPY gives nothing back."
+    return Table("Bulk, rows per second; and an empty database", note, ["", ""], rows)
+
+
+def _by_operation(cell: Callable[[str, str], str]) -> tuple[list[str], list[list[str]]]:
+    return ["", *OPERATIONS], [[name, *(cell(name, operation) for operation in OPERATIONS)] for name in CONTENDERS]
+
+
+def geometric_mean(results: Results, name: str, delay_ms: float) -> float | None:
+    """Return a contender's ratio to the baseline over all that it can do."""
+    found = [results.ratio(name, operation, delay_ms) for operation in OPERATIONS]
+    known = [ratio for ratio in found if ratio is not None]
+    return statistics.geometric_mean(known) if known else None
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.2f}"

@@ -1,0 +1,109 @@
+"""The process of one contender: reads commands, a JSON object a line, and answers each with what it measured."""
+
+import asyncio
+import gc
+import json
+import sys
+import time
+from typing import Any
+
+import asyncpg
+import psutil
+import uvloop
+
+from benchmarks.contenders import Contender, Place, load
+from benchmarks.contenders.base import ANSWER
+
+
+class Worker:
+    """A contender, and the rows it needs."""
+
+    def __init__(self, contender: Contender, place: Place, direct_url: str) -> None:
+        self._contender = contender
+        self._place = place
+        self._direct_url = direct_url
+
+    async def open(self, url: str) -> None:
+        """Connect anew, here through a relay, there directly."""
+        await self._contender.open(url, self._place)
+
+    async def close(self) -> None:
+        """Let the connections go."""
+        await self._contender.close()
+
+    async def run(self, operation: str, calls: int) -> dict[str, Any]:
+        """Do it `calls` times in a row; seconds of each, and of the processor for all."""
+        await self._contender.prepare()
+        tasks = await self._spare_tasks(calls) if operation == "delete" else [self._place.task] * calls
+        seconds = []
+        gc.collect()
+        cpu = time.process_time()
+        for task in tasks:
+            began = time.perf_counter()
+            await self._call(operation, task)
+            seconds.append(time.perf_counter() - began)
+        return {"seconds": seconds, "cpu_seconds": time.process_time() - cpu}
+
+    async def burst(self, callers: int, calls: int) -> dict[str, Any]:
+        """Have `callers` read and write at once, `calls` times each, on the pool's connections."""
+
+        async def caller(first: int) -> None:
+            for number in range(first, first + calls):
+                await self._call("create" if number % 2 else "get", self._place.task)
+
+        gc.collect()
+        began, cpu = time.perf_counter(), time.process_time()
+        found = await asyncio.gather(*(caller(number) for number in range(callers)), return_exceptions=True)
+        seconds = time.perf_counter() - began
+        errors = [repr(error) for error in found if isinstance(error, BaseException)]
+        return {
+            "seconds": seconds,
+            "cpu_seconds": time.process_time() - cpu,
+            "calls": callers * calls,
+            "errors": len(errors),
+            "first_error": errors[0] if errors else None,
+        }
+
+    async def memory(self) -> dict[str, Any]:
+        """Return how much memory the process has; the system's own maximum would begin with its parent's."""
+        return {"bytes": psutil.Process().memory_info().rss}
+
+    async def _call(self, operation: str, task: int) -> Any:
+        contender = self._contender
+        match operation:
+            case "create":
+                return await contender.create("Buy milk and bread")
+            case "get" | "delete":
+                return await getattr(contender, operation)(task)
+            case "update":
+                return await contender.update(task, "Buy milk, bread and salt")
+            case "append":
+                return await contender.append("assistant", ANSWER)
+            case _:
+                return await getattr(contender, operation)()
+
+    async def _spare_tasks(self, count: int) -> list[int]:
+        connection = await asyncpg.connect(self._direct_url)
+        try:
+            rows = await connection.fetch(
+                "insert into task (user_id, title) select $1, 'spare' from generate_series(1, $2) returning id",
+                self._place.user,
+                count,
+            )
+        finally:
+            await connection.close()
+        return [row["id"] for row in rows]
+
+
+async def main(name: str, direct_url: str, place: Place) -> None:
+    """Answer commands until the input ends."""
+    worker = Worker(load(name)(), place, direct_url)
+    loop = asyncio.get_running_loop()
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        command = json.loads(line)
+        answer = await getattr(worker, command.pop("do"))(**command)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(sys.argv[1], sys.argv[2], Place(**json.loads(sys.argv[3]))))
