@@ -13,9 +13,23 @@ from sqlalchemy.engine import make_url
 from app.db import Database, DatabaseSettings
 from app.db.embedded import EmbeddedPostgres
 from app.db.migrations import upgrade
+from tests.support.faults_page import write_page
 
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 DOCKER_IMAGE = "postgres:18.1-alpine"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the option of `make faults`."""
+    parser.addoption("--faults-page", type=Path, help="write the page of faults to this file")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Write the page of faults if it is asked for."""
+    path = session.config.getoption("--faults-page")
+    if path:
+        write_page(session.items, path)
+
 
 MakeDatabase = Callable[..., Awaitable[str]]
 

@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -33,6 +34,14 @@ async def _cancelled_after(seconds: float, call: Callable[[], Awaitable[object]]
     return False
 
 
+@pytest.mark.fault(
+    row=17,
+    name="500 cancellations at random",
+    transaction="whole or not at all",
+    read="CancelledError",
+    write="whole or not at all",
+    keyed="whole or not at all",
+)
 async def test_random_cancellations_leak_nothing(migrated_url: str, db: Database, user_id: str) -> None:
     """After 500 cancellations at random moments no connection is borrowed, nothing runs, and no row is half written."""
     chance = random.Random(1)
@@ -54,7 +63,11 @@ async def test_random_cancellations_leak_nothing(migrated_url: str, db: Database
         async def slow() -> None:
             await cancelled_db.execute(text("select pg_sleep(5)"))
 
-        calls = [pair, single, slow, lambda: messages.latest(user_id, conversation.id)]
+        async def keyed() -> None:
+            data = MessageCreate(role="assistant", content="single")
+            await messages.append(user_id, conversation.id, data, idempotency_key=uuid4())
+
+        calls = [pair, single, keyed, slow, lambda: messages.latest(user_id, conversation.id)]
         outcomes: list[bool] = []
 
         async def client() -> None:
@@ -85,6 +98,14 @@ async def test_a_cancelled_statement_ends_on_the_server(migrated_url: str, db: D
         assert slow_db.pool_status().in_use == 0
 
 
+@pytest.mark.fault(
+    row=18,
+    name="cancelled in COMMIT",
+    read="has none",
+    write="has none",
+    keyed="has none",
+    transaction="CancelledError, committed",
+)
 async def test_cancelled_in_commit_it_is_committed(empty_copy: Callable[[], Awaitable[str]], user_id: str) -> None:
     """A caller cancelled while COMMIT is on its way waits for the answer: what it believes is what the table holds."""
     url = await empty_copy()

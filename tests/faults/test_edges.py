@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from uuid import uuid4
 
 import pytest
 from sqlalchemy.exc import StatementError
@@ -55,11 +56,11 @@ async def test_a_stream_torn_anywhere_is_an_error_of_ours(lab: Lab, kind: str) -
 
 @pytest.mark.fault(
     row=20,
-    name="client killed (-9) in a transaction",
+    name="another client killed (-9) in a transaction",
     read="served",
     write="served",
     keyed="served",
-    transaction="undone",
+    transaction="served",
 )
 async def test_the_locks_of_a_killed_client_are_free_at_once(migrated_url: str, db: Database, user_id: str) -> None:
     """What a client did that is killed (-9) in a transaction is undone, and nobody waits for its locks."""
@@ -73,6 +74,9 @@ async def test_the_locks_of_a_killed_client_are_free_at_once(migrated_url: str, 
     process.send_signal(signal.SIGKILL)
     began = time.monotonic()
     assert (await TaskRepo(db).update(user_id, task.id, TaskUpdate(completed=True))).title == "Mine"
+    await TaskRepo(db).create(user_id, TaskCreate(title="Keyed"), idempotency_key=uuid4())
+    await db.run_in_transaction(lambda session: TaskRepo(session).update(user_id, task.id, TaskUpdate(title="Ours")))
+    assert (await TaskRepo(db).get(user_id, task.id)).title == "Ours"
     assert time.monotonic() - began < 1
     await process.wait()
 
@@ -80,6 +84,7 @@ async def test_the_locks_of_a_killed_client_are_free_at_once(migrated_url: str, 
 @pytest.mark.fault(
     row=22, name="lost update", read="served", write="last write wins, or StaleRowError if asked for", keyed="served"
 )
+@pytest.mark.fault(row=22, name="lost update", transaction="last write wins, or StaleRowError if asked for")
 async def test_an_update_is_lost_only_by_who_does_not_ask(db: Database, user_id: str) -> None:
     """Of ten updates that expect the same `updated_at` one happens; without it the last one wins."""
     tasks = TaskRepo(db)

@@ -8,12 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError, PoolTimeoutError
+from app.db.models import TaskCreate
 from app.db.wire import RoundTrips
 from app.repositories import TaskRepo
 
@@ -135,50 +137,71 @@ async def test_a_long_statement_is_not_taken_for_an_idle_transaction(
     assert not caplog.records
 
 
+@pytest.mark.fault(
+    row=30,
+    name="a second loop at the same time",
+    read="ConfigurationError",
+    write="ConfigurationError",
+    keyed="ConfigurationError",
+    transaction="ConfigurationError",
+)
 async def test_a_second_event_loop_is_told_to_make_its_own(open_database: OpenDatabase, user_id: str) -> None:
     """A Database used in two running loops at once says so in a sentence."""
     db = open_database()
-    await TaskRepo(db).count(user_id)
+    tasks = TaskRepo(db)
+    await tasks.count(user_id)
     errors: list[BaseException] = []
 
     def elsewhere() -> None:
-        try:
-            asyncio.run(TaskRepo(db).count(user_id))
-        except ConfigurationError as error:
-            errors.append(error)
+        for call in (
+            lambda: tasks.count(user_id),
+            lambda: tasks.create(user_id, TaskCreate(title="Plain")),
+            lambda: tasks.create(user_id, TaskCreate(title="Keyed"), idempotency_key=uuid4()),
+            lambda: db.run_in_transaction(lambda session: TaskRepo(session).count(user_id)),
+        ):
+            try:
+                asyncio.run(call())
+            except ConfigurationError as error:
+                errors.append(error)
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
     await asyncio.to_thread(thread.join)
-    assert "another event loop" in str(errors[0])
+    assert ["another event loop" in str(error) for error in errors] == [True] * 4
 
 
-_A_LOOP_THAT_IS_GONE = """
-import asyncio
-from app.db import Database, DatabaseSettings
-from app.repositories import TaskRepo
-
-db = Database(DatabaseSettings())
-assert asyncio.run(TaskRepo(db).count("nobody")) == 0
-assert asyncio.run(TaskRepo(db).count("nobody")) == 0
-"""
-
-_A_FORK = """
-import asyncio, os
+_EVERY_KIND = """
+import asyncio, os, uuid
 from sqlalchemy import text
 from app.db import Database, DatabaseSettings
+from app.db.models import TaskCreate
 from app.repositories import TaskRepo
 
 async def backend(db):
     return (await db.execute(text("select pg_backend_pid()"))).scalar_one()
 
+async def every_kind(db):
+    tasks, user, data = TaskRepo(db), uuid.uuid4().hex, TaskCreate(title="x")
+    await tasks.create(user, data)
+    await tasks.create(user, data, idempotency_key=uuid.uuid4())
+    await db.run_in_transaction(lambda session: TaskRepo(session).create(user, data))
+    assert await tasks.count(user) == 3
+    return await backend(db)
+"""
+
+_A_LOOP_THAT_IS_GONE = """
+db = Database(DatabaseSettings())
+assert asyncio.run(every_kind(db)) != asyncio.run(every_kind(db))
+"""
+
+_A_FORK = """
 loop = asyncio.new_event_loop()
 db = Database(DatabaseSettings())
 before = loop.run_until_complete(backend(db))
 child = os.fork()
 if child == 0:
     asyncio.set_event_loop(None)
-    os._exit(asyncio.run(backend(db)) == before)  # its own connection, not its parent's
+    os._exit(asyncio.run(every_kind(db)) == before)  # its own connection, not its parent's
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 assert loop.run_until_complete(backend(db)) == before  # and its parent's still works
 loop.run_until_complete(db.close())
@@ -187,10 +210,13 @@ loop.close()
 
 
 @pytest.mark.parametrize("script", [_A_LOOP_THAT_IS_GONE, _A_FORK], ids=["a loop that is gone", "a fork"])
+@pytest.mark.fault(
+    row=30, name="fork, or a loop that is gone", read="served", write="served", keyed="served", transaction="served"
+)
 def test_connections_of_another_life_are_forgotten(script: str, migrated_url: str) -> None:
     """asyncio.run twice with one Database works, and a fork neither uses nor closes its parent's connections."""
     done = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", _EVERY_KIND + script],
         env={**os.environ, "DATABASE_URL": migrated_url},
         capture_output=True,
         text=True,

@@ -106,6 +106,14 @@ def test_the_table_never_retries_what_is_the_callers_fault() -> None:
             assert not error.retryable, sqlstate
 
 
+@pytest.mark.fault(
+    row=22,
+    name="deadlock",
+    read="cannot happen: no lock",
+    write="cannot happen: one lock",
+    keyed="cannot happen: one lock",
+    transaction="served",
+)
 async def test_deadlocks_are_resolved_by_running_again(db: Database, user_id: str) -> None:
     """Two transactions that lock the same rows in opposite order both happen, each once."""
     tasks = TaskRepo(db)

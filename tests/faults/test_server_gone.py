@@ -66,6 +66,14 @@ async def test_a_write_in_flight_is_unknown(gone_db: Database, own_server: Embed
     assert await TaskRepo(gone_db).count(user_id) == 0
 
 
+@pytest.mark.fault(
+    row=4,
+    name="transaction lost before COMMIT",
+    read="see 3",
+    write="see 3",
+    keyed="see 3",
+    transaction="served; with `transaction()` TransientError, undone",
+)
 async def test_a_transaction_lost_before_commit_is_not_done(
     gone_db: Database, own_server: EmbeddedPostgres, user_id: str
 ) -> None:

@@ -1,6 +1,7 @@
 """A real PgBouncer in transaction mode."""
 
-import getpass
+import asyncio
+import csv
 import os
 import pwd
 import shutil
@@ -8,18 +9,25 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Self
+from typing import Final, Self
+from urllib.parse import quote, urlencode
 
 import pytest
 
-_MISSING = (
+from tests.support.programs import postgres_program
+from tests.support.tls import Certificate
+
+_MISSING: Final = (
     "PgBouncer is needed for this test: apt-get install pgbouncer (Debian, Ubuntu), brew install pgbouncer (macOS)"
 )
-_START_SECONDS = 10
+_START_SECONDS: Final = 10
+_LOOPBACK: Final = "127.0.0.1"
+_WITHOUT_PASSWORD: Final = {"postgres": ""}
 # Ends with its parent however that ends: the parent's death closes the pipe that the guard reads from.
-_GUARD = """
+_GUARD: Final = """
 import subprocess, sys, threading, os
 child = subprocess.Popen(sys.argv[1:])
 def watch():
@@ -31,16 +39,45 @@ os._exit(child.wait())
 
 
 class PgBouncer:
-    """A pooler of `pool_size` connections to the server at `host` (a socket's folder, or a name) and `port`."""
+    """A pooler of `pool_size` connections to the server at `host` (a socket's folder, or a name) and `port`.
 
-    def __init__(self, host: str, port: int, *, pool_size: int = 2) -> None:
-        self._server = f"host={host} port={port}"
-        self._pool_size = pool_size
+    `users` are names and passwords (checked unless `auth_type` is trust); the first of them may use the console.
+    With a certificate clients must use TLS. `settings` are more lines of its configuration.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        pool_size: int = 2,
+        auth_type: str = "trust",
+        users: Mapping[str, str] = _WITHOUT_PASSWORD,
+        certificate: Certificate | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self._server = f"host={host} port={port} user=postgres"
+        self._users = users
+        self._encrypted = certificate is not None
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.create_server(("127.0.0.1", 0)) as free:
+        with socket.create_server((_LOOPBACK, 0)) as free:
             self.port = int(free.getsockname()[1])
+        self._settings = {
+            "listen_addr": _LOOPBACK,
+            "listen_port": str(self.port),
+            "auth_type": auth_type,
+            "admin_users": next(iter(users)),
+            "pool_mode": "transaction",
+            "default_pool_size": str(pool_size),
+            "max_client_conn": "500",
+            "query_wait_timeout": "5",
+            "server_login_retry": "1",
+            **(_tls(certificate) if certificate else {}),
+            **(settings or {}),
+        }
 
     def __enter__(self) -> Self:
+        self._program = _find_program()
         self._folder = TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)
         self.start()
         return self
@@ -49,37 +86,21 @@ class PgBouncer:
         self.stop()
         self._folder.cleanup()
 
-    def url(self, database: str) -> str:
-        """Return the URL of a database through the pooler."""
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}?sslmode=disable"
+    def url(self, database: str, **parameters: str) -> str:
+        """Return the URL of a database through the pooler, for the first of the users."""
+        query = urlencode({"sslmode": "require" if self._encrypted else "disable", **parameters})
+        return f"postgresql://{self._credentials()}@{_LOOPBACK}:{self.port}/{database}?{query}"
 
     def start(self) -> None:
         """Start it, as `nobody` if we are root, which it refuses to be."""
-        program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-        if program is None:
-            pytest.fail(_MISSING)
-        root = os.geteuid() == 0
-        folder = Path(self._folder.name)
-        (folder / "pgbouncer.ini").write_text(self._configuration())
-        (folder / "users.txt").write_text('"postgres" ""\n')
-        if root:
-            nobody = pwd.getpwnam("nobody")
-            for path in (folder, *folder.iterdir()):
-                os.chown(path, nobody.pw_uid, nobody.pw_gid)
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                _GUARD,
-                program,
-                "-q",
-                str(folder / "pgbouncer.ini"),
-                *(["-u", "nobody"] if root else []),
-            ],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        self._await_port()
+        self._write_configuration()
+        as_nobody = ["-u", "nobody"] if os.geteuid() == 0 else []
+        command = [self._program, "-q", str(self._path("pgbouncer.ini")), *as_nobody]
+        with self._path("log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _GUARD, *command], stdin=subprocess.PIPE, stdout=log, stderr=log
+            )
+        self._await_port(self._process)
 
     def stop(self) -> None:
         """End it at once, as in a crash: its clients' connections break."""
@@ -87,30 +108,58 @@ class PgBouncer:
             self._process.stdin.close()
             self._process.wait()
 
-    def _configuration(self) -> str:
-        user = "nobody" if os.geteuid() == 0 else getpass.getuser()
-        return f"""
-[databases]
-* = {self._server} user=postgres
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {self.port}
-unix_socket_dir =
-auth_type = trust
-auth_file = {self._folder.name}/users.txt
-admin_users = postgres, {user}
-pool_mode = transaction
-default_pool_size = {self._pool_size}
-max_client_conn = 500
-query_wait_timeout = 5
-server_login_retry = 1
-"""
+    def restart(self) -> None:
+        """End it at once and start it again on the same port."""
+        self.stop()
+        self.start()
 
-    def _await_port(self) -> None:
+    async def admin(self, command: str) -> list[dict[str, str]]:
+        """Return the rows of a command of its console: ``SHOW POOLS``, ``PAUSE``, ``RECONNECT`` and the like."""
+        # Through its socket: the psql of the wheel speaks no TLS.
+        url = f"postgresql://{self._credentials()}@/pgbouncer?host={self._folder.name}&port={self.port}"
+        said = await asyncio.to_thread(postgres_program, "psql", url, "--csv", f"--command={command}")
+        return list(csv.DictReader(said.splitlines()))
+
+    def _credentials(self) -> str:
+        user, password = next(iter(self._users.items()))
+        return f"{user}:{quote(password)}" if password else user
+
+    def _path(self, name: str) -> Path:
+        return Path(self._folder.name, name)
+
+    def _write_configuration(self) -> None:
+        files = {"auth_file": str(self._path("users.txt")), "unix_socket_dir": self._folder.name}
+        settings = {**self._settings, **files}
+        lines = ["[databases]", f"* = {self._server}", "[pgbouncer]"]
+        lines += [f"{name} = {value}" for name, value in settings.items()]
+        self._path("pgbouncer.ini").write_text("\n".join(lines) + "\n")
+        users = [f'"{name}" "{password}"\n' for name, password in self._users.items()]
+        self._path("users.txt").write_text("".join(users))
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            for path in (Path(self._folder.name), self._path("pgbouncer.ini"), self._path("users.txt")):
+                os.chown(path, nobody.pw_uid, nobody.pw_gid)
+
+    def _await_port(self, process: subprocess.Popen[bytes]) -> None:
         until = time.monotonic() + _START_SECONDS
-        while time.monotonic() < until:
+        while time.monotonic() < until and process.poll() is None:
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                if probe.connect_ex((_LOOPBACK, self.port)) == 0:
                     return
             time.sleep(0.02)
-        pytest.fail("PgBouncer did not start")
+        pytest.fail(f"PgBouncer did not start: {self._path('log').read_text()}")
+
+
+def _find_program() -> str:
+    program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    if program is None:
+        pytest.fail(_MISSING)
+    return program
+
+
+def _tls(certificate: Certificate) -> dict[str, str]:
+    return {
+        "client_tls_sslmode": "require",
+        "client_tls_cert_file": str(certificate.cert),
+        "client_tls_key_file": str(certificate.key),
+    }

@@ -1,0 +1,62 @@
+"""What each repository call costs on the wire through a real PgBouncer, and what is left on the server after it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.embedded import EmbeddedPostgres
+from tests.support.calls import CALLS, Call, Repos, Rows
+from tests.support.pgbouncer import PgBouncer
+from tests.support.wire import WireCounter, counted
+
+Counted = tuple[Database, WireCounter]
+
+
+@pytest.fixture(scope="module")
+def one_connection(own_server: EmbeddedPostgres) -> Iterator[PgBouncer]:
+    """Run a pooler with a single connection to the server, so that what is left on it can be seen."""
+    with PgBouncer("127.0.0.1", own_server.port, pool_size=1) as pooler:
+        yield pooler
+
+
+@pytest.fixture(scope="module")
+async def warm(one_connection: PgBouncer) -> AsyncIterator[Counted]:
+    """Give a Database through it on which every statement has run once, and what it costs from now on."""
+    async with counted(one_connection.url("postgres"), pooler="transaction") as (db, counter):
+        for call in CALLS.values():
+            await call(Repos.on(db), await Rows.of(db, "warm"))
+        yield db, counter
+
+
+@pytest.fixture
+async def rows(migrated_server: EmbeddedPostgres, user_id: str) -> Rows:
+    """Write rows of this test's user, past the pooler."""
+    async with Database(DatabaseSettings(url=migrated_server.url())) as db:
+        return await Rows.of(db, user_id)
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+async def test_every_repository_call_costs_one_round_trip_through_a_pooler(
+    rows: Rows, warm: Counted, call: Call
+) -> None:
+    """Statements are unnamed there, and parsed again in the same round trip."""
+    db, counter = warm
+    async with counter.expect(1):
+        await call(Repos.on(db), rows)
+    assert counter.messages == {"Parse": 1, "Bind": 1, "Execute": 1, "Sync": 1}
+
+
+async def test_nothing_is_left_prepared_on_the_server(warm: Counted) -> None:
+    """After all of them."""
+    prepared = text("select count(*) from pg_prepared_statements")
+    assert (await warm[0].execute(prepared)).scalar_one() == 0
+
+
+async def test_a_statement_of_the_callers_own_is_prepared_each_time(rows: Rows, warm: Counted) -> None:
+    """It does not pin its types: the second round trip is what keeps it from reading a retyped column wrong."""
+    db, counter = warm
+    for _ in range(2):
+        async with counter.expect(2):
+            await db.execute(text("select title from task where user_id = :user_id"), {"user_id": rows.user_id})

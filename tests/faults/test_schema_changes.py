@@ -1,0 +1,162 @@
+"""Another process changes the tables under load: no repository call fails, and nobody reads a wrong value."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import pytest
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from app.db import Database, DatabaseSettings
+from app.db.embedded import EmbeddedPostgres
+from app.db.errors import ConfigurationError, TransientError
+from app.db.models import Message, MessageCreate, Role, Task, TaskCreate
+from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+from tests.support.calls import CALLS, Repos, Rows
+from tests.support.pgbouncer import PgBouncer
+
+_WORKERS: Final = 4
+_BETWEEN_SECONDS: Final = 0.1
+
+# Each with the change that undoes it. Old code can write to all of them.
+_COMPATIBLE: Final = {
+    "a column is added": ("task add column note text not null default ''", "task drop column note"),
+    "a column is widened": ("task alter column title type varchar(400)", "task alter column title type varchar(200)"),
+    "varchar becomes text": (
+        "task alter column title type text, alter column description type text",
+        "task alter column title type varchar(200), alter column description type varchar(1000)",
+    ),
+    "the role becomes text": ("message alter column role type text", "message alter column role type varchar(16)"),
+    "text becomes varchar": ("message alter column content type varchar", "message alter column content type text"),
+    "bigint becomes integer and back": (
+        "message alter column conversation_id type integer",
+        "message alter column conversation_id type bigint",
+    ),
+}
+
+
+@pytest.fixture
+async def admin(migrated_server: EmbeddedPostgres) -> AsyncIterator[Database]:
+    """Be the other process."""
+    async with Database(DatabaseSettings(url=migrated_server.url())) as db:
+        yield db
+
+
+@pytest.fixture
+def pooler(migrated_server: EmbeddedPostgres) -> Iterator[PgBouncer]:
+    """Run a pooler with two connections in front of the server."""
+    with PgBouncer("127.0.0.1", migrated_server.port) as running:
+        yield running
+
+
+@pytest.fixture(params=["direct", "pooled"])
+async def db(
+    request: pytest.FixtureRequest, migrated_server: EmbeddedPostgres, pooler: PgBouncer
+) -> AsyncIterator[Database]:
+    """Open a Database on the server, and then one through the pooler."""
+    pooled = request.param == "pooled"
+    url = pooler.url("postgres") if pooled else migrated_server.url()
+    async with Database(DatabaseSettings(url=url, pooler="transaction" if pooled else "none")) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def _workers(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Repeat `work` in several tasks while the block runs; what one of them raises is raised at its end."""
+    ended = asyncio.Event()
+
+    async def worker() -> int:
+        rounds = 0
+        while not ended.is_set():
+            await work()
+            rounds += 1
+        return rounds
+
+    workers = [asyncio.create_task(worker()) for _ in range(_WORKERS)]
+    try:
+        yield
+    finally:
+        ended.set()
+        rounds = await asyncio.gather(*workers)
+    assert min(rounds) > 1
+
+
+@pytest.mark.parametrize("change", _COMPATIBLE.values(), ids=_COMPATIBLE)
+async def test_no_repository_call_fails_or_misreads(
+    db: Database, admin: Database, user_id: str, change: tuple[str, str]
+) -> None:
+    """Every method of every repository, while the tables change under it and change back."""
+
+    async def work() -> None:
+        rows = await Rows.of(db, user_id)
+        assert await TaskRepo(db).get(user_id, rows.task.id) == rows.task
+        (message,) = await MessageRepo(db).latest(user_id, rows.conversation.id)
+        assert (message.conversation_id, message.role, message.content) == (rows.conversation.id, Role.USER, "hello")
+        for name, call in CALLS.items():
+            if "delete" not in name and "if unchanged" not in name:
+                await call(Repos.on(db), rows)
+        await ConversationRepo(db).delete(user_id, rows.conversation.id)
+
+    async with _workers(work):
+        for alteration in change * 2:
+            await admin.execute(text(f"alter table {alteration}"))
+            await asyncio.sleep(_BETWEEN_SECONDS)
+
+
+async def test_a_type_that_old_code_cannot_write_is_an_error_and_never_a_wrong_value(
+    db: Database, admin: Database, user_id: str
+) -> None:
+    """`completed` becomes a number: reading it goes on, writing it says that the schema is another."""
+    tasks = TaskRepo(db)
+    task = await tasks.create(user_id, TaskCreate(title="Done", completed=True))
+    outcomes: Counter[str] = Counter()
+
+    async def work() -> None:
+        assert await tasks.get(user_id, task.id) == task
+        try:
+            assert (await tasks.create(user_id, TaskCreate(title="New", completed=True))).completed is True
+            outcomes["written"] += 1
+        except ConfigurationError as error:
+            outcomes[str(error.sqlstate)] += 1
+
+    to_integer = "alter column completed drop default, alter column completed type integer using completed::int"
+    to_boolean = "alter column completed type boolean using completed = 1, alter column completed set default false"
+    async with _workers(work):
+        for alteration in (to_integer, to_boolean) * 2:
+            await admin.execute(text(f"alter table task {alteration}"))
+            await asyncio.sleep(_BETWEEN_SECONDS)
+    assert set(outcomes) == {"written", "42804"}
+
+
+async def test_the_callers_own_statements_never_misread(db: Database, admin: Database, user_id: str) -> None:
+    """ORM, Core and text in plain sessions: right, or an error that says to try again."""
+    task = await TaskRepo(db).create(user_id, TaskCreate(title="Mine", completed=True))
+    conversation = await ConversationRepo(db).create(user_id)
+    await MessageRepo(db).append(user_id, conversation.id, MessageCreate(role=Role.USER, content="hello"))
+    outcomes: Counter[str] = Counter()
+
+    async def work() -> None:
+        try:
+            async with db.transaction() as session:
+                loaded = (await session.scalars(select(Task).where(col(Task.id) == task.id))).one()
+                mine = select(Message).where(col(Message.user_id) == user_id)
+                message = (await session.scalars(mine)).one()
+                bare = await session.scalar(
+                    text("select conversation_id from message where user_id = :u"), {"u": user_id}
+                )
+        except TransientError:
+            outcomes["try again"] += 1
+            return
+        assert (loaded.title, loaded.completed) == ("Mine", True)
+        assert message.conversation_id == bare == conversation.id
+        outcomes["right"] += 1
+
+    async with _workers(work):
+        for there, back in _COMPATIBLE.values():
+            for alteration in (there, back):
+                await admin.execute(text(f"alter table {alteration}"))
+                await asyncio.sleep(_BETWEEN_SECONDS)
+    assert outcomes["right"]

@@ -1,0 +1,43 @@
+"""docs/faults.md, made of the `fault` marks of the tests."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+KINDS = {"read": "read", "write": "write", "keyed": "write with a key", "transaction": "`run_in_transaction`"}
+_HEAD = """# Faults, and what becomes of a call
+
+Made of the tests by `make faults`; never edited. Each cell is what a test asserts: *served* means that the caller gets
+its answer and the row is there exactly once; an error is one of [app/db/errors.py](../app/db/errors.py).
+The numbers are those of the project's list of faults to survive.
+
+"""
+
+
+def page(items: Iterable[pytest.Item]) -> str:
+    """Return the page for the tests that were collected."""
+    cells: dict[tuple[int, str], dict[str, list[str]]] = {}
+    files: dict[tuple[int, str], set[str]] = {}
+    for item in items:
+        for mark in item.iter_markers("fault"):
+            outcomes = dict(mark.kwargs)
+            row = (outcomes.pop("row"), outcomes.pop("name"))
+            files.setdefault(row, set()).add(item.path.name)
+            for kind, outcome in outcomes.items():
+                said = cells.setdefault(row, {}).setdefault(kind, [])
+                said += [] if outcome in said else [outcome]
+    lines = [_line(["#", "fault", *KINDS.values(), "tests"]), _line(["---"] * (len(KINDS) + 3))]
+    for row in sorted(cells):
+        said = ["; ".join(cells[row].get(kind, [])) for kind in KINDS]
+        lines.append(_line([str(row[0]), row[1], *said, ", ".join(sorted(files[row]))]))
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def write_page(items: Iterable[pytest.Item], path: Path) -> None:
+    """Write the page to `path`."""
+    path.write_text(page(items))
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
