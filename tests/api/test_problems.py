@@ -23,6 +23,7 @@ EXPECTED = {
     "UnavailableError": 503,
     "PoolTimeoutError": 503,
     "OutcomeUnknownError": 503,
+    "KeyedOutcomeUnknownError": 503,
     "StatementTimeoutError": 504,
     "ConfigurationError": 500,
     "NotAuthenticatedError": 401,
