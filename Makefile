@@ -32,10 +32,11 @@ bench: .venv-bench/.bench ## measure against drivers, ORMs and chat histories; f
 faults: .venv/.dev ## write docs/faults.md from the marks of the tests
 	@$(BIN)/pytest --collect-only -qq --faults-page docs/faults.md >/dev/null
 
-check: .venv/.dev ## ruff and mypy --strict
+check: .venv/.dev ## ruff, mypy --strict, and squawk on every revision
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m app.db.revision_gate
 
 format: .venv/.dev ## rewrite the code in the house's format
 	@$(BIN)/ruff format .

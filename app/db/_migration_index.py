@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from alembic import op
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 _IS_VALID = text("select indisvalid from pg_index where indexrelid = to_regclass(:name)")
 
 
 def create_index_concurrently(
-    name: str, table: str, columns: Sequence[str], *, unique: bool = False, where: str | None = None
+    name: str, table: str, columns: Sequence[str | TextClause], *, unique: bool = False, where: str | None = None
 ) -> None:
     """Create an index while the table is read and written; one that is there and valid is left alone.
 

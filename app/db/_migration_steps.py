@@ -6,7 +6,6 @@ from typing import Any
 
 from alembic import context
 from alembic.runtime.migration import MigrationStep
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only, greenlet_spawn
@@ -85,16 +84,15 @@ def _plan(connection: Connection, settings: DatabaseSettings) -> list[MigrationS
     _configure(connection, settings)
     migration = context.get_context()
     heads = () if migration.purge else heads_of(connection)
-    if migration.script:
-        _refuse_unknown(heads, migration.script)
+    _refuse_unknown(heads)
     steps = list(migration.opts["fn"](heads, migration))
     if not in_callers_transaction:
         connection.rollback()  # looking began a transaction
     return steps
 
 
-def _refuse_unknown(heads: tuple[str, ...], script: ScriptDirectory) -> None:
-    known = {revision.revision for revision in script.walk_revisions()}
+def _refuse_unknown(heads: tuple[str, ...]) -> None:
+    known = {revision.revision for revision in context.script.walk_revisions()}
     for head in heads:
         if head not in known:
             raise DatabaseAheadError(

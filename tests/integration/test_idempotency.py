@@ -40,9 +40,10 @@ async def _count(db: Database, table: str, user_id: str) -> int:
 
 @each_table
 async def test_a_repeat_returns_the_first_row(db: Database, user_id: str, table: str) -> None:
-    """On a `Database`, and in a session after it."""
+    """On a `Database`, and in a session after it; the key itself stays inside."""
     key = uuid4()
     first = await WRITES[table](db, user_id, key)
+    assert str(key) not in first.model_dump_json()
     assert await WRITES[table](db, user_id, key) == first
     async with db.transaction() as session:
         assert await WRITES[table](session, user_id, key) == first
