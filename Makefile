@@ -30,7 +30,7 @@ bench: .venv-bench/.bench ## measure against drivers, ORMs and chat histories; f
 	@.venv-bench/bin/python -m benchmarks $(args)
 
 faults: .venv/.dev ## write docs/faults.md from the marks of the tests
-	@$(BIN)/pytest --collect-only -qq --faults-page docs/faults.md >/dev/null
+	@$(BIN)/pytest --collect-only -qq --faults-page=docs/faults.md tests >/dev/null
 
 check: .venv/.dev ## ruff, mypy --strict, and squawk on every revision
 	@$(BIN)/ruff format --check .

@@ -25,7 +25,8 @@ _UNLOCK = text(f"select pg_advisory_unlock({MIGRATION_LOCK_KEY})")
 _LOCK_UNTIL_COMMIT = text(f"select pg_advisory_xact_lock({MIGRATION_LOCK_KEY})")
 # A bigint key stands in pg_locks as two halves and objsubid 1.
 _HOLDER = text(f"""
-select 'pid ' || pid || coalesce(' (' || application_name || ', connected since ' || backend_start::timestamptz(0) || ')', '')
+select 'pid ' || pid
+       || coalesce(' (' || application_name || ', connected since ' || backend_start::timestamptz(0) || ')', '')
 from pg_locks join pg_stat_activity using (pid)
 where locktype = 'advisory' and granted and objsubid = 1 and datname = current_database() and database = datid
   and (classid::bigint << 32) + objid::bigint = {MIGRATION_LOCK_KEY}""")  # noqa: S608 - a constant

@@ -89,7 +89,7 @@ async def _prepare(record: ConnectionPoolEntry, sql: str) -> Any:
 def _judge(pool: FairPool, record: ConnectionPoolEntry, error: Exception) -> None:
     record.info.clear()  # what was prepared may be why
     hide_values(error)
-    if isinstance(error, OSError):  # after a timeout nobody knows what it would answer next
+    if sqlstate_of(error) is None:  # after a timeout, or out of step: nobody knows what it would answer next
         _driver(record).terminate()
     if sqlstate_of(error) in REPLACE_CONNECTION:
         pool.replace_all()

@@ -130,7 +130,7 @@ BY_SQLSTATE: dict[str, type[DataAccessError]] = {
 REPLACE_CONNECTION = frozenset({"25006", "25P03"})
 """After these the connection works, but for nothing that matters."""
 
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What asyncpg raises: the only place outside `connect` that names it."""
 
 

@@ -50,13 +50,14 @@ _P_ROLE: Any = bindparam("p_role", type_=String())
 _P_CONTENT: Any = bindparam("p_content", type_=Text())
 _P_ROLES: Any = bindparam("p_roles", type_=ARRAY(String()))
 _P_CONTENTS: Any = bindparam("p_contents", type_=ARRAY(Text()))
-_THE_CONVERSATION: Final = (message.conversation_id == _P_CONVERSATION_ID, message.user_id == P_USER_ID)
+_THE_CONVERSATION: Final = (conversation.user_id == P_USER_ID, conversation.id == _P_CONVERSATION_ID)
+_IN_CONVERSATION: Final = (message.conversation_id == _P_CONVERSATION_ID, message.user_id == P_USER_ID)
 
 # The update takes the conversation's row lock *before* the insert draws an id: ids are in commit order. Its trigger
 # gives a time later than any before, which becomes the message's: times never run backwards, whatever the clock does.
 _touched = (
     update(table_of(Conversation))
-    .where(conversation.user_id == P_USER_ID, conversation.id == _P_CONVERSATION_ID)
+    .where(*_THE_CONVERSATION)
     .values(updated_at=conversation.updated_at)
     .returning(conversation.user_id, conversation.id, conversation.updated_at)
     .cte("touched")
@@ -82,11 +83,7 @@ _before = written_before(
 ).cte("written_before")
 _locked = (
     select(conversation.user_id, conversation.id, conversation.updated_at)
-    .where(
-        conversation.user_id == P_USER_ID,
-        conversation.id == _P_CONVERSATION_ID,
-        ~select(_before.c.id).exists(),
-    )
+    .where(*_THE_CONVERSATION, ~select(_before.c.id).exists())
     .with_for_update(key_share=True)
     .cte("locked")
 )
@@ -100,11 +97,7 @@ _now = written_now(
 )
 _touched_after = (
     update(table_of(Conversation))
-    .where(
-        conversation.user_id == P_USER_ID,
-        conversation.id == _P_CONVERSATION_ID,
-        select(_now.c.id).exists(),
-    )
+    .where(*_THE_CONVERSATION, select(_now.c.id).exists())
     .values(updated_at=conversation.updated_at)
     .returning(conversation.id)
     .cte("touched_after")
@@ -130,14 +123,14 @@ _APPEND_MANY: Final = (
 # The order of the index, forwards and backwards (see `newest_first`).
 _AFTER: Final = (
     read(*_COLUMNS)
-    .where(*_THE_CONVERSATION, message.id > P_PLACE)
+    .where(*_IN_CONVERSATION, message.id > P_PLACE)
     .order_by(message.id.asc().nulls_first())
     .limit(P_LIMIT)
     .execution_options(name="messages.after")
 )
 _BEFORE: Final = (
     read(*_COLUMNS)
-    .where(*_THE_CONVERSATION, message.id < P_PLACE)
+    .where(*_IN_CONVERSATION, message.id < P_PLACE)
     .order_by(message.id.desc().nulls_last())
     .limit(P_LIMIT)
     .execution_options(name="messages.before")

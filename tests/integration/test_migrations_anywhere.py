@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from alembic.util import CommandError
 from sqlalchemy import text
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import StaticPool
 
 from app.db import Database, DatabaseSettings
+from app.db.engine import create_engine
 from app.db.errors import ConfigurationError, DataAccessError
 from app.db.migrations import check, current, downgrade, upgrade
 from tests.support.migrations import FIRST, HEAD
@@ -61,8 +61,7 @@ async def test_on_an_engine(make_database: MakeDatabase) -> None:
 
 async def test_on_an_engine_of_the_callers(make_database: MakeDatabase) -> None:
     """Any other engine is used as it is."""
-    url = make_url(await make_database())
-    engine = create_async_engine(url.set(drivername="postgresql+asyncpg", query={"host": url.query["host"]}))
+    engine = create_engine(DatabaseSettings(url=await make_database()), poolclass=StaticPool)
     await upgrade(engine)
     await check(engine)
     assert await current(engine) == HEAD
@@ -83,14 +82,12 @@ async def test_a_pooled_url_is_migrated_on_the_direct_host(migrated_url: str, ma
 async def test_a_slow_statement_is_not_cut_by_the_clients_timeout(make_database: MakeDatabase) -> None:
     """`command_timeout_seconds` is for calls that somebody waits for."""
     url = await make_database()
-    settings = DatabaseSettings(url=url, command_timeout_seconds=0.5)
+    settings = DatabaseSettings(url=url, command_timeout_seconds=0.5, migration_lock_timeout_seconds=30)
     await upgrade(settings, FIRST)
-    slow = DatabaseSettings(url=url, migration_lock_timeout_seconds=30)
-    assert slow.command_timeout_seconds == 60
-    async with Database(slow) as db:
+    async with Database(DatabaseSettings(url=url)) as db:
         async with db.engine.begin() as blocker:
             await blocker.execute(text("lock table task in access share mode"))
-            migration = asyncio.create_task(upgrade(settings.model_copy(update={"migration_lock_timeout_seconds": 30})))
+            migration = asyncio.create_task(upgrade(settings))
             await asyncio.sleep(1.2)
             assert not migration.done()
         await migration

@@ -16,6 +16,7 @@ from app.db.migrations import MIGRATION_LOCK_KEY, check, current, downgrade, upg
 from tests.support.migrations import FIRST, HEAD, start_alembic, until
 
 MakeDatabase = Callable[[], Awaitable[str]]
+MIGRATES = "application_name like '% migrate' and datname = current_database()"
 WAITING = "from pg_stat_activity where wait_event = 'relation' and query like 'ALTER%' and datname = current_database()"
 
 
@@ -41,12 +42,14 @@ async def holding_the_lock(db: Database) -> AsyncIterator[None]:
 async def test_ten_processes_at_once_all_succeed_and_apply_it_once(
     make_database: MakeDatabase, begin_at: str | None
 ) -> None:
-    """As ten replicas that run ``alembic upgrade head`` when they start."""
+    """As ten replicas that run ``alembic upgrade head`` when they start; all ten wait before the first may begin."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     if begin_at:
         await upgrade(settings, begin_at)
-    processes = [start_alembic("upgrade", "head", url=url) for _ in range(10)]
+    async with Database(settings) as db, holding_the_lock(db):
+        processes = [start_alembic("upgrade", "head", url=url) for _ in range(10)]
+        await until(db, f"select count(*) = 10 from pg_stat_activity where {MIGRATES}")
     ended = [await asyncio.to_thread(process.communicate) for process in processes]
     logs = "\n".join(errors for _, errors in ended)
     assert [process.returncode for process in processes] == [0] * 10, logs

@@ -25,6 +25,9 @@ async def warm(migrated_url: str) -> AsyncIterator[Counted]:
     async with counted(migrated_url) as (db, counter):
         for call in CALLS.values():
             await call(Repos.on(db), await Rows.of(db, "warm"))
+            rows = await Rows.of(db, "warm")
+            async with db.transaction() as session:  # its statements are prepared apart from the others
+                await call(Repos.on(session), rows)
         yield db, counter
 
 

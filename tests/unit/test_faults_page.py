@@ -12,7 +12,17 @@ def test_the_page_is_made_of_the_tests_and_has_no_empty_cell(tmp_path: Path) -> 
     """All thirty faults are there, each with an outcome for each kind of call; `make faults` renews the page."""
     made = tmp_path / "faults.md"
     collected = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "--faults-page", str(made)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--collect-only",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            f"--faults-page={made}",
+            "tests",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
