@@ -1,6 +1,6 @@
 # Needs nothing but Python >= 3.11, pip and make: each target sets up what it uses.
 .DEFAULT_GOAL := help
-.PHONY: help demo migrate revision test faults bench check format bench lock clean
+.PHONY: help demo serve migrate revision test faults bench check format bench lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,11 +14,14 @@ help: ## list the targets
 demo: .venv/.run ## a visible tour on real PostgreSQL (embedded, or DATABASE_URL)
 	@$(BIN)/python -m app demo
 
+serve: .venv/.run ## the API on http://127.0.0.1:8000/docs, on a private PostgreSQL or DATABASE_URL
+	@$(BIN)/python -m app serve $(args)
+
 migrate: .venv/.run ## alembic upgrade head on DATABASE_URL
 	@$(BIN)/alembic upgrade head
 
-revision: .venv/.dev ## a new revision from the models: make revision m="add due date"
-	@$(BIN)/python -m app revision "$(m)"
+revision: .venv/.dev ## a new revision from the models, on DATABASE_URL at head: make revision m="add the due date"
+	@$(BIN)/alembic revision --autogenerate -m "$(m)"
 
 test: .venv/.dev ## every test, on real PostgreSQL; coverage of app below 95 % fails
 	@$(BIN)/coverage erase

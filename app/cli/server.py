@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
-from app.db.embedded import EmbeddedPostgres
+from app.db.embedded import EmbeddedPostgres, default_data_folder
 
 
 class _Environment(BaseSettings):
@@ -17,13 +17,18 @@ class _Environment(BaseSettings):
 
 
 @contextmanager
-def database_url(console: Console) -> Iterator[str]:
-    """Give DATABASE_URL, or the URL of a private PostgreSQL that lives as long as the block."""
+def database_url(console: Console, *, kept: str | None = None) -> Iterator[str]:
+    """Give DATABASE_URL, or the URL of a private PostgreSQL that lives as long as the block.
+
+    Its data is thrown away, or `kept` for the next time under that name.
+    """
     given = _Environment().database_url
     if given is not None:
         console.print("database: [bold]DATABASE_URL[/]")
         yield given.get_secret_value()
         return
-    with EmbeddedPostgres() as server:
-        console.print("database: [bold]a private PostgreSQL[/], gone when this ends (or set DATABASE_URL)")
+    folder = default_data_folder(kept) if kept else None
+    with EmbeddedPostgres(folder) as server:
+        fate = f"its data in {folder}" if folder else "gone when this ends"
+        console.print(f"database: [bold]a private PostgreSQL[/], {fate} (or set DATABASE_URL)", soft_wrap=True)
         yield server.url()

@@ -5,7 +5,7 @@ from typing import Final
 
 import asyncpg
 
-from app.db.errors import CONNECT_ERRORS, ConfigurationError, DataAccessError, UnavailableError, translate_connect
+from app.db.errors import DRIVER_ERRORS, ConfigurationError, DataAccessError, UnavailableError, translate_connect
 from app.db.settings import DatabaseSettings
 from app.db.tls import explain_failure
 from app.db.url import ConnectionTarget
@@ -74,7 +74,7 @@ async def _open(
             statement_cache_size=0 if target.pooled else _STATEMENT_CACHE_SIZE,
             server_settings={"application_name": settings.application_name, **target.server_settings},
         )
-    except CONNECT_ERRORS as error:
+    except DRIVER_ERRORS as error:
         raise _explained(error, target, target.place((host,), (port,))) from error
 
 

@@ -110,12 +110,11 @@ BY_SQLSTATE: dict[str, type[DataAccessError]] = {
     "26000": TransientError,  # a prepared statement that another server has
     "53300": UnavailableError,  # too many connections
     "57P03": UnavailableError,  # starting up
-    "08P01": UnavailableError,  # a pooler that could not reach its server
     "57P01": _Lost,  # ended by an administrator, or asleep
     "57P02": _Lost,  # the server crashed
     "57P05": _Lost,  # idle session timeout
     "40003": _Lost,  # completion unknown
-    "08": _Lost,
+    "08": _Lost,  # 08P01 is whatever a pooler has to say (see `_NOT_BEGUN`)
     "57014": StatementTimeoutError,
     "23503": MissingReferenceError,
     "23505": ConflictError,
@@ -139,8 +138,11 @@ _CONNECTION_LOST = "08003"
 _NEVER = {
     "XX000": "password authentication failed|endpoint (cannot|could not) be found|endpoint is disabled|quota"
     "|not allowed|endpoint ID is not specified|inconsistent project",
-    "08P01": "startup parameter|no such (database|user)",
+    "08P01": "startup parameter|no such (database|user)|does not exist|authentication failed|(SSL|TLS).* required"
+    "|login rejected",
 }
+# Said while a statement waits for a server; after anything else ("server conn crashed?") it may have been committed.
+_NOT_BEGUN = re.compile("query_wait_timeout|login has been failing|cannot connect to server|no more connections")
 _CONCURRENT_USE = "isce"  # SQLAlchemy's code for it
 _LOST_TEXT = "the connection broke while the statement ran"
 
@@ -172,15 +174,12 @@ def translate(error: BaseException, *, lost: type[DataAccessError] = TransientEr
     return lost(f"{_LOST_TEXT} ({hidden(str(error.orig))})")
 
 
-CONNECT_ERRORS = (*DRIVER_ERRORS, asyncpg.InternalClientError)
-"""What asyncpg raises while it connects."""
-
 # What a server answers a connection with while it is overloaded, starting, copied from, broken or slow.
 _WAITING_MAY_MEND = ("08", "53", "55006", "57", "58", "XX")
 
 
 def translate_connect(error: BaseException, place: str) -> DataAccessError:
-    """Return our error for one of `CONNECT_ERRORS`, raised while connecting to `place`: nothing was sent yet."""
+    """Return our error for one of `DRIVER_ERRORS`, raised while connecting to `place`: nothing was sent yet."""
     if isinstance(error, asyncpg.PostgresError):
         return _refusal(error, place)
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
@@ -240,6 +239,8 @@ def _from_server(error: BaseException, sqlstate: str, lost: type[DataAccessError
     kind = next((BY_SQLSTATE[sqlstate[:n]] for n in (5, 2) if sqlstate[:n] in BY_SQLSTATE), DataAccessError)
     constraint = next((name for cause in chain(error) if (name := getattr(cause, "constraint_name", None))), None)
     text = hidden(str(driver.args[0]))
+    if sqlstate == "08P01" and _NOT_BEGUN.search(text):
+        return TransientError(f"the pooler has no server: {text}", sqlstate=sqlstate)
     if kind is _Lost:
         return lost(f"{_LOST_TEXT} ({text})", sqlstate=sqlstate)
     return kind(text, sqlstate=sqlstate, constraint_name=constraint)

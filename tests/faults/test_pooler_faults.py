@@ -1,0 +1,121 @@
+"""What a pooler says when its server is gone, and what becomes of the call."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.embedded import EmbeddedPostgres
+from app.db.errors import ConfigurationError, OutcomeUnknownError, TransientError
+from app.db.models import TaskCreate
+from app.repositories import TaskRepo
+from tests.support.pgbouncer import PgBouncer
+from tests.support.proxy import FaultProxy
+
+_NEW = TaskCreate(title="Through a pooler")
+
+
+@dataclass(frozen=True, slots=True)
+class Pooled:
+    """A Database, its pooler, what breaks the network between that and the server, and who sees it all."""
+
+    db: Database
+    pooler: PgBouncer
+    proxy: FaultProxy
+    admin: Database
+
+    async def lose_server(self) -> None:
+        """Let the pooler see its connections reset, and new ones refused."""
+        self.proxy.refusing = True
+        self.proxy.reset()
+        await asyncio.sleep(0.2)
+
+    async def rows(self, user_id: str) -> int:
+        """Return how many tasks there are on the server."""
+        return await TaskRepo(self.admin).count(user_id)
+
+
+@pytest.fixture
+async def pooled(migrated_server: EmbeddedPostgres) -> AsyncIterator[Pooled]:
+    """Run a pooler that gives up waiting after a second."""
+    async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
+        pooler = PgBouncer("127.0.0.1", proxy.port, settings={"query_wait_timeout": "1"})
+        with pooler:
+            settings = DatabaseSettings(url=pooler.url("postgres"), pooler="transaction", retry_seconds=5)
+            async with Database(settings) as db, Database(DatabaseSettings(url=migrated_server.url())) as admin:
+                await db.execute(text("select 1"))
+                yield Pooled(db, pooler, proxy, admin)
+
+
+async def test_a_write_whose_server_is_lost_is_unknown(pooled: Pooled, user_id: str) -> None:
+    """The row is there, though the pooler only says that its server crashed."""
+    pooled.proxy.lose_reply_to = "INSERT"
+    with pytest.raises(OutcomeUnknownError) as caught:
+        await TaskRepo(pooled.db).create(user_id, _NEW)
+    assert (caught.value.sqlstate, caught.value.retryable) == ("08P01", False)
+    assert await pooled.rows(user_id) == 1
+
+
+async def test_a_commit_whose_server_is_lost_is_unknown(pooled: Pooled, user_id: str) -> None:
+    """Likewise."""
+    pooled.proxy.lose_reply_to = "COMMIT"
+    with pytest.raises(OutcomeUnknownError):
+        async with pooled.db.transaction() as session:
+            await TaskRepo(session).create(user_id, _NEW)
+    assert await pooled.rows(user_id) == 1
+
+
+async def test_what_may_be_repeated_is_served_though_the_server_is_lost(pooled: Pooled, user_id: str) -> None:
+    """A read, and a write with a key: one row."""
+    tasks = TaskRepo(pooled.db)
+    pooled.proxy.lose_reply_to = "INSERT"
+    await tasks.create(user_id, _NEW, idempotency_key=uuid4())
+    pooled.proxy.lose_reply_to = "SELECT"
+    assert await tasks.count(user_id) == 1
+
+
+async def test_an_outage_behind_the_pooler_is_a_delay(pooled: Pooled, user_id: str) -> None:
+    """The pooler answers for a second that it has no server: reads and writes wait, each write happens once."""
+    tasks = TaskRepo(pooled.db)
+    await pooled.lose_server()
+    asyncio.get_running_loop().call_later(1, setattr, pooled.proxy, "refusing", False)
+    await asyncio.gather(*(tasks.create(user_id, _NEW) for _ in range(5)), *(tasks.count(user_id) for _ in range(5)))
+    assert await pooled.rows(user_id) == 5
+
+
+async def test_an_outage_longer_than_the_deadline_is_told(pooled: Pooled, user_id: str) -> None:
+    """Nothing was done, and the error says so."""
+    await pooled.lose_server()
+    began = time.monotonic()
+    with pytest.raises(TransientError, match="the pooler has no server"):
+        await TaskRepo(pooled.db).create(user_id, _NEW)
+    assert time.monotonic() - began < 8
+    assert await pooled.rows(user_id) == 0
+
+
+async def test_waiting_for_a_server_connection_is_tried_again(pooled: Pooled, user_id: str) -> None:
+    """Others hold both for longer than the pooler lets a statement wait."""
+    sleep = text("select pg_sleep(2)")
+    holding = [asyncio.ensure_future(pooled.db.execute(sleep)) for _ in range(2)]
+    await asyncio.sleep(0.2)
+    await TaskRepo(pooled.db).create(user_id, _NEW)
+    await asyncio.gather(*holding)
+    assert await pooled.rows(user_id) == 1
+
+
+@pytest.mark.parametrize("auth_type", ["scram-sha-256", "md5"])
+async def test_a_wrong_password_is_told_at_once(migrated_server: EmbeddedPostgres, auth_type: str) -> None:
+    """The pooler has one code for it and for what waiting mends."""
+    users = {"ada": "lovelace"}
+    with PgBouncer("127.0.0.1", migrated_server.port, auth_type=auth_type, users=users) as pooler:
+        url = pooler.url("postgres").replace("lovelace", "byron")
+        async with Database(DatabaseSettings(url=url, pooler="transaction")) as db:
+            began = time.monotonic()
+            with pytest.raises(ConfigurationError, match="authentication failed"):
+                await db.execute(text("select 1"))
+            assert time.monotonic() - began < 1
