@@ -81,7 +81,9 @@ def served(app: FastAPI) -> Iterator[str]:
     """Run the service on a free loopback port, in a thread with a loop of its own; return its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=20))
+        # A client on a busy machine may send on a connection at the moment at which the server ends it as idle.
+        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=20, timeout_keep_alive=120)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=lambda: server.run([listener]))
         thread.start()
         while not server.started and thread.is_alive():
