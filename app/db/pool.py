@@ -81,8 +81,9 @@ class FairPool(Pool):
         await_only(self._say_goodbye([driver for driver in idle if driver is not None]))
 
     async def take(self) -> ConnectionPoolEntry:
-        """Wait in line and take a connection out, alive; `give_back` must follow."""
+        """Wait in line and take a connection out, alive, for one statement; `give_back` must follow."""
         record = await self._take_in_turn()
+        self._holders[record].running = True
         if self._needs_connecting(record):
             try:
                 await greenlet_spawn(record.get_connection)  # type: ignore[attr-defined]  # the class behind has it

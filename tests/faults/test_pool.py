@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError, PoolTimeoutError
-from app.db.models import TaskCreate
+from app.db.models import TaskCreate, TaskUpdate
 from app.db.wire import RoundTrips
 from app.repositories import TaskRepo
 
@@ -128,12 +128,18 @@ async def test_a_transaction_that_waits_for_something_else_is_named(
 
 
 async def test_a_long_statement_is_not_taken_for_an_idle_transaction(
-    open_database: OpenDatabase, caplog: pytest.LogCaptureFixture
+    open_database: OpenDatabase, db: Database, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A connection that works is not named, however long it takes."""
-    db = open_database(idle_transaction_warning_seconds=0.1)
+    """A connection that works is not named, however long it takes: a statement of the caller's, or a repository's."""
+    watched = open_database(idle_transaction_warning_seconds=0.1)
+    task = await TaskRepo(db).create(user_id, TaskCreate(title="Locked"))
     with caplog.at_level(logging.WARNING, "app.db.pool"):
-        await db.execute(text("select pg_sleep(0.3)"))
+        await watched.execute(text("select pg_sleep(0.3)"))
+        async with db.transaction() as session:
+            await TaskRepo(session).update(user_id, task.id, TaskUpdate(title="Mine"))
+            waiting = asyncio.create_task(TaskRepo(watched).update(user_id, task.id, TaskUpdate(title="Yours")))
+            await asyncio.sleep(0.3)
+        await waiting
     assert not [record for record in caplog.records if record.name == "app.db.pool"]
 
 
