@@ -1,4 +1,4 @@
-"""${message}
+"""${message[:1].upper() + message[1:].rstrip(".")}.
 
 Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}
@@ -15,7 +15,9 @@ An index: in a revision of its own, outside the transaction.
     create_index_concurrently("ix_task_user_id_due", "task", ["user_id", "due"])
     drop_index_concurrently("ix_task_user_id_due", "task")               # both from app.db.migrations
 A foreign key or check: not valid in one revision, validated in the next.
-    op.create_foreign_key("fk_name", "task", "list", ["user_id", "list_id"], ["user_id", "id"], postgresql_not_valid=True)
+    op.create_foreign_key(
+        "fk_name", "task", "list", ["user_id", "list_id"], ["user_id", "id"], postgresql_not_valid=True
+    )
     op.execute("alter table task validate constraint fk_name")
 A rename: never. Add the new name, write both, fill in, read the new one, and drop the old one a deploy later.
 A drop: only what no deployed code names any more.

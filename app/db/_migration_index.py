@@ -6,8 +6,12 @@ from typing import Any
 
 from alembic import op
 from sqlalchemy import TextClause, text
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-_IS_VALID = text("select indisvalid from pg_index where indexrelid = to_regclass(:name)")
+# By its table, too: names of indexes are a schema's, and another table's is not the one.
+_IS_VALID = text("""
+select indisvalid from pg_index join pg_class on pg_class.oid = indexrelid
+where indrelid = to_regclass(quote_ident(:table)) and relname = :name""")
 
 
 def create_index_concurrently(
@@ -23,15 +27,20 @@ def create_index_concurrently(
         op.create_index(name, table, columns, **options)
         return
     with _outside_the_transaction():
-        if not op.get_context().as_sql and _is_invalid(name):
+        valid = _is_valid(name, table)
+        if valid is False:
             op.drop_index(name, table_name=table, postgresql_concurrently=True)
-        op.create_index(name, table, columns, **options, postgresql_concurrently=True, if_not_exists=True)
+        if not valid:
+            offline = op.get_context().as_sql  # else a name that is taken must be an error
+            op.create_index(name, table, columns, **options, postgresql_concurrently=True, if_not_exists=offline)
 
 
 def drop_index_concurrently(name: str, table: str) -> None:
-    """Drop an index, if it is there, while the table is read and written."""
+    """Drop a table's index, if it is there, while the table is read and written."""
+    if not op.get_context().as_sql and _is_valid(name, table) is None:
+        return
     if _in_callers_transaction():
-        op.drop_index(name, table_name=table, if_exists=True)
+        op.drop_index(name, table_name=table)
         return
     with _outside_the_transaction():
         op.drop_index(name, table_name=table, postgresql_concurrently=True, if_exists=True)
@@ -41,19 +50,37 @@ def _in_callers_transaction() -> bool:
     return bool(op.get_context().opts.get("in_callers_transaction"))
 
 
-def _is_invalid(name: str) -> bool:
-    return op.get_bind().execute(_IS_VALID, {"name": name}).scalar() is False
+def _is_valid(name: str, table: str) -> bool | None:
+    """Tell whether the table's index is valid; None if there is no such index, or nowhere to look."""
+    if op.get_context().as_sql:
+        return None
+    valid: bool | None = op.get_bind().execute(_IS_VALID, {"name": name, "table": table}).scalar()
+    return valid
 
 
 @contextmanager
 def _outside_the_transaction() -> Iterator[None]:
-    """Commit, and go on in autocommit with a longer wait for locks: nobody queues behind this kind of waiting."""
+    """Commit, and go on in autocommit; if the connection breaks, raise what broke it and not what that broke."""
+    failure: DBAPIError | None = None
+    try:
+        with op.get_context().autocommit_block(), _longer_waits():
+            try:
+                yield
+            except DBAPIError as error:
+                failure = error
+                raise
+    except PendingRollbackError as tidying_up:
+        raise failure or tidying_up  # noqa: B904 - it has a cause, the driver's error
+
+
+@contextmanager
+def _longer_waits() -> Iterator[None]:
+    """Wait longer for locks: nobody queues behind this kind of waiting."""
     settings = op.get_context().opts["settings"]
-    with op.get_context().autocommit_block():
-        op.execute(f"set lock_timeout = '{settings.migration_wait_seconds * 1000:.0f}ms'")
-        op.execute(f"set statement_timeout = '{(settings.migration_statement_timeout_seconds or 0) * 1000:.0f}ms'")
-        try:
-            yield
-        finally:
-            op.execute("reset lock_timeout")
-            op.execute("reset statement_timeout")
+    op.execute(f"set lock_timeout = '{settings.migration_wait_seconds * 1000:.0f}ms'")
+    op.execute(f"set statement_timeout = '{(settings.migration_statement_timeout_seconds or 0) * 1000:.0f}ms'")
+    try:
+        yield
+    finally:
+        op.execute("reset lock_timeout")
+        op.execute("reset statement_timeout")

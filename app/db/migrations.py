@@ -24,7 +24,7 @@ from app.db._migration_index import create_index_concurrently, drop_index_concur
 from app.db._migration_lock import MIGRATION_LOCK_KEY
 from app.db._migration_steps import DatabaseAheadError, heads_of, migrate, print_sql
 from app.db.engine import create_engine
-from app.db.errors import DataAccessError, translating
+from app.db.errors import ConfigurationError, DataAccessError, translating
 from app.db.pool import FairPool
 from app.db.settings import DatabaseSettings
 
@@ -94,6 +94,10 @@ async def _migrate(settings: DatabaseSettings) -> None:
 
 
 async def _run(source: Source, function: Any, *arguments: str) -> None:
+    if not _INI.exists():
+        raise ConfigurationError(
+            f"{_INI} is not there: an installed package has no revisions, migrate from the checkout"
+        )
     config = Config(_INI, stdout=StringIO())
     settings = _settings_of(source)
     if settings:

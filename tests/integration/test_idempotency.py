@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from app.db import Database
-from app.db.errors import ConflictError, InvalidInputError, MissingReferenceError
+from app.db.errors import ConflictError, InvalidInputError
 from app.db.models import MessageCreate, TaskCreate, TaskUpdate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
@@ -144,71 +143,6 @@ async def test_a_field_left_out_is_the_same_as_its_default(db: Database, user_id
     first = await tasks.create(user_id, TaskCreate(title="x"), idempotency_key=key)
     spelled_out = TaskCreate(title="x", description=None, completed=False)
     assert await tasks.create(user_id, spelled_out, idempotency_key=key) == first
-
-
-@pytest.mark.parametrize(
-    "other", [MessageCreate(role="assistant", content="hi"), MessageCreate(role="user", content="ho")]
-)
-async def test_the_same_key_with_another_message_is_a_conflict(
-    db: Database, user_id: str, other: MessageCreate
-) -> None:
-    """By role, by content, and by conversation, also one that does not exist."""
-    conversations, messages, key = ConversationRepo(db), MessageRepo(db), uuid4()
-    here, there = await conversations.create(user_id), await conversations.create(user_id)
-    await messages.append(user_id, here.id, HI, idempotency_key=key)
-    for conversation_id, data in ((here.id, other), (there.id, HI), (2**60, HI)):
-        with pytest.raises(ConflictError):
-            await messages.append(user_id, conversation_id, data, idempotency_key=key)
-
-
-async def test_a_repeated_append_leaves_the_conversation_alone(db: Database, user_id: str) -> None:
-    """It is not active again because a client did not hear the answer, however many ask at once."""
-    conversations, messages = ConversationRepo(db), MessageRepo(db)
-    conversation, key = await conversations.create(user_id), uuid4()
-    rows = await asyncio.gather(
-        *(messages.append(user_id, conversation.id, HI, idempotency_key=key) for _ in range(20))
-    )
-    touched = await conversations.get(user_id, conversation.id)
-    assert touched.updated_at >= rows[0].created_at
-    await messages.append(user_id, conversation.id, HI, idempotency_key=key)
-    assert await conversations.get(user_id, conversation.id) == touched
-
-
-async def test_twenty_repeats_at_once_touch_the_conversation_once(db: Database, user_id: str) -> None:
-    """Those that waited for the first change nothing: a second touch would be later by what they waited."""
-    conversation = await ConversationRepo(db).create(user_id)
-    async with db.transaction() as session:
-        await session.execute(text("select set_config('lock_timeout', '5s', true)"))
-        key = uuid4()
-        await MessageRepo(session).append(user_id, conversation.id, HI, idempotency_key=key)
-        touched = await ConversationRepo(session).get(user_id, conversation.id)
-        repeats = [
-            asyncio.create_task(MessageRepo(db).append(user_id, conversation.id, HI, idempotency_key=key))
-            for _ in range(10)
-        ]
-        await asyncio.sleep(0.2)
-    await asyncio.gather(*repeats)
-    assert await ConversationRepo(db).get(user_id, conversation.id) == touched
-
-
-async def test_appends_with_and_without_keys_keep_one_order(db: Database, user_id: str) -> None:
-    """Ids in the order of times, strictly, whichever statement wrote the message."""
-    conversation = await ConversationRepo(db).create(user_id)
-    keys = [uuid4() if n % 2 else None for n in range(60)]
-    await asyncio.gather(*(MessageRepo(db).append(user_id, conversation.id, HI, idempotency_key=key) for key in keys))
-    times = [message.created_at for message in await MessageRepo(db).latest(user_id, conversation.id, limit=100)]
-    assert len(times) == 60
-    assert all(earlier < later for earlier, later in pairwise(times))
-
-
-async def test_appending_with_a_key_to_no_conversation_raises_missing_reference(db: Database, user_id: str) -> None:
-    """One that is not there, or is somebody else's; the key stays free."""
-    theirs = await ConversationRepo(db).create(f"{user_id}-2")
-    mine, key = await ConversationRepo(db).create(user_id), uuid4()
-    for conversation_id in (theirs.id, 2**60):
-        with pytest.raises(MissingReferenceError):
-            await MessageRepo(db).append(user_id, conversation_id, HI, idempotency_key=key)
-    assert (await MessageRepo(db).append(user_id, mine.id, HI, idempotency_key=key)).conversation_id == mine.id
 
 
 async def test_a_key_is_free_again_when_its_row_is_deleted(db: Database, user_id: str) -> None:

@@ -1,7 +1,12 @@
 """From a loop, from a thread, from a script, with settings or an engine, through a pooler's URL: one code path."""
 
 import asyncio
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from alembic.util import CommandError
@@ -12,7 +17,7 @@ from app.db import Database, DatabaseSettings
 from app.db.engine import create_engine
 from app.db.errors import ConfigurationError, DataAccessError
 from app.db.migrations import check, current, downgrade, upgrade
-from tests.support.migrations import FIRST, HEAD
+from tests.support.migrations import FIRST, HEAD, ROOT
 
 MakeDatabase = Callable[[], Awaitable[str]]
 
@@ -125,3 +130,17 @@ async def test_cancelled_it_stops_and_leaves_no_lock(make_database: MakeDatabase
                 await asyncio.wait_for(migration, 3)
         await upgrade(settings)
     assert await current(settings) == HEAD
+
+
+def test_without_the_revisions_it_says_where_to_migrate_from(tmp_path: Path) -> None:
+    """An installed package has none beside it; no connection is needed to know that."""
+    shutil.copytree(ROOT / "app", tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    ran = subprocess.run(
+        [sys.executable, "-m", "app", "migrate"],
+        cwd=tmp_path,
+        env={**os.environ, "DATABASE_URL": "postgresql://ada@nowhere.invalid/db"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, "alembic.ini is not there" in ran.stdout) == (2, True), ran.stdout + ran.stderr

@@ -31,6 +31,13 @@ def start_alembic(*arguments: str, url: str, folder: Path = ROOT, **environ: str
     )
 
 
+async def run_alembic(*arguments: str, url: str, folder: Path = ROOT) -> tuple[int, str]:
+    """Return the exit status of a command and what it said."""
+    process = start_alembic(*arguments, url=url, folder=folder)
+    _, errors = await asyncio.to_thread(process.communicate)
+    return process.returncode, errors
+
+
 def with_revisions(folder: Path, **bodies: str) -> Path:
     """Copy the migrations to `folder` and add revisions, one on the other, each with the body of its `upgrade`."""
     shutil.copytree(ROOT / "alembic", folder / "alembic")
@@ -40,7 +47,7 @@ def with_revisions(folder: Path, **bodies: str) -> Path:
         lines = "\n".join(f"    {line}" for line in body.splitlines())
         (folder / "alembic" / "versions" / f"2030_01_01_{number:04}_{name}.py").write_text(
             f'"""{name}."""\n\nfrom alembic import op\nfrom alembic.util import CommandError\n'
-            "from app.db.migrations import create_index_concurrently\n\n"
+            "from app.db.migrations import create_index_concurrently, drop_index_concurrently\n\n"
             f'revision = "{name}"\ndown_revision = "{before}"\n\n\n'
             f"def upgrade():\n{lines}\n\n\ndef downgrade():\n    op.execute('select 1')\n"
         )

@@ -1,5 +1,6 @@
 """The gate of `make check`: our revisions pass it, and careless ones do not."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,14 +92,15 @@ def test_a_name_begins_with_a_date_after_the_one_before(tmp_path: Path, name: st
     assert [problem for problem in problems(folder / "alembic.ini") if "must begin with a date" in problem]
 
 
-def test_a_new_revision_is_dated_and_formatted(tmp_path: Path) -> None:
-    """`alembic revision` writes from the template what the linter accepts."""
+@pytest.mark.parametrize("message", ["add due date", "Add due date."])
+def test_a_new_revision_is_dated_and_formatted(tmp_path: Path, message: str) -> None:
+    """`alembic revision` writes from the template what the linter accepts, but for imports that its body will use."""
     folder = with_revisions(tmp_path)
-    made = command.revision(Config(folder / "alembic.ini"), message="add due date")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    made = command.revision(Config(folder / "alembic.ini"), message=message)
     assert made
     path = Path(made.path)  # type: ignore[union-attr]
     assert path.name.endswith("_add_due_date.py")
-    subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--check", "--config", str(ROOT / "pyproject.toml"), str(path)],
-        check=True,
-    )
+    assert path.read_text().startswith('"""Add due date.\n')
+    for arguments in (["format", "--check"], ["check", "--extend-ignore=F401"]):
+        subprocess.run([sys.executable, "-m", "ruff", *arguments, "--no-cache", str(path)], cwd=folder, check=True)

@@ -1,0 +1,131 @@
+"""Indexes made while the table is in use: interrupted, refused, there already, or there under another table."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.errors import ConflictError
+from app.db.migrations import check, current, upgrade
+from tests.support.migrations import HEAD, run_alembic, start_alembic, until, with_revisions
+
+MakeDatabase = Callable[[], Awaitable[str]]
+KEY_INDEX = "ix_task_user_id_idempotency_key"
+COLUMNS = "6c0b7a1d94e2"
+IS_VALID = f"select indisvalid from pg_index where indexrelid = to_regclass('{KEY_INDEX}')"
+MAKING = """from pg_stat_activity
+where query like 'CREATE UNIQUE INDEX%' and state = 'active' and datname = current_database()"""
+
+
+@pytest.mark.parametrize("how", ["pg_cancel_backend", "pg_terminate_backend", "kill -9"])
+async def test_an_index_interrupted_is_repaired_by_the_next_run(make_database: MakeDatabase, how: str) -> None:
+    """CREATE INDEX CONCURRENTLY leaves it INVALID: the next run drops it and makes it anew."""
+    url = await make_database()
+    settings = DatabaseSettings(url=url)
+    await upgrade(settings, COLUMNS)
+    async with Database(settings) as db:
+        async with db.engine.begin() as old_transaction:
+            await old_transaction.execute(text("insert into task (user_id, title) values ('ada', 'x')"))
+            process = start_alembic("upgrade", "head", url=url)
+            await until(db, f"select count(*) = 1 from pg_index where indexrelid = to_regclass('{KEY_INDEX}')")
+            if how == "kill -9":
+                process.kill()
+            else:
+                await db.execute(text(f"select {how}(pid) {MAKING}"))
+            _, errors = await asyncio.to_thread(process.communicate)
+            await until(db, f"select count(*) = 0 {MAKING}")
+        if how != "kill -9":
+            assert (process.returncode, "Traceback" in errors) == (255, False), errors
+        assert (await db.execute(text(IS_VALID))).scalar_one() is False
+        assert await current(settings) == COLUMNS
+        await upgrade(settings)
+        assert (await db.execute(text(IS_VALID))).scalar_one() is True
+    await check(settings)
+
+
+async def test_an_index_refused_by_the_rows_is_repaired_once_they_are(make_database: MakeDatabase) -> None:
+    """A unique index on rows that are not; the table stays usable meanwhile."""
+    url = await make_database()
+    settings = DatabaseSettings(url=url)
+    await upgrade(settings, COLUMNS)
+    async with Database(settings) as db:
+        twice = "insert into task (user_id, title, idempotency_key) values ('ada', 'x', '{0}'), ('ada', 'y', '{0}')"
+        await db.execute(text(twice.format("00000000-0000-0000-0000-000000000001")))
+        with pytest.raises(ConflictError):
+            await upgrade(settings)
+        assert (await db.execute(text(IS_VALID))).scalar_one() is False
+        await db.execute(text("update task set idempotency_key = null where title = 'y'"))
+        await upgrade(settings)
+        assert (await db.execute(text(IS_VALID))).scalar_one() is True
+
+
+async def test_an_index_that_is_valid_is_left_alone(make_database: MakeDatabase) -> None:
+    """A run that broke between the index and the version repeats nothing that may take hours."""
+    url = await make_database()
+    settings = DatabaseSettings(url=url)
+    await upgrade(settings)
+    async with Database(settings) as db:
+        made = text(f"select relfilenode from pg_class where relname = '{KEY_INDEX}'")
+        before = (await db.execute(made)).scalar_one()
+        await db.execute(text(f"update alembic_version set version_num = '{COLUMNS}'"))
+        await upgrade(settings)
+        assert (await db.execute(made)).scalar_one() == before
+    assert await current(settings) == HEAD
+
+
+async def test_the_lock_is_held_while_an_index_is_made(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """Outside the transaction, too, one migration at a time."""
+    url = await make_database()
+    settings = DatabaseSettings(url=url)
+    await upgrade(settings)
+    folder = with_revisions(tmp_path, index='create_index_concurrently("ix_slow", "task", ["title"])')
+    async with Database(settings) as db:
+        async with db.engine.begin() as old_transaction:
+            await old_transaction.execute(text("insert into task (user_id, title) values ('ada', 'x')"))
+            process = start_alembic("upgrade", "head", url=url, folder=folder)
+            await until(db, "select count(*) = 1 from pg_index where indexrelid = to_regclass('ix_slow')")
+            held = text("""select count(*) from pg_locks join pg_stat_activity using (pid)
+            where locktype = 'advisory' and query like 'CREATE INDEX CONCURRENTLY%' and datname = current_database()""")
+            assert (await db.execute(held)).scalar_one() == 1
+        await asyncio.to_thread(process.communicate)
+    assert (process.returncode, await current(settings)) == (0, "index")
+
+
+async def test_an_index_with_capitals_in_its_name_is_repaired_too(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """SQL folds names that are not quoted; the one looked for must be the one that was made."""
+    url = await make_database()
+    settings = DatabaseSettings(url=url)
+    await upgrade(settings)
+    body = 'create_index_concurrently("ix_Task_Title", "task", ["title"], unique=True)'
+    folder = with_revisions(tmp_path, capitals=body)
+    async with Database(settings) as db:
+        await db.execute(text("insert into task (user_id, title) values ('ada', 'x'), ('ada', 'x')"))
+        assert (await run_alembic("upgrade", "head", url=url, folder=folder))[0] == 255
+        await db.execute(text("delete from task"))
+        status, errors = await run_alembic("upgrade", "head", url=url, folder=folder)
+        assert (status, await current(settings)) == (0, "capitals"), errors
+        valid = text("""select indisvalid from pg_index where indexrelid = '"ix_Task_Title"'::regclass""")
+        assert (await db.execute(valid)).scalar_one() is True
+
+
+async def test_another_tables_index_of_the_same_name_is_an_error(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """Taken for ours, the revision would pass without its index; and on the way down theirs would be dropped."""
+    url = await make_database()
+    settings = DatabaseSettings(url=url)
+    await upgrade(settings)
+    create, drop = (
+        'create_index_concurrently("ix_title", "task", ["title"])',
+        'drop_index_concurrently("ix_title", "task")',
+    )
+    async with Database(settings) as db:
+        await db.execute(text("create index ix_title on message (content)"))
+        for name, body, expected in (("create", create, (255, HEAD)), ("drop", drop, (0, "drop"))):
+            folder = with_revisions(tmp_path / name, **{name: body})
+            status, errors = await run_alembic("upgrade", "head", url=url, folder=folder)
+            assert (status, await current(settings)) == expected, errors
+            assert "already exists" in errors or status == 0
+        tables = text("select tablename from pg_indexes where indexname = 'ix_title'")
+        assert (await db.execute(tables)).scalars().all() == ["message"]
