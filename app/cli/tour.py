@@ -85,8 +85,7 @@ class Tour:
     def table(self) -> Table:
         """Return the steps as a table."""
         table = Table(title="What was promised, and what happened", expand=True)
-        table.add_column("step and statement", ratio=1)
-        table.add_column("index")
+        table.add_column("step, statement, index", ratio=1)
         for name in ("trips", "buffers", "ms"):
             table.add_column(name, justify="right")
         table.add_column("kept")
@@ -95,8 +94,8 @@ class Tour:
                 Group(
                     Text(step.title, style="bold"),
                     Text(_short(step.statement), style="dim", no_wrap=True, overflow="ellipsis"),
+                    *(Text(index, style="cyan") for index in dict.fromkeys(step.plan.indexes)),
                 ),
-                "\n".join(dict.fromkeys(step.plan.indexes)) or "-",
                 str(step.round_trips),
                 str(step.plan.buffers),
                 f"{step.milliseconds:.1f}",
