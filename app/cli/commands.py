@@ -1,21 +1,25 @@
 """The commands of ``python -m app``."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
+from alembic.util import CommandError
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
 from app.cli.demo import demo as run_demo
+from app.cli.doctor import doctor as run_doctor
 from app.cli.serve import serve as run_server
 from app.cli.server import database_url
 from app.db import DatabaseSettings
 from app.db.embedded import EmbeddedPostgresError
 from app.db.errors import DataAccessError
-from app.db.migrations import upgrade
+from app.db.migrations import current, upgrade
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,17 +48,51 @@ def demo() -> None:
 
 
 @app.command()
-def migrate(revision: str = "head") -> None:
-    """Bring DATABASE_URL up to a revision, on its direct host; safe to run at any time from many places at once.
+def doctor(
+    url: Annotated[
+        list[str] | None, typer.Argument(help="The database; default: DATABASE_URL, which `ps` does not show.")
+    ] = None,
+    *,
+    instances: Annotated[int, typer.Option(min=1, help="How many processes of the application there are.")] = 1,
+    write: Annotated[
+        bool, typer.Option("--write", help="Also try what needs writing, in a schema of its own.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="For programs: the keys and the names of checks stay.")
+    ] = False,
+) -> None:
+    """Examine a database: whether it is secure, near, large enough and migrated, and keeps every promise.
 
-    Exit status 3 if the database is ahead of this code: nothing was changed.
+    It reads only, and shows no password. With --write it makes a schema, tries in it what cannot be seen by reading,
+    and removes it again, also when it is interrupted.
+
+    Exit status: 0 all is well, 1 warnings, 2 errors, 3 no connection; each finding says what to do.
     """
-    with _in_words():
-        asyncio.run(upgrade(DatabaseSettings(), revision))
+    raise typer.Exit(run_doctor(url or [], _console, instances=instances, write=write, as_json=as_json))
 
 
 @app.command()
-def serve(host: str = "127.0.0.1", port: int = 8000) -> None:
+def migrate(revision: Annotated[str, typer.Argument(help="Where to; default: the newest.")] = "head") -> None:
+    """Bring DATABASE_URL up to a revision, on its direct host; safe to run at any time from many places at once.
+
+    At the revision already it is one SELECT. The way back is `alembic downgrade`. Exit status 3 if the database is
+    ahead of this code: nothing was changed.
+    """
+    logging.basicConfig(format="%(message)s")
+    steps = logging.getLogger("alembic.runtime.migration")
+    steps.setLevel(logging.INFO)
+    steps.addFilter(lambda record: record.levelno > logging.INFO or "->" in record.getMessage())
+    with _in_words():
+        settings = DatabaseSettings()
+        asyncio.run(upgrade(settings, revision))
+        _console.print(f"at revision [bold]{asyncio.run(current(settings))}[/]")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 is any that is free.", min=0, max=65535)] = 8000,
+) -> None:
     """Serve the API for development, on DATABASE_URL or a private PostgreSQL whose data is kept; Ctrl-C ends it.
 
     Its secret is made anew each time, and it gives tokens to whoever asks, so it answers this machine only. In
@@ -69,6 +107,6 @@ def _in_words() -> Iterator[None]:
     """Say what is wrong in a sentence and exit with 2; a traceback helps nobody who pasted a URL."""
     try:
         yield
-    except (DataAccessError, EmbeddedPostgresError, ValidationError) as error:
+    except (DataAccessError, EmbeddedPostgresError, ValidationError, CommandError) as error:
         _console.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(getattr(error, "exit_status", 2)) from None

@@ -1,27 +1,37 @@
 """The commands, as a person runs them."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import httpx
-from sqlalchemy import text
+import pytest
 
-from app.db import Database, DatabaseSettings
+from app.db import DatabaseSettings
+from app.db.migrations import current
+from tests.support.migrations import FIRST, HEAD
 
-MakeDatabase = Callable[..., Awaitable[str]]
-_NO_URL = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def _app(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+def _environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "API_"))}
+    return {**kept, "COLUMNS": "120", "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
+
+
+def _app(*arguments: str, folder: Path = ROOT, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "app", *arguments],
-        env={**_NO_URL, **environment},
+        [sys.executable, "-W", "error", "-m", "app", *arguments],
+        cwd=folder,
+        env=_environment(**environment),
         capture_output=True,
         text=True,
         check=False,
@@ -29,61 +39,128 @@ def _app(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[st
     )
 
 
-async def test_migrate_brings_a_database_to_head_and_back(make_database: MakeDatabase) -> None:
-    """And says in a sentence, with a status of its own, that a database is ahead of the code."""
-    url = await make_database()
-    done = await asyncio.to_thread(_app, "migrate", DATABASE_URL=url)
-    assert done.returncode == 0, done.stderr + done.stdout
-    async with Database(DatabaseSettings(url=url)) as db:
-        assert (await db.execute(text("select count(*) from task"))).scalar_one() == 0
-        await db.execute(text("update alembic_version set version_num = 'from_the_future'"))
-    done = await asyncio.to_thread(_app, "migrate", DATABASE_URL=url)
-    assert done.returncode == 3, done.stderr + done.stdout
-    assert "newer code has migrated it" in done.stdout
-    assert "Traceback" not in done.stderr + done.stdout
-
-
-def test_without_a_url_it_says_which_variable_to_set() -> None:
-    """Not a traceback."""
-    done = _app("migrate")
-    assert done.returncode == 2
-    assert "DATABASE_URL" in done.stdout
-    assert "Traceback" not in done.stderr + done.stdout
-
-
-def test_help_lists_the_commands() -> None:
-    """Each with what it does."""
-    done = _app("--help")
-    assert done.returncode == 0
-    assert all(command in done.stdout for command in ("demo", "serve", "migrate"))
-
-
-async def test_serve_answers_until_it_is_told_to_stop(make_database: MakeDatabase, tmp_path: Path) -> None:
-    """On a fresh database: it migrates, gives a token, serves tasks, and Ctrl-C ends it in order."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    environment = {**_NO_URL, "DATABASE_URL": await make_database()}
+@asynccontextmanager
+async def _serving(folder: Path, **environment: str) -> AsyncIterator[tuple["asyncio.subprocess.Process", str]]:
+    """Run `serve` on any free port; give the process and where it serves, once it says so."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "app", "serve", "--port", str(port), env=environment, stdout=subprocess.PIPE
+        *(sys.executable, "-m", "app", "serve", "--port", "0"),
+        cwd=folder,
+        env=_environment(**environment),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        await _until_served(client)
-        token = (await client.get("/dev/token", params={"user_id": "ada"})).json()["access_token"]
-        headers = {"Authorization": f"Bearer {token}"}
-        assert (await client.post("/tasks", json={"title": "Buy milk"}, headers=headers)).status_code == 201
-        assert len((await client.get("/tasks", headers=headers)).json()["items"]) == 1
-    process.send_signal(signal.SIGINT)
-    printed, _ = await asyncio.wait_for(process.communicate(), 15)
-    assert f"http://127.0.0.1:{port}/docs" in printed.decode()
-    assert process.returncode in {0, -signal.SIGINT, 130}
+    assert process.stdout
+    try:
+        async with asyncio.timeout(30):
+            while b"/docs" not in (line := await process.stdout.readline()):
+                assert line, (await process.communicate())[1].decode()
+        yield process, line.decode().split()[2].removesuffix("/docs,")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
 
 
-async def _until_served(client: httpx.AsyncClient) -> None:
-    for _ in range(200):
-        try:
-            if (await client.get("/healthz")).status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        await asyncio.sleep(0.1)
-    raise AssertionError("it does not answer")
+def _get(url: str, token: str | None = None) -> "tuple[int, bytes]":
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return answer.status, answer.read()
+
+
+def test_help_names_every_command() -> None:
+    """Each with a line that says what it is for."""
+    ran = _app("--help")
+    assert ran.returncode == 0, ran.stderr
+    assert [name for name in ("demo", "doctor", "migrate", "serve") if f" {name} " not in ran.stdout] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    {
+        "doctor": ["--write", "--json", "--instances", "Exit status", "3 no connection", "shows no password"],
+        "migrate": ["many places at once", "alembic downgrade", "ahead of"],
+        "serve": ["--port", "private PostgreSQL", "In production"],
+    }.items(),
+)
+def test_help_is_worth_reading(command: str, words: list[str]) -> None:
+    """What it does, what it leaves alone, and what its exit status means."""
+    said = " ".join(_app(command, "--help").stdout.split())
+    assert [word for word in words if word not in said] == []
+
+
+async def test_migrate_brings_a_database_to_head_and_says_so(make_database: Callable[[], Awaitable[str]]) -> None:
+    """Step by step, or to a revision that is named; again it has nothing to do."""
+    url = await make_database()
+    first = await asyncio.to_thread(_app, "migrate", FIRST, DATABASE_URL=url)
+    assert (first.returncode, first.stdout) == (0, f"at revision {FIRST}\n")
+    assert "Create task, conversation and message" in first.stderr
+    rest = await asyncio.to_thread(_app, "migrate", DATABASE_URL=url)
+    assert (rest.returncode, rest.stdout) == (0, f"at revision {HEAD}\n")
+    again = await asyncio.to_thread(_app, "migrate", DATABASE_URL=url)
+    assert (again.returncode, again.stdout, again.stderr) == (0, f"at revision {HEAD}\n", "")
+    assert await current(DatabaseSettings(url=url)) == HEAD
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "says"),
+    [
+        (["migrate"], {}, "Set DATABASE_URL"),
+        (["migrate", "nonsense"], {"DATABASE_URL": "migrated"}, "Can't locate revision identified by 'nonsense'"),
+        (["migrate"], {"DATABASE_URL": "postgresql://a:b@127.0.0.1:1/x", "DATABASE_RETRY_SECONDS": "1"}, "reached"),
+    ],
+    ids=["no URL", "no such revision", "no server"],
+)
+def test_what_is_wrong_is_a_sentence(
+    migrated_url: str, tmp_path: Path, arguments: list[str], environment: dict[str, str], says: str
+) -> None:
+    """Exit status 2, and no traceback."""
+    known = {name: migrated_url if value == "migrated" else value for name, value in environment.items()}
+    ran = _app(*arguments, folder=tmp_path, **known)
+    assert ran.returncode == 2, ran.stdout + ran.stderr
+    assert says in ran.stdout
+    assert "Traceback" not in ran.stderr
+
+
+def test_a_port_that_is_taken_is_a_sentence(migrated_url: str) -> None:
+    """With what to try."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ran = _app("serve", "--port", str(taken.getsockname()[1]), DATABASE_URL=migrated_url)
+    assert ran.returncode == 2
+    assert "Address already in use" in ran.stdout
+    assert "try another --port" in ran.stdout
+    assert "Traceback" not in ran.stderr
+
+
+@pytest.fixture
+def state_folder() -> Iterator[Path]:
+    """Give a folder for what is kept, which the server's account can enter."""
+    with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def _names_of_data(state_folder: Path) -> set[str]:
+    (data,) = state_folder.glob("embedded-postgres/serve-*/pgdata")
+    return {file.name for file in data.iterdir()}
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+async def test_serve_brings_its_own_postgresql(state_folder: Path, asked: signal.Signals) -> None:
+    """Its page is there, a token opens the rest, and it ends in order; what it keeps is there the next time."""
+    async with _serving(state_folder, XDG_STATE_HOME=str(state_folder)) as (process, place):
+        assert (await asyncio.to_thread(_get, f"{place}/docs"))[0] == 200
+        _, answer = await asyncio.to_thread(_get, f"{place}/dev/token?user_id=ada")
+        status, tasks = await asyncio.to_thread(_get, f"{place}/tasks", json.loads(answer)["access_token"])
+        assert (status, json.loads(tasks)["items"]) == (200, [])
+        process.send_signal(asked)
+        _, said = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, said.decode()) == (0, "")
+    kept = _names_of_data(state_folder)
+    assert "PG_VERSION" in kept
+    assert "postmaster.pid" not in kept  # it was ended, not abandoned
+
+
+async def test_serve_takes_database_url(migrated_url: str) -> None:
+    """Where it is set no server is started."""
+    async with _serving(ROOT, DATABASE_URL=migrated_url) as (_, place):
+        assert (await asyncio.to_thread(_get, f"{place}/readyz"))[0] == 200

@@ -1,0 +1,96 @@
+"""The success criteria that can be seen without writing."""
+
+import asyncio
+import time
+from typing import Any, Final
+
+from sqlalchemy import event, text
+
+from app.db import Database, DatabaseSettings
+from app.db.errors import translating
+from app.doctor.capacity import free_connections
+from app.doctor.findings import Level
+from app.doctor.subject import Subject, patient
+from app.doctor.verdict import Broken, require
+
+_SESSIONS: Final = 20
+_CALLERS: Final = 30
+_READ: Final = text("select 1").execution_options(repeatable=True)
+_SLOW_READ: Final = text("select 1 from (select pg_sleep(0.2)) as waited").execution_options(repeatable=True)
+_MOMENT_SECONDS: Final = 0.1
+
+
+async def tables_match(subject: Subject) -> str:
+    """Ask the findings on revision, drift, indexes, constraints and triggers."""
+    found = (each for each in subject.findings if each.group == "schema")
+    bad = sorted({each.check for each in found if each.level >= Level.WARNING})
+    if bad:
+        raise Broken(f"see {', '.join(bad)}", "Do what is written there.")
+    return "columns, types, defaults, indexes, constraints and triggers were compared"
+
+
+async def encrypted(subject: Subject) -> str:
+    """Ask the finding on TLS."""
+    for finding in subject.findings:
+        if finding.check == "tls.version" and finding.level is not Level.OK:
+            raise Broken(finding.found, finding.advice, level=finding.level)
+    return "see tls.version"
+
+
+async def twenty_sessions(subject: Subject) -> str:
+    """Let 30 callers ask for a session of a pool of 20, unless so many connections are not to be had."""
+    free = await free_connections(subject)
+    if free < _SESSIONS and not subject.behind_pooler:
+        raise Broken(
+            f"only {free} connections are free, so it was not tried", "See capacity.in_use and capacity.pools."
+        )
+    async with Database(_settings(subject, pool_size=_SESSIONS)) as db:
+        together = asyncio.Event()
+        callers = [asyncio.create_task(_hold_until(together, db)) for _ in range(_CALLERS)]
+        await asyncio.wait([asyncio.create_task(_all_there(db)), *callers], return_when=asyncio.FIRST_COMPLETED)
+        status = db.pool_status()
+        together.set()
+        await asyncio.gather(*callers)
+    require(status.in_use == _SESSIONS, f"{status.in_use} sessions were had at once")
+    return f"{_CALLERS} callers: {status.in_use} had a session, {status.waiting} were queued, all were answered"
+
+
+async def _hold_until(together: asyncio.Event, db: Database) -> None:
+    with translating():
+        async with db.engine.connect() as connection:
+            await together.wait()
+            await connection.execute(_READ)
+
+
+async def _all_there(db: Database) -> None:
+    """Return once every caller has a session or is queued, or that takes too long."""
+    until = time.monotonic() + db.settings.connect_timeout_seconds
+    while time.monotonic() < until:
+        status = db.pool_status()
+        if (status.in_use, status.waiting) == (_SESSIONS, _CALLERS - _SESSIONS):
+            return
+        await asyncio.sleep(_MOMENT_SECONDS / 10)
+
+
+async def connections_are_retried(subject: Subject) -> str:
+    """Cut a connection that is idle, and one with a read under way: both calls must be answered."""
+    opened: list[Any] = []
+    async with Database(_settings(subject)) as db:
+        event.listen(db.engine.sync_engine, "connect", lambda _, record: opened.append(record.driver_connection))
+        await db.execute(_READ)
+        _cut(opened)
+        await db.execute(_READ)
+        call = asyncio.create_task(db.execute(_SLOW_READ))
+        await asyncio.sleep(_MOMENT_SECONDS)
+        _cut(opened)
+        await call
+    return f"two connections were cut, one with a read under way; {len(opened)} were opened, and no call failed"
+
+
+def _cut(opened: list[Any]) -> None:
+    opened[-1]._transport.abort()  # noqa: SLF001 - as a network would, without a word to the driver
+
+
+def _settings(subject: Subject, **more: Any) -> DatabaseSettings:
+    pooler = "transaction" if subject.behind_pooler else subject.settings.pooler
+    return patient(subject.settings).model_copy(update={"pooler": pooler, **more})

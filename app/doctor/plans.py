@@ -1,0 +1,95 @@
+"""How the database would run each statement of the repositories."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Executable
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import ClauseElement
+
+from app import repositories
+from app.db.dialect import LeanDialect
+from app.db.errors import ConfigurationError
+from app.db.plan import Plan, explain
+from app.doctor.findings import Finding, error, note, ok, warning
+from app.doctor.subject import Checks, Subject, our_tables
+
+_MANY_ROWS: Final = 10_000
+_ROWS: Final = """
+select relname, greatest(reltuples, pg_stat_get_live_tuples(oid)) as rows, reltuples < 0 as never_analyzed
+from pg_class where relname = any(:tables) and pg_table_is_visible(oid)"""
+_ANY_VALUE: Final[Mapping[type, Any]] = {
+    bool: False,
+    bytes: b"",
+    datetime: datetime(2026, 1, 1, tzinfo=UTC),
+    int: 1,
+    str: "doctor",
+    UUID: UUID(int=1),
+}
+
+
+def statements() -> dict[str, Executable]:
+    """Return every statement of the repositories by the name that it carries: ``tasks.page``."""
+    modules = [
+        importlib.import_module(f"{repositories.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(repositories.__path__)
+    ]
+    values = [value for module in modules for value in vars(module).values() if isinstance(value, Executable)]
+    return {name: value for value in values if (name := value.get_execution_options().get("name"))}
+
+
+def any_parameters(statement: Executable) -> dict[str, Any]:
+    """Return a value for each parameter that `statement` needs: the plan's shape is asked for, not its rows."""
+    assert isinstance(statement, ClauseElement)
+    compiled: Any = statement.compile(dialect=LeanDialect())
+    return {name: _any_value(bind.type) for name, bind in compiled.binds.items() if bind.required}
+
+
+def _any_value(type_: Any) -> Any:
+    return [_any_value(type_.item_type)] if isinstance(type_, ARRAY) else _ANY_VALUE[type_.python_type]
+
+
+async def _plans(subject: Subject) -> list[Finding]:
+    if not await subject.has_tables():
+        return []
+    rows = await subject.rows(_ROWS, tables=[table.name for table in our_tables()])
+    many = [row["relname"] for row in rows if row["rows"] > _MANY_ROWS]
+    findings = [
+        note("plans.statistics", f"{row['relname']} was never analyzed", f"analyze {row['relname']};")
+        for row in rows
+        if row["never_analyzed"] and row["relname"] in many
+    ]
+    async with subject.db.engine.connect() as connection:
+        await connection.execution_options(postgresql_readonly=True)
+        for name, statement in statements().items():
+            findings.append(await _explained(f"plans.{name}", connection, statement, many))
+    return findings
+
+
+async def _explained(check: str, connection: AsyncConnection, statement: Executable, many: list[str]) -> Finding:
+    try:
+        plan = await explain(connection, statement, any_parameters(statement))
+    except ConfigurationError as problem:
+        return error(check, f"fails on this schema: {problem}", "See schema.revision and schema.drift.")
+    return _judged(check, statement, plan, many)
+
+
+def _judged(check: str, statement: Executable, plan: Plan, many: list[str]) -> Finding:
+    used = ", ".join(dict.fromkeys(plan.indexes)) or "no index: it only inserts"
+    if "Seq Scan" not in plan.nodes:
+        return ok(check, used)
+    large = [table for table in many if re.search(rf"\b{table}\b", str(statement))]
+    if not large:
+        return ok(check, "reads the whole table, which is small: an index would not help")
+    advice = f"analyze {', '.join(large)}; if that does not help, see schema.indexes."
+    return warning(check, f"reads all of {', '.join(large)}, more than {_MANY_ROWS:,} rows (Seq Scan)", advice)
+
+
+CHECKS: Checks = {
+    "plans.statements": _plans,
+}

@@ -1,0 +1,73 @@
+"""Whether there is a transaction pooler, whatever the URL says, and what is lost in it."""
+
+from contextlib import suppress
+from typing import Any, Final
+from uuid import uuid4
+
+from app.db import DatabaseSettings
+from app.db.errors import DRIVER_ERRORS
+from app.db.url import ConnectionTarget
+from app.doctor.findings import Finding, error, note, ok
+from app.doctor.subject import Checks, Subject, drivers
+
+_CLIENTS: Final = 3
+_PROBE: Final = "doctor.probe"  # a name of ours: it means nothing to the server
+_REMEMBER: Final = f"select set_config('{_PROBE}', $1, false)"
+_RECALL: Final = f"select current_setting('{_PROBE}', true)"
+
+
+async def shares_sessions(settings: DatabaseSettings, target: ConnectionTarget) -> bool:
+    """Return whether what one client sets in its session is lost, or seen by another: a transaction pooler."""
+    tokens = [uuid4().hex for _ in range(_CLIENTS)]
+    async with drivers(settings, target, _CLIENTS) as clients:
+        for client, token in zip(clients, tokens, strict=True):
+            await client.fetchval(_REMEMBER, token)
+        recalled = [await client.fetchval(_RECALL) for client in clients]
+        for client in clients:
+            await client.fetchval(_REMEMBER, "")  # a pooler keeps the session, and with it the token
+    return recalled != tokens
+
+
+async def _session_settings(subject: Subject) -> list[Finding]:
+    check, said = "pooling.sessions", subject.target.pooled
+    if said and subject.behind_pooler:
+        found = "a transaction pooler, as is known: SET is lost between statements, SET LOCAL in a transaction works"
+        return [ok(check, found)]
+    if subject.behind_pooler:
+        found = "session settings are lost: behind this address is a transaction pooler, and nothing says so"
+        return [error(check, found, "Set DATABASE_POOLER=transaction, and DATABASE_DIRECT_URL for migrations.")]
+    if said:
+        found = "it is said to be a transaction pooler, and keeps sessions: each call may be faster without"
+        return [note(check, found, "Set DATABASE_POOLER=none if it is the server itself.")]
+    return [ok(check, "direct: session settings are kept")]
+
+
+async def _prepared_statements(subject: Subject) -> list[Finding]:
+    check, name = "pooling.prepared_statements", f"doctor_{uuid4().hex[:8]}"
+    seen = await _seen_by_the_server(subject.driver, name)
+    if not subject.behind_pooler:
+        return [ok(check, "kept in the session")]
+    if name in seen:
+        return [ok(check, "lost between transactions; this layer sends none by name through a pooler")]
+    return [ok(check, "tracked by the pooler; this layer sends none by name all the same: one ALTER would break them")]
+
+
+async def _seen_by_the_server(driver: Any, name: str) -> set[str]:
+    """Prepare a statement by name and return the names that the server has: a pooler that tracks them renames it.
+
+    In one transaction, where the session is the same in any pooler.
+    """
+    async with driver.transaction(readonly=True):
+        kept = await driver.prepare("select 1", name=name)
+        names = {row["name"] for row in await driver.fetch("select name from pg_prepared_statements")}
+        del kept  # the driver closes what nobody refers to
+        if name in names:
+            with suppress(*DRIVER_ERRORS):  # it is gone with the session, too
+                await driver.execute(f"deallocate {name}")
+    return names
+
+
+CHECKS: Checks = {
+    "pooling.sessions": _session_settings,
+    "pooling.prepared_statements": _prepared_statements,
+}

@@ -1,0 +1,122 @@
+"""What keeps the promises inside the database: indexes, constraints and triggers, each there and in force."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, Index, RowMapping, Table, UniqueConstraint
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex
+
+from app.doctor.findings import Finding, error, ok
+from app.doctor.subject import Checks, Subject, our_tables
+
+_INDEXES: Final = """
+select index.relname as name, relation.relname as table, indisvalid and indisready as valid
+from pg_index join pg_class index on index.oid = indexrelid join pg_class relation on relation.oid = indrelid
+where relation.relname = any(:tables) and pg_table_is_visible(relation.oid)"""
+_CONSTRAINTS: Final = """
+select conname as name, relname as table, convalidated as valid
+from pg_constraint join pg_class on pg_class.oid = conrelid
+where relname = any(:tables) and pg_table_is_visible(conrelid)"""
+_TRIGGERS: Final = """
+select relname as table, tgisinternal as of_constraint, tgname as name, tgenabled::text as enabled
+from pg_trigger join pg_class on pg_class.oid = tgrelid
+where relname = any(:tables) and pg_table_is_visible(tgrelid)"""
+_TOUCH: Final = "set_updated_at"
+
+
+async def _indexes(subject: Subject) -> list[Finding]:
+    check, there = "schema.indexes", await _there(subject, _INDEXES)
+    if there is None:
+        return []
+    findings = [
+        error(check, f"{name} on {row['table']} is invalid: nothing uses it, every write pays for it", _renew(name))
+        for (_, name), row in there.items()
+        if not row["valid"]
+    ]
+    wanted = {(table.name, str(index.name)): _create(index) for table in our_tables() for index in indexes_of(table)}
+    findings += [
+        error(check, f"{name} on {table} is missing", create)
+        for (table, name), create in wanted.items()
+        if (table, name) not in there
+    ]
+    return findings or [ok(check, f"all {len(wanted)} are there and valid")]
+
+
+def indexes_of(table: Table) -> Iterator[Index | Constraint]:
+    """Yield what has an index of its name in the database: keys, unique constraints, indexes."""
+    yield table.primary_key
+    yield from (constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint))
+    yield from table.indexes
+
+
+def _create(index: Index | Constraint) -> str:
+    if isinstance(index, Constraint):
+        return f"alter table {index.table.name} add constraint {index.name} ...; see the revision that made it."
+    sql = " ".join(str(CreateIndex(index).compile(dialect=postgresql.dialect())).split())  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
+    return sql.replace(" INDEX ", " INDEX CONCURRENTLY ", 1) + ";"
+
+
+def _renew(name: str) -> str:
+    return f"reindex index concurrently {name}; or drop index concurrently {name}; and make it anew."
+
+
+async def _constraints(subject: Subject) -> list[Finding]:
+    check, there = "schema.constraints", await _there(subject, _CONSTRAINTS)
+    if there is None:
+        return []
+    wanted = [(table.name, str(constraint.name)) for table in our_tables() for constraint in _checked(table)]
+    findings = [
+        error(check, f"{name} on {table} is missing", "See the revision that made it; mend the rows before.")
+        for table, name in wanted
+        if (table, name) not in there
+    ]
+    findings += [
+        error(check, f"{name} on {table} was never validated", f"alter table {table} validate constraint {name};")
+        for (table, name), row in there.items()
+        if not row["valid"]
+    ]
+    return findings or [ok(check, f"all {len(wanted)} are there and validated")]
+
+
+def _checked(table: Table) -> list[Constraint]:
+    return [
+        each for each in table.constraints if isinstance(each, (ForeignKeyConstraint, CheckConstraint)) and each.name
+    ]
+
+
+async def _triggers(subject: Subject) -> list[Finding]:
+    check, there = "schema.triggers", await _there(subject, _TRIGGERS)
+    if there is None:
+        return []
+    # Disabled, or for replication only; a foreign key has several.
+    idle = {(table, _broken_without(row)) for (table, _), row in there.items() if row["enabled"] in "DR"}
+    findings = [
+        error(check, f"triggers of {table} do not run: {without}", f"alter table {table} enable trigger all;")
+        for table, without in sorted(idle)
+    ]
+    findings += [
+        error(check, f"{_TOUCH} on {table.name} is missing: updated_at stands still", "See the first revision.")
+        for table in our_tables()
+        if "updated_at" in table.columns and (table.name, _TOUCH) not in there
+    ]
+    return findings or [ok(check, "updated_at moves by trigger, and foreign keys are enforced")]
+
+
+def _broken_without(trigger: RowMapping) -> str:
+    return "foreign keys are not enforced" if trigger["of_constraint"] else "what it sets stands still"
+
+
+async def _there(subject: Subject, statement: str) -> dict[tuple[str, str], RowMapping] | None:
+    """Return what our tables have, by table and name; None where there are no tables."""
+    if not await subject.has_tables():
+        return None
+    rows = await subject.rows(statement, tables=[table.name for table in our_tables()])
+    return {(row["table"], row["name"]): row for row in rows}
+
+
+CHECKS: Checks = {
+    "schema.indexes": _indexes,
+    "schema.constraints": _constraints,
+    "schema.triggers": _triggers,
+}

@@ -1,0 +1,69 @@
+"""Where nothing is wrong, nothing is found; and nothing is left behind."""
+
+import re
+
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.doctor import Level, examine
+from app.doctor.plans import statements
+from tests.doctor.conftest import Clinic, MakePatient
+from tests.support.catalog import describe
+from tests.support.statements import all_statements
+
+CRITERIA = [f"criteria.SC-{number:03}" for number in range(1, 11)]
+
+
+async def test_a_healthy_database_is_well(clinic: Clinic) -> None:
+    """TLS is verified, everything is as it should be, and what needs writing says so."""
+    report = await examine(DatabaseSettings(url=clinic.url()))
+    assert [finding for finding in report.findings if finding.level > Level.NOTE] == []
+    assert report.exit_status == 0
+    found = {finding.check: finding.found for finding in report.findings}
+    assert found["tls.version"].startswith("TLSv1.3, TLS_")
+    assert found["tls.certificate"] == "verified, and it is for this host"
+    assert found["server.version"].startswith("PostgreSQL 17.")
+    assert found["latency.call"].startswith("a warm repository call: 1 round trip")
+    not_tried = [check for check in CRITERIA if "not tried (needs --write)" in found[check]]
+    assert not_tried == [f"criteria.SC-{number}" for number in ("002", "003", "005", "007", "008", "010")]
+
+
+async def test_a_cold_connect_is_counted(clinic: Clinic) -> None:
+    """TCP, the question for TLS, its handshake, and three for SCRAM."""
+    report = await examine(DatabaseSettings(url=clinic.url()))
+    found = next(finding.found for finding in report.findings if finding.check == "latency.cold_connect")
+    assert found.endswith("6 round trips with TCP, TLS and login")
+
+
+async def test_every_criterion_is_kept_and_nothing_is_left(clinic: Clinic, make_patient: MakePatient) -> None:
+    """With `write` all ten are tried; the tables, their rows and the list of schemas are as before."""
+    name = await make_patient("insert into task (user_id, title) values ('somebody', 'theirs')")
+    async with clinic.as_superuser(name) as db:
+        before = await _state(db)
+        report = await examine(DatabaseSettings(url=clinic.url(name)), write=True)
+        assert await _state(db) == before
+    kept = {finding.check: finding.level for finding in report.findings if finding.group == "criteria"}
+    assert kept == dict.fromkeys(CRITERIA, Level.OK)
+    assert report.exit_status == 0
+
+
+async def _state(db: Database) -> tuple[dict[str, str], list[str], int]:
+    schemas = (await db.execute(text("select nspname from pg_namespace order by 1"))).scalars().all()
+    tasks = (await db.execute(text("select count(*) from task"))).scalar_one()
+    return await describe(db), list(schemas), int(tasks)
+
+
+async def test_it_reads_only(clinic: Clinic, make_patient: MakePatient) -> None:
+    """Where the server refuses every write nothing else goes wrong: it tried none."""
+    name = await make_patient("alter database {name} set default_transaction_read_only = on")
+    report = await examine(DatabaseSettings(url=clinic.url(name)))
+    assert [each.check for each in report.findings if each.level > Level.NOTE] == ["server.writable"]
+
+
+async def test_every_statement_is_explained(clinic: Clinic) -> None:
+    """Those that a module of the repositories builds, each with the index that it uses."""
+    assert set(map(id, statements().values())) == set(map(id, all_statements().values()))
+    report = await examine(DatabaseSettings(url=clinic.url()))
+    explained = {each.check.removeprefix("plans."): each.found for each in report.findings if each.group == "plans"}
+    assert explained.keys() == statements().keys()
+    assert re.match("ix_task_", explained["tasks.page"])

@@ -1,0 +1,198 @@
+"""The files that deploy it: what can be run of them is run, the rest is read."""
+
+import os
+import pwd
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import yaml
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.embedded import EmbeddedPostgres
+from app.db.migrations import upgrade
+from app.repositories import TaskRepo
+from tests.support.tls import Certificate, certificate_folder, tls_server
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = ROOT / "docker-compose.yml"
+POOLER = ROOT / "deploy" / "pgbouncer"
+PASSWORD = 'it "has" quotes'
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """Read the compose file, its anchors resolved."""
+    content: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())
+    return content
+
+
+def _has_compose() -> bool:
+    program = shutil.which("docker")
+    if program is None:
+        return False
+    return subprocess.run([program, "compose", "version"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not _has_compose(), reason="needs the compose client")
+def test_compose_accepts_the_file() -> None:
+    """With its profile, and without any variable set."""
+    command = ["docker", "compose", "--file", str(COMPOSE), "--profile", "pooler", "config", "--quiet"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_compose_names_only_what_there_is(compose: dict[str, Any]) -> None:
+    """Services that are waited for, volumes, folders to build, files to mount."""
+    services = compose["services"]
+    for service in services.values():
+        assert set(service.get("depends_on", {})) <= services.keys()
+        assert "build" not in service or (ROOT / service["build"] / "Dockerfile").is_file()
+        for source in (volume.split(":")[0] for volume in service.get("volumes", [])):
+            assert (ROOT / source).is_file() if source.startswith(".") else source in compose["volumes"]
+
+
+def test_nothing_serves_before_the_release_step(compose: dict[str, Any]) -> None:
+    """The API waits until the migrations have succeeded, and these until PostgreSQL is there."""
+    services = compose["services"]
+    assert services["release"]["command"][-1] == "migrate"
+    assert services["release"]["depends_on"]["postgres"]["condition"] == "service_healthy"
+    for name in ("api", "api-pooled"):
+        assert services[name]["depends_on"]["release"]["condition"] == "service_completed_successfully"
+
+
+def test_every_connection_is_verified_and_no_port_is_open_to_others(compose: dict[str, Any]) -> None:
+    """Between the services by certificate; from outside only this machine is let in."""
+    for service in compose["services"].values():
+        urls = [value for value in service.get("environment", {}).values() if value.startswith("postgresql:")]
+        assert [url for url in urls if not url.endswith("?sslmode=verify-full&sslrootcert=/tls/ca.crt")] == []
+        assert [port for port in service.get("ports", []) if not port.startswith("127.0.0.1:")] == []
+
+
+def test_only_the_certificates_are_made_as_root(compose: dict[str, Any]) -> None:
+    """Everything of ours that listens runs as somebody else, without capabilities."""
+    services = compose["services"]
+    assert [name for name, service in services.items() if "user" in service] == ["certificates"]
+    assert services["certificates"]["network_mode"] == "none"
+    for name in ("release", "api", "pgbouncer", "api-pooled"):
+        assert services[name]["cap_drop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("file", [ROOT / "Dockerfile", POOLER / "Dockerfile"], ids=["api", "pgbouncer"])
+def test_an_image_is_pinned_and_not_of_root(file: Path) -> None:
+    """By tag; the last user is a number that is not 0; it says whether it is well; what it copies is there."""
+    text = file.read_text()
+    images = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    assert [image for image in images if ":" not in image or image.endswith(":latest")] == []
+    assert int(re.findall(r"^USER (\d+)$", text, re.MULTILINE)[-1]) > 0
+    assert "HEALTHCHECK" in text
+    copied = [line.split()[:-1] for line in re.findall(r"^COPY (?!--from)(?:--\S+ )?(.*)$", text, re.MULTILINE)]
+    assert [name for names in copied for name in names if not (file.parent / name).exists()] == []
+
+
+def test_the_image_gets_nothing_that_git_ignores() -> None:
+    """Everything is left out but what it copies: no `.env`, no history."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in lines
+    kept = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    assert kept == {"alembic", "alembic.ini", "app", "requirements/run.txt"}
+
+
+@pytest.fixture
+def made() -> Iterator[Path]:
+    """Make the certificates as the compose file does, for whom the servers of the tests run as."""
+    with certificate_folder() as folder:
+        _make_certificates(folder)
+        yield folder
+
+
+def _make_certificates(folder: Path) -> None:
+    owner = _server_uid()
+    script, servers = ROOT / "deploy" / "certificate.py", [f"postgres:{owner}", f"pgbouncer:{owner}"]
+    subprocess.run([sys.executable, "-W", "error", script, folder, *servers], check=True)
+
+
+def _server_uid() -> int:
+    return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
+
+
+def test_certificates_are_made_once(made: Path) -> None:
+    """Keys are for their servers alone; the second start changes nothing; the CA's key is nowhere."""
+    before = {file.name: file.read_bytes() for file in made.iterdir()}
+    assert sorted(before) == ["ca.crt", "pgbouncer.crt", "pgbouncer.key", "postgres.crt", "postgres.key"]
+    assert {file.stat().st_mode & 0o777 for file in made.glob("*.key")} == {0o600}
+    _make_certificates(made)
+    assert {file.name: file.read_bytes() for file in made.iterdir()} == before
+
+
+@pytest.fixture
+def server(made: Path) -> Iterator[EmbeddedPostgres]:
+    """Run PostgreSQL with them."""
+    with tls_server(Certificate(made / "postgres.crt", made / "postgres.key")) as server:
+        yield server
+
+
+async def test_clients_verify_the_server_by_them(server: EmbeddedPostgres, made: Path) -> None:
+    """Strictly, as Python does since 3.13."""
+    url = f"postgresql://postgres@localhost:{server.port}/postgres?sslmode=verify-full&sslrootcert={made}/ca.crt"
+    settings = DatabaseSettings(url=url)
+    context = settings.target().tls.context()
+    assert context
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    async with Database(settings) as db:
+        await upgrade(settings)
+        assert await TaskRepo(db).count("ada") == 0
+
+
+@pytest.fixture
+def pooler_port(server: EmbeddedPostgres, made: Path) -> Iterator[int]:
+    """Run the pooler by its own script and its own settings, with only the places changed."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    places = {
+        "host=postgres port=5432": f"host=localhost port={server.port}",
+        "listen_addr = *": "listen_addr = 127.0.0.1",
+        "6432": str(port),
+        "/tls/": f"{made}/",
+        "/tmp/users.txt": f"{made}/users.txt",
+    }
+    for name in ("start.sh", "pgbouncer.ini"):
+        content = (POOLER / name).read_text()
+        for ours, here in places.items():
+            content = content.replace(ours, here)
+        (made / name).write_text(content)
+    os.chown(made, _server_uid(), -1)
+    process = subprocess.Popen(
+        ["sh", made / "start.sh", made / "pgbouncer.ini"],
+        env={"PATH": f"{os.environ['PATH']}:/usr/sbin", "POSTGRES_USER": "app", "POSTGRES_PASSWORD": PASSWORD},
+        user=_server_uid(),
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def test_the_pooler_works_as_it_is_configured(server: EmbeddedPostgres, made: Path, pooler_port: int) -> None:
+    """Verified on both sides, by password on both; a call through it is answered."""
+    async with Database(DatabaseSettings(url=server.url())) as db:
+        await upgrade(db.engine)
+        quoted = PASSWORD.replace("'", "''")
+        await db.execute(text(f"create role app superuser login password '{quoted}'"))
+    (server.data_folder / "pgdata" / "pg_hba.conf").write_text("hostssl all all all scram-sha-256\n")
+    server.restart()
+    query = f"sslmode=verify-full&sslrootcert={made}/ca.crt"
+    url = f"postgresql://app:{quote(PASSWORD)}@localhost:{pooler_port}/postgres?{query}"
+    async with Database(DatabaseSettings(url=url, pooler="transaction")) as db:
+        assert await TaskRepo(db).count("ada") == 0
