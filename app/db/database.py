@@ -1,9 +1,8 @@
 """The one object that an application holds: engine, sessions, single statements."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -15,6 +14,7 @@ from sqlalchemy.util import EMPTY_DICT, greenlet_spawn
 from app.db.direct import PINNED, Rows, fetch, write
 from app.db.engine import create_engine
 from app.db.errors import DataAccessError, OutcomeUnknownError, lost_by, translating
+from app.db.hangup import undisturbed
 from app.db.pool import FairPool, PoolStatus
 from app.db.retry import Retry
 from app.db.settings import DatabaseSettings
@@ -159,14 +159,5 @@ def _sessionmaker(engine: AsyncEngine, settings: DatabaseSettings) -> async_sess
 
 async def _commit(session: AsyncSession) -> None:
     """Commit; a caller cancelled meanwhile waits for the answer first, so that nobody has to guess."""
-    commit = asyncio.ensure_future(session.commit())
-    try:
-        with translating(OutcomeUnknownError):
-            await asyncio.shield(commit)
-    except asyncio.CancelledError:
-        while not commit.done():  # a cancel scope may cancel again and again
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([commit])
-        if not commit.cancelled():
-            commit.exception()  # seen: nobody is left to tell
-        raise
+    with translating(OutcomeUnknownError):
+        await undisturbed(session.commit())

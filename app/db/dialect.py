@@ -6,7 +6,10 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.util import await_only
+from sqlalchemy.util.concurrency import in_greenlet
 
+from app.db.hangup import hang_up, undisturbed
 from app.db.holder import holder_of
 
 NAME = "postgresql.asyncpg_lean"
@@ -62,6 +65,13 @@ class LeanDialect(PGDialect_asyncpg):
     def reset_isolation_level(self, dbapi_connection: Any) -> None:
         """Go back to what the server's own settings say, instead of naming READ COMMITTED in each BEGIN."""
         dbapi_connection.set_isolation_level(None)
+
+    def do_terminate(self, dbapi_connection: Any) -> None:
+        """End what still runs on the server, too; where nobody can wait (garbage is collected) only the socket."""
+        if in_greenlet():
+            await_only(undisturbed(hang_up(dbapi_connection.driver_connection)))
+        else:
+            dbapi_connection.terminate()
 
     def on_connect(self) -> None:
         """Install nothing."""

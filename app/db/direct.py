@@ -22,6 +22,7 @@ from app.db.errors import (
     sqlstate_of,
     translate_driver,
 )
+from app.db.hangup import hang_up, undisturbed
 from app.db.pool import FairPool
 from app.db.privacy import hide_values
 
@@ -69,10 +70,10 @@ async def fetch(pool: FairPool, statement: Written, parameters: Mapping[str, Any
         prepared = record.info.get(statement.sql) or await _prepare(record, statement.sql)
         rows: Rows = await prepared.fetch(*arguments)
     except DRIVER_ERRORS as error:
-        _judge(pool, record, error)
+        await _judge(pool, record, error)
         raise translate_driver(error, lost=statement.lost) from error
     except BaseException:
-        _driver(record).terminate()  # cancelled: nobody knows what it would answer next
+        await undisturbed(hang_up(_driver(record)))  # cancelled: nobody knows what it would answer next
         raise
     else:
         return rows
@@ -86,11 +87,11 @@ async def _prepare(record: ConnectionPoolEntry, sql: str) -> Any:
     return prepared
 
 
-def _judge(pool: FairPool, record: ConnectionPoolEntry, error: Exception) -> None:
+async def _judge(pool: FairPool, record: ConnectionPoolEntry, error: Exception) -> None:
     record.info.clear()  # what was prepared may be why
     hide_values(error)
     if sqlstate_of(error) is None:  # after a timeout, or out of step: nobody knows what it would answer next
-        _driver(record).terminate()
+        await undisturbed(hang_up(_driver(record)))
     if sqlstate_of(error) in REPLACE_CONNECTION:
         pool.replace_all()
 

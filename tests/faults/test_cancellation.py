@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
+from app.db.errors import DataAccessError
 from app.db.models import MessageCreate, TaskCreate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+from tests.faults.conftest import Lab
 
 _CANCELLATIONS = 500
 _NAME = "cancelled"
@@ -85,6 +87,35 @@ async def test_random_cancellations_leak_nothing(migrated_url: str, db: Database
     await _nothing_runs(db)
     halves = [row.content async for row in MessageRepo(db).stream(user_id, conversation.id) if row.content != "single"]
     assert halves == ["first", "second"] * (len(halves) // 2)
+
+
+@pytest.mark.parametrize("lost_cancels", [0, 2])
+@pytest.mark.parametrize("ends", ["cancelled", "timed out"])
+@pytest.mark.parametrize("way", ["repository", "execute", "transaction"])
+async def test_what_a_caller_left_ends_on_the_server(lab: Lab, way: str, ends: str, lost_cancels: int) -> None:
+    """A statement that waits for a lock is not there any more when its caller is told, and never writes its row."""
+    lab.proxy.lost_cancels = lost_cancels
+    settings = lab.db.settings.model_copy(update={"application_name": _NAME, "command_timeout_seconds": 1})
+    insert = text(f"insert into task (user_id, title) values ('{lab.user_id}', 'Late')")
+    async with Database(settings) as db, lab.tasks_locked():
+
+        async def call() -> object:
+            if way == "repository":
+                return await TaskRepo(db).create(lab.user_id, TaskCreate(title="Late"))
+            if way == "execute":
+                return await db.execute(insert)
+            async with db.transaction() as session:
+                return await session.execute(insert)
+
+        if ends == "cancelled":
+            assert await _cancelled_after(0.1, call)
+        else:
+            with pytest.raises(DataAccessError):
+                await call()
+        assert lab.proxy.lost_cancels == 0
+        await _nothing_runs(lab.admin)
+        assert db.pool_status().in_use == 0
+    assert await lab.rows() == 0
 
 
 async def test_a_cancelled_statement_ends_on_the_server(migrated_url: str, db: Database) -> None:
