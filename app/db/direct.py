@@ -4,6 +4,7 @@ For the constant statements of the repositories: SQLAlchemy's connection, cursor
 what the driver does (docs/decisions).
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -72,8 +73,11 @@ async def fetch(pool: FairPool, statement: Written, parameters: Mapping[str, Any
     except DRIVER_ERRORS as error:
         await _judge(pool, record, error)
         raise translate_driver(error, lost=statement.lost) from error
+    except asyncio.CancelledError:
+        await undisturbed(hang_up(_driver(record)))
+        raise
     except BaseException:
-        await undisturbed(hang_up(_driver(record)))  # cancelled: nobody knows what it would answer next
+        _driver(record).terminate()  # nobody knows what it would answer next, and nobody may be left to wait
         raise
     else:
         return rows
