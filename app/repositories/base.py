@@ -1,6 +1,6 @@
 """What all repositories repeat: check the arguments, run a statement, turn rows into read models."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -89,9 +89,11 @@ class Repository(Generic[Read]):
     noun: ClassVar[str]
     read_model: type[Read]
     _reads: TypeAdapter[list[Read]]
+    _dicts: Callable[[Rows], list[dict[str, Any]]]
 
     def __init_subclass__(cls) -> None:
         cls._reads = TypeAdapter(list[cls.read_model])  # type: ignore[name-defined]  # known when the class is made
+        cls._dicts = staticmethod(_dicts_of(cls.read_model))
 
     def __init__(self, executor: Database | AsyncSession) -> None:
         self._executor = executor
@@ -106,10 +108,9 @@ class Repository(Generic[Read]):
             return result.mappings().all()
 
     async def _fetch(self, statement: Executable, user_id: str, **parameters: Any) -> list[Read]:
-        """Return the rows of `statement` as read models."""
+        """Return the rows of `statement`, whose columns are those of `pinned`, as read models."""
         rows = await self._execute(statement, user_id, **parameters)
-        # All in one call, from items(): half of what a model_validate(dict(row)) for each costs.
-        return self._reads.validate_python([dict(row.items()) for row in rows])
+        return self._reads.validate_python(self._dicts(rows))  # all in one call: a third less than one by one
 
     async def _fetch_once(
         self,
@@ -140,6 +141,19 @@ class Repository(Generic[Read]):
 
     def _not_found(self, id: int) -> NotFoundError:
         return NotFoundError(f"{self.noun} {id} not found")
+
+
+def _dicts_of(model: type[ReadModel]) -> Callable[[Rows], list[dict[str, Any]]]:
+    """Return a function that turns rows of `pinned` columns into dicts.
+
+    Generated, as a dataclass's ``__init__`` is: only a display with its keys written out is made in half the time of
+    ``dict(row.items())``, and that is a tenth of what a page costs.
+    """
+    values = [f"value_{place}" for place in range(len(model.model_fields))]
+    display = ", ".join(f"{name!r}: {value}" for name, value in zip(model.model_fields, values, strict=True))
+    source = f"lambda rows: [{{{display}}} for row in rows for {', '.join(values)} in (row.values(),)]"
+    dicts: Callable[[Rows], list[dict[str, Any]]] = eval(source)  # noqa: S307 - of our models' names
+    return dicts
 
 
 def checked_user_id(user_id: str) -> str:

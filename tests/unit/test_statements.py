@@ -23,13 +23,14 @@ from sqlalchemy import (
 from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause
 
-from app.db.models import Task
+from app.db.models import ConversationRead, MessageRead, Task, TaskRead
 from app.db.models.base import table_of
 from app.repositories.base import P_USER_ID
 from tests.support.statements import all_statements
 
 task = table_of(Task).c
 STATEMENTS = all_statements()
+READ_MODELS = [list(model.model_fields) for model in (TaskRead, ConversationRead, MessageRead)]
 
 
 @pytest.fixture(params=STATEMENTS.values(), ids=STATEMENTS)
@@ -135,3 +136,11 @@ def test_a_bare_column_would_be_noticed() -> None:
     for careless in (bare, select(bare.cte().c.title), select(task.id + 1)):
         assert all(map(_is_bare, careless.exported_columns))
     assert not any(map(_is_bare, select(cast(task.title, task.title.type).label("title")).exported_columns))
+
+
+def test_whole_rows_come_in_the_order_of_their_read_model(statement: Any) -> None:
+    """A repository takes the values of a row by their place: a statement that returns them all keeps the order."""
+    columns = [column.name for column in statement.exported_columns]
+    for fields in READ_MODELS:
+        if set(columns) == set(fields):
+            assert columns == fields
