@@ -18,8 +18,8 @@ as its own documentation recommends. They take turns: each round goes through al
 relay between client and server adds the delay, half of it each way; without delay there is no relay.
 """
 _WHY_SLOWER = """Pages cost more than bare Records, since every row becomes a validated, immutable model:
-just under 1 µs each, a quarter of it for the dict, the rest for pydantic. A page of tasks also reads a 51st row, to know whether
-more follows.
+just under 1 µs each, a quarter of it for the dict, the rest for pydantic. A page of tasks also reads a 51st row, to
+know whether more follows.
 """
 _NOT_MEASURED = """## What this does not show
 
