@@ -1,6 +1,6 @@
 # Needs nothing but Python >= 3.11, pip and make: each target sets up what it uses.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve migrate revision test faults bench check format bench lock clean
+.PHONY: help demo serve migrate revision test faults bench check format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
