@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from app.db._migration_lock import lock_until_commit, migration_lock
-from app.db.errors import ConfigurationError, sqlstate_of, translating
+from app.db.errors import DatabaseAheadError, sqlstate_of, translating
 from app.db.models import metadata
 from app.db.retry import until_unlocked
 from app.db.settings import DatabaseSettings
@@ -28,12 +28,6 @@ OPTIONS: dict[str, Any] = {
     "compare_server_default": True,
     "transaction_per_migration": True,
 }
-
-
-class DatabaseAheadError(ConfigurationError):
-    """The database is at a revision that this code does not know: newer code migrated it. Nothing was changed."""
-
-    exit_status = 3
 
 
 def migrate(connection: Connection, settings: DatabaseSettings) -> None:

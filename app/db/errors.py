@@ -14,6 +14,7 @@ DataAccessError            everything below; `sqlstate`, `constraint_name`, `ret
 ├─ OutcomeUnknownError     the connection broke after a write was sent: it may or may not have happened
 │  └─ KeyedOutcomeUnknownError  likewise, with an idempotency key: repeat it (`retryable` is true)
 └─ ConfigurationError      the URL, the credentials, TLS or the schema are wrong: trying again does not help
+   └─ DatabaseAheadError   newer code has migrated the database: this code leaves its schema alone
 """
 
 import re
@@ -93,6 +94,12 @@ class ConfigurationError(DataAccessError):
     """Something that only a person can mend: URL, credentials, TLS, schema, permissions."""
 
 
+class DatabaseAheadError(ConfigurationError):
+    """The database is at a revision that this code does not know: newer code migrated it. Nothing was changed."""
+
+    exit_status = 3
+
+
 class _Lost(DataAccessError):  # noqa: N818 - never raised
     """Stands in the table below for what depends on the moment: see `translate`."""
 
@@ -132,7 +139,6 @@ REPLACE_CONNECTION = frozenset({"25006", "25P03"})
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """What asyncpg raises: the only place outside `connect` that names it."""
 
-
 _CONNECTION_LOST = "08003"
 # Neon's proxy has one code for everything, poolers one for much: only words tell what waiting cannot mend (FACTS).
 _NEVER = {
@@ -143,7 +149,6 @@ _NEVER = {
 }
 # Said while a statement waits for a server; after anything else ("server conn crashed?") it may have been committed.
 _NOT_BEGUN = re.compile("query_wait_timeout|login has been failing|cannot connect to server|no more connections")
-_CONCURRENT_USE = "isce"  # SQLAlchemy's code for it
 _LOST_TEXT = "the connection broke while the statement ran"
 
 
@@ -160,14 +165,13 @@ def translate(error: BaseException, *, lost: type[DataAccessError] = TransientEr
     `lost` is what a connection that broke means at this moment: `TransientError` where the server certainly undid the
     work or repeating it is harmless, `OutcomeUnknownError` where it may have been committed.
     """
-    if isinstance(error, sa.InvalidRequestError) and error.code == _CONCURRENT_USE:
+    if isinstance(error, sa.InvalidRequestError) and error.code == "isce":  # concurrent use
         return DataAccessError("one session is used by two tasks at once: give each task its own")
     if not isinstance(error, sa.StatementError):
         return None
     if not isinstance(error, sa.DBAPIError):  # SQLAlchemy could not even convert a value
         return InvalidInputError(hidden(str(error.orig)))
-    sqlstate = sqlstate_of(error)
-    if sqlstate is not None:
+    if (sqlstate := sqlstate_of(error)) is not None:
         return _from_server(error, sqlstate, lost)
     if isinstance(error, sa.InterfaceError) and error.connection_invalidated:
         return TransientError("the connection was closed before the statement was sent")
@@ -204,8 +208,7 @@ def _refusal(error: asyncpg.PostgresError, place: str) -> DataAccessError:
 
 def translate_driver(error: Exception, *, lost: type[DataAccessError]) -> DataAccessError:
     """Return our error for one that the driver raised for a statement; `lost` as in `translate`."""
-    sqlstate = sqlstate_of(error)
-    if sqlstate is not None:
+    if (sqlstate := sqlstate_of(error)) is not None:
         return _from_server(error, sqlstate, lost)
     if isinstance(error, asyncpg.InterfaceError):
         return TransientError("the connection was closed before the statement was sent")

@@ -12,6 +12,7 @@ from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from pydantic import ValidationError
 from sqlalchemy import Connection
@@ -22,20 +23,20 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from app.db._migration_index import create_index_concurrently, drop_index_concurrently
 from app.db._migration_lock import MIGRATION_LOCK_KEY
-from app.db._migration_steps import DatabaseAheadError, heads_of, migrate, print_sql
+from app.db._migration_steps import heads_of, migrate, print_sql
 from app.db.engine import create_engine
-from app.db.errors import ConfigurationError, DataAccessError, translating
+from app.db.errors import ConfigurationError, DataAccessError, DatabaseAheadError, translating
 from app.db.pool import FairPool
 from app.db.settings import DatabaseSettings
 
 __all__ = [
     "MIGRATION_LOCK_KEY",
-    "DatabaseAheadError",
     "check",
     "create_index_concurrently",
     "current",
     "downgrade",
     "drop_index_concurrently",
+    "known_revisions",
     "run_offline",
     "run_online",
     "upgrade",
@@ -73,6 +74,11 @@ async def current(source: Source) -> str | None:
             return next(iter(await connection.run_sync(heads_of)), None)
 
 
+def known_revisions() -> list[str]:
+    """Return every revision that this code knows, the newest (head) first; raises `ConfigurationError`."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+
+
 def run_offline() -> None:
     """Print the SQL instead of running it; needs no database."""
     print_sql(_timeouts_only())
@@ -94,11 +100,7 @@ async def _migrate(settings: DatabaseSettings) -> None:
 
 
 async def _run(source: Source, function: Any, *arguments: str) -> None:
-    if not _INI.exists():
-        raise ConfigurationError(
-            f"{_INI} is not there: an installed package has no revisions, migrate from the checkout"
-        )
-    config = Config(_INI, stdout=StringIO())
+    config = _config()
     settings = _settings_of(source)
     if settings:
         config.attributes["settings"] = settings
@@ -109,6 +111,14 @@ async def _run(source: Source, function: Any, *arguments: str) -> None:
 
     async with _alone(), _connect(source) as connection:
         await connection.run_sync(with_connection)
+
+
+def _config() -> Config:
+    if not _INI.exists():
+        raise ConfigurationError(
+            f"{_INI} is not there: an installed package has no revisions, migrate from the checkout"
+        )
+    return Config(_INI, stdout=StringIO())
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Alive, and ready."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable
 
@@ -12,7 +13,7 @@ from app.db import Database, DatabaseSettings
 from tests.api.support import Running, in_process
 
 NOWHERE = "postgresql://ada:secret@127.0.0.1:1/tasks?sslmode=disable"
-REASON = dict[str, str]
+UNREACHABLE = "unreachable: no connection to the database can be made"
 
 
 async def readiness(running: Running) -> tuple[int, str | None]:
@@ -40,7 +41,42 @@ async def test_a_database_that_cannot_be_reached_is_named_as_the_reason_within_s
         began = time.monotonic()
         status, reason = await readiness(running)
         assert time.monotonic() - began < 3
-    assert (status, reason) == (503, "unreachable: the database did not answer within 2 s")
+    assert (status, reason) == (503, UNREACHABLE)
+
+
+async def test_an_outage_is_named_as_the_reason_where_it_fills_the_pool(user_id: str) -> None:
+    """All connections are in use, by callers that try to connect: a larger pool would not help."""
+    database = {"pool_size": 1, "pool_timeout_seconds": 0.1, "retry_seconds": 30}
+    async with in_process(NOWHERE, database=database) as running, running.client(user_id) as client:
+        waiting = asyncio.create_task(client.get("/tasks"))
+        await asyncio.sleep(0.1)
+        assert (await client.get("/tasks")).json()["type"] == "urn:problem:overloaded"
+        assert await readiness(running) == (503, UNREACHABLE)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+
+async def test_a_database_that_lets_nobody_in_and_says_nothing_is_named_within_seconds() -> None:
+    """A network that swallows everything; nobody can say more."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://ada:secret@127.0.0.1:{silent.getsockname()[1]}/tasks?sslmode=disable"
+        async with in_process(url) as running:
+            began = time.monotonic()
+            assert await readiness(running) == (503, "unreachable: the database does not answer")
+            assert time.monotonic() - began < 3
+
+
+async def test_a_database_that_lets_us_in_and_does_not_answer_is_named_as_slow(
+    empty_copy: Callable[[], Awaitable[str]],
+) -> None:
+    """Somebody has locked the table that says what it is migrated to."""
+    url = await empty_copy()
+    async with Database(DatabaseSettings(url=url)) as db, in_process(url) as running:
+        async with db.transaction() as session:
+            await session.execute(text("lock table alembic_version in access exclusive mode"))
+            assert await readiness(running) == (503, "slow: the database lets us in, and does not answer")
+        await asyncio.sleep(1.1)  # an answer is kept for a second
+        assert await readiness(running) == (200, None)
 
 
 async def test_migrations_that_are_behind_are_named_as_the_reason(
@@ -68,6 +104,7 @@ async def test_an_exhausted_pool_is_named_as_the_reason(migrated_url: str) -> No
         async with running.services.database.transaction() as session:
             await session.execute(text("select 1"))
             assert await readiness(running) == (503, "pool exhausted: all 1 connections are in use, 1 callers wait")
+        await asyncio.sleep(1.1)  # an answer is kept for a second
         assert await readiness(running) == (200, None)
 
 

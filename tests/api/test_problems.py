@@ -26,6 +26,7 @@ EXPECTED = {
     "KeyedOutcomeUnknownError": 503,
     "StatementTimeoutError": 504,
     "ConfigurationError": 500,
+    "DatabaseAheadError": 500,
     "NotAuthenticatedError": 401,
     "InvalidTokenError": 401,
     "KeysUnavailableError": 503,

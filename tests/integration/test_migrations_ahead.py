@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from app.db import Database, DatabaseSettings
-from app.db.migrations import DatabaseAheadError, check, current, downgrade, upgrade
+from app.db.errors import DatabaseAheadError
+from app.db.migrations import check, current, downgrade, upgrade
 from tests.support.catalog import describe
 from tests.support.migrations import FIRST, HEAD, start_alembic, with_revisions
 
