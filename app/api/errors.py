@@ -6,6 +6,7 @@ ApiError                     everything below; `app.api.problems` says how each 
 ├─ KeysUnavailableError      the issuer's keys are needed and cannot be fetched
 ├─ PreconditionError         `If-Match` names no state that the row ever had
 ├─ BodyTooLargeError         more than is read
+├─ TooManyRepliesError       as many answers are in the making as may be
 ├─ UnfinishedReplyError      the assistant did not finish its answer
 └─ NotReadyError             the database cannot be worked with
 """
@@ -33,6 +34,10 @@ class PreconditionError(ApiError):
 
 class BodyTooLargeError(ApiError):
     """The body is longer than the service reads."""
+
+
+class TooManyRepliesError(ApiError):
+    """As many answers are in the making as may be; nothing was done."""
 
 
 class UnfinishedReplyError(ApiError):

@@ -75,6 +75,9 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     api.KeysUnavailableError: Kind(503, "keys-unavailable", "Tokens cannot be verified at the moment.", _LATER),
     api.PreconditionError: Kind(412, "precondition-failed", "If-Match names no state of it."),
     api.BodyTooLargeError: Kind(413, "too-large", "The body is too large.", own_words=True),
+    api.TooManyRepliesError: Kind(
+        503, "too-many-replies", "Too many answers at once. Nothing was done.", _SOON
+    ),
     api.UnfinishedReplyError: Kind(502, "unfinished-reply", "The assistant did not finish. Nothing of it is stored."),
     api.NotReadyError: Kind(503, "not-ready", "The database cannot be worked with.", _SOON, own_words=True),
 }

@@ -2,26 +2,30 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
+from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 from app.api.assistant import Assistant
-from app.api.errors import UnfinishedReplyError
+from app.api.errors import TooManyRepliesError, UnfinishedReplyError
 from app.api.settings import ApiSettings
+from app.db.errors import ConflictError
 from app.db.models import MessageCreate, MessageRead, Role
 from app.repositories import MessageRepo
 
 _log = logging.getLogger(__name__)
-Store = Callable[[MessageCreate], Awaitable[MessageRead]]
+Say = Callable[[str], None]
+Work = Callable[[Say], Coroutine[Any, Any, MessageRead]]
 
 
 class Reply:
     """One answer: a task of its own, which goes on when its readers go. Any number of clients may read it."""
 
-    def __init__(self, pieces: AsyncIterator[str], store: Store, *, timeout_seconds: float) -> None:
+    def __init__(self, work: Work) -> None:
         self._pieces: list[str] = []
         self._news = asyncio.Event()
-        self.task = asyncio.create_task(self._run(pieces, store, timeout_seconds))
+        self.task = asyncio.create_task(work(self._say))
         self.task.add_done_callback(lambda _: self._wake())
 
     async def read(self) -> AsyncIterator[str]:
@@ -40,16 +44,9 @@ class Reply:
         """Return the answer as stored; raises `UnfinishedReplyError`, or a `DataAccessError` if it could not be."""
         return await asyncio.shield(self.task)
 
-    async def _run(self, pieces: AsyncIterator[str], store: Store, timeout_seconds: float) -> MessageRead:
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                async for piece in pieces:
-                    self._pieces.append(piece)
-                    self._wake()
-            answer = MessageCreate(role=Role.ASSISTANT, content="".join(self._pieces))
-        except Exception as error:  # an assistant may raise anything, and say what cannot be stored
-            raise UnfinishedReplyError from error
-        return await store(answer)
+    def _say(self, piece: str) -> None:
+        self._pieces.append(piece)
+        self._wake()
 
     def _wake(self) -> None:
         self._news.set()
@@ -64,38 +61,65 @@ class Replies:
         self._messages = messages
         self._settings = settings
         self._running: dict[int, Reply] = {}
+        self._starting = 0
 
     async def start(
         self, user_id: str, conversation_id: int, data: MessageCreate, *, idempotency_key: UUID | None = None
     ) -> Reply:
         """Append the user's message and return the answer to it; with the same key it is the same message and answer.
 
-        Raises `MissingReferenceError`.
+        Raises `TooManyRepliesError`, or what `MessageRepo.append` does.
         """
+        if len(self._running) + self._starting >= self._settings.max_replies:
+            raise TooManyRepliesError
         key = idempotency_key or uuid4()  # an answer that cannot be doubled can be stored again and again
-        question = await self._messages.append(user_id, conversation_id, data, idempotency_key=key)
-        limit = self._settings.history_messages
-        latest = await self._messages.latest(user_id, conversation_id, limit=limit)
+        self._starting += 1
+        try:
+            question = await self._messages.append(user_id, conversation_id, data, idempotency_key=key)
+        finally:
+            self._starting -= 1
         # No await from here on: two requests with one key must not both find that nothing runs.
         if question.id not in self._running:
-            answered = _answer_to(question, latest) if idempotency_key else None
-            self._running[question.id] = self._begin(question, latest, answered, key)
+            self._running[question.id] = self._begin(question, uuid5(key, "answer"))
         return self._running[question.id]
 
-    def _begin(
-        self, question: MessageRead, latest: list[MessageRead], answered: MessageRead | None, key: UUID
-    ) -> Reply:
-        history = [*(message for message in latest if message.id < question.id), question]
-
-        async def store(answer: MessageCreate) -> MessageRead:
-            return answered or await self._messages.append(
-                question.user_id, question.conversation_id, answer, idempotency_key=uuid5(key, "answer")
-            )
-
-        pieces = _said(answered) if answered else self._assistant.answer(history)
-        reply = Reply(pieces, store, timeout_seconds=self._settings.reply_timeout_seconds)
-        reply.task.add_done_callback(lambda task: self._ended(question.id, task))
+    def _begin(self, question: MessageRead, answer_key: UUID) -> Reply:
+        reply = Reply(partial(self._answer, question, answer_key))
+        reply.task.add_done_callback(partial(self._ended, question.id))
         return reply
+
+    async def _answer(self, question: MessageRead, key: UUID, say: Say) -> MessageRead:
+        """Return the answer that was stored with `key` before, or a new one, stored with it."""
+        stored = await self._messages.appended_with(question.user_id, key)
+        if stored:
+            say(stored.content)
+            return stored
+        latest = await self._messages.latest(
+            question.user_id, question.conversation_id, limit=self._settings.history_messages
+        )
+        history = [*(message for message in latest if message.id < question.id), question]
+        return await self._store(question, await self._ask(history, say), key)
+
+    async def _ask(self, history: list[MessageRead], say: Say) -> MessageCreate:
+        pieces: list[str] = []
+        try:
+            async with asyncio.timeout(self._settings.reply_timeout_seconds):
+                async for piece in self._assistant.answer(history):
+                    pieces.append(piece)
+                    say(piece)
+            return MessageCreate(role=Role.ASSISTANT, content="".join(pieces))
+        except Exception as error:  # an assistant may raise anything, and say what cannot be stored
+            raise UnfinishedReplyError from error
+
+    async def _store(self, question: MessageRead, answer: MessageCreate, key: UUID) -> MessageRead:
+        place = (question.user_id, question.conversation_id)
+        try:
+            return await self._messages.append(*place, answer, idempotency_key=key)
+        except ConflictError:  # another process has answered the same request: the first answer is the answer
+            stored = await self._messages.appended_with(question.user_id, key)
+            if stored is None:
+                raise
+            return stored
 
     def _ended(self, question_id: int, task: "asyncio.Task[MessageRead]") -> None:
         del self._running[question_id]
@@ -113,13 +137,3 @@ class Replies:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-
-
-def _answer_to(question: MessageRead, latest: list[MessageRead]) -> MessageRead | None:
-    """Return what the assistant said next after the question: its answer, where people ask one thing at a time."""
-    later = (message for message in latest if message.id > question.id and message.role is Role.ASSISTANT)
-    return next(later, None)
-
-
-async def _said(answer: MessageRead) -> AsyncIterator[str]:
-    yield answer.content

@@ -44,6 +44,8 @@ class ApiSettings(BaseSettings):
     """Makes what answers: ``package.module:name`` of a class or function without arguments."""
     history_messages: Annotated[int, Field(ge=1, le=1000)] = 50
     """How many messages the assistant is shown."""
+    max_replies: PositiveInt = 1000
+    """How many answers may be in the making at once; each is held in memory until it is stored."""
     reply_timeout_seconds: PositiveFloat = 300
     """How long the assistant may take for one answer."""
     shutdown_seconds: PositiveFloat = 30

@@ -125,7 +125,7 @@ class Repository(Generic[Read]):
 
         Asked again where there is none: another call wrote it while the statement ran. Then raises `missing`.
         """
-        parameters["p_idempotency_key"] = _checked(_KEY, _KEY_NAME, key)
+        parameters["p_idempotency_key"] = checked_key(key)
         for _ in range(2):
             row = next(iter(await self._execute(statement, user_id, **parameters)), None)
             if row and not row[SAME]:
@@ -164,6 +164,11 @@ def checked_user_id(user_id: str) -> str:
 def checked_id(id: int, *, name: str = "id") -> int:
     """Return `id` if it fits into 64 bits; raises `InvalidInputError`."""
     return _checked(_ROW_ID, name, id)
+
+
+def checked_key(key: UUID) -> UUID:
+    """Return `key` if it can be one; raises `InvalidInputError`."""
+    return _checked(_KEY, _KEY_NAME, key)
 
 
 def checked_limit(limit: int) -> int:

@@ -31,6 +31,7 @@ from app.repositories.base import (
     P_USER_ID,
     Repository,
     checked_id,
+    checked_key,
     checked_limit,
     pinned,
     read,
@@ -120,6 +121,11 @@ _APPEND_MANY: Final = (
     .returning(*(column for column in _COLUMNS if column.name in _GIVEN))
     .execution_options(name="messages.append_many")
 )
+_BY_KEY: Final = (
+    read(*_COLUMNS)
+    .where(message.user_id == P_USER_ID, message.idempotency_key == P_KEY)
+    .execution_options(name="messages.by_key")
+)
 # The order of the index, forwards and backwards (see `newest_first`).
 _AFTER: Final = (
     read(*_COLUMNS)
@@ -163,20 +169,20 @@ class MessageRepo(Repository[MessageRead]):
             raise _missing(conversation_id)
         return rows[0]
 
+    async def appended_with(self, user_id: str, idempotency_key: UUID) -> MessageRead | None:
+        """Return the message that was appended with this key, or None."""
+        return next(iter(await self._fetch(_BY_KEY, user_id, p_idempotency_key=checked_key(idempotency_key))), None)
+
     async def append_many(self, user_id: str, conversation_id: int, data: Sequence[MessageCreate]) -> list[MessageRead]:
         """Return the new messages in the order of `data`, all or none; raises `MissingReferenceError`.
 
-        One statement for each 10,000 messages or 8 million characters; several are one transaction. The messages of
-        one statement share a time.
+        One statement, of one time, for each 10,000 messages or 8 million characters; several are one transaction.
         """
         chunks = list(chunks_of(data))
         if len(chunks) > 1 and isinstance(self._executor, Database):
             async with self._executor.transaction() as session:
                 return await MessageRepo(session).append_many(user_id, conversation_id, data)
-        rows: list[MessageRead] = []
-        for chunk in chunks:
-            rows += await self._append_chunk(user_id, conversation_id, chunk)
-        return rows
+        return [row for chunk in chunks for row in await self._append_chunk(user_id, conversation_id, chunk)]
 
     async def _append_chunk(
         self, user_id: str, conversation_id: int, data: Sequence[MessageCreate]

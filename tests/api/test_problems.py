@@ -32,6 +32,7 @@ EXPECTED = {
     "KeysUnavailableError": 503,
     "PreconditionError": 412,
     "BodyTooLargeError": 413,
+    "TooManyRepliesError": 503,
     "UnfinishedReplyError": 502,
     "NotReadyError": 503,
 }

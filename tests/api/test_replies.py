@@ -1,64 +1,13 @@
 """Answers that are streamed."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Sequence
-from uuid import uuid4
 
 import httpx
 import pytest
 
-from app.db.models import MessageCreate, MessageRead, Role
+from app.db.models import MessageCreate, Role
+from tests.api.speaking import WHOLE, Broken, Historian, Slow, Unstorable, events, new_conversation
 from tests.api.support import Running, bearer, in_process, served_app
-
-
-class Slow:
-    """Says ten words, one every 20 ms."""
-
-    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
-        """Yield the numbers from 0 to 9."""
-        for n in range(10):
-            await asyncio.sleep(0.02)
-            yield f"{n} "
-
-
-WHOLE = "0 1 2 3 4 5 6 7 8 9 "
-
-
-class Broken:
-    """Breaks off."""
-
-    async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
-        """Yield one word."""
-        yield "well, "
-        raise RuntimeError(f"no answer to {history[-1].content}")
-
-
-class Unstorable:
-    """Says what no text column takes."""
-
-    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
-        """Yield a NUL."""
-        yield "\0"
-
-
-class Historian:
-    """Tells what it was shown."""
-
-    async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
-        """Yield the history."""
-        yield "|".join(f"{message.role}: {message.content}" for message in history)
-
-
-async def new_conversation(client: httpx.AsyncClient) -> str:
-    """Return the path of a new conversation."""
-    return f"/conversations/{(await client.post('/conversations')).json()['id']}"
-
-
-def events(answer: httpx.Response) -> list[tuple[str, str]]:
-    """Return the name and data of each event."""
-    blocks = [block.split("\n") for block in answer.text.strip().split("\n\n")]
-    return [(lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: "))) for lines in blocks]
 
 
 async def test_the_answer_comes_word_by_word_and_then_as_stored(client: httpx.AsyncClient) -> None:
@@ -102,20 +51,6 @@ async def test_the_assistant_is_shown_the_last_messages_and_the_question_last(mi
     assert answer[0] == ("piece", "user: 2|user: 3|user: now")
 
 
-async def test_the_answer_is_stored_whole_when_the_client_hangs_up(migrated_url: str, user_id: str) -> None:
-    """Nobody listens any more, and it is finished all the same."""
-    async with (
-        served_app(migrated_url, assistant=Slow) as address,
-        httpx.AsyncClient(base_url=address, headers=bearer(user_id)) as client,
-    ):
-        path = await new_conversation(client)
-        async with client.stream("POST", f"{path}/reply", json={"content": "count"}) as answer:
-            await anext(answer.aiter_lines())
-        await asyncio.sleep(0.5)
-        latest = (await client.get(f"{path}/messages/latest")).json()
-    assert [message["content"] for message in latest] == ["count", WHOLE]
-
-
 async def test_the_end_of_the_service_waits_for_started_answers(migrated_url: str, user_id: str) -> None:
     """A deploy in the middle of an answer loses nothing."""
     async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
@@ -143,27 +78,6 @@ async def test_the_end_of_the_service_does_not_wait_for_ever(
         asking.cancel()
         await asyncio.wait([asking])
     assert "is lost: the service ended before it was finished" in caplog.text
-
-
-async def test_a_repeated_request_gets_the_same_answer_while_it_runs_and_afterwards(
-    migrated_url: str, user_id: str
-) -> None:
-    """One question and one answer are stored, however often the client asks with one key."""
-    async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
-        path = await new_conversation(client)
-
-        async def ask() -> list[tuple[str, str]]:
-            headers = {"Idempotency-Key": key}
-            return events(await client.post(f"{path}/reply", json={"content": "count"}, headers=headers))
-
-        key = str(uuid4())
-        first, second = await asyncio.gather(ask(), ask())
-        third = await ask()
-        stored = (await client.get(f"{path}/messages")).json()["items"]
-    assert first == second
-    assert "".join(text for kind, text in first if kind == "piece") == WHOLE
-    assert third == [("piece", WHOLE), first[-1]]
-    assert [message["content"] for message in stored] == ["count", WHOLE]
 
 
 async def test_who_gives_up_waiting_for_an_answer_does_not_end_it(migrated_url: str, user_id: str) -> None:

@@ -30,6 +30,17 @@ async def test_the_same_key_with_another_message_is_a_conflict(
             await messages.append(user_id, conversation_id, data, idempotency_key=key)
 
 
+async def test_a_message_is_found_by_its_key(db: Database, user_id: str) -> None:
+    """By whoever appended it, and by nobody else; a key that was never used finds nothing."""
+    messages, key = MessageRepo(db), uuid4()
+    conversation = await ConversationRepo(db).create(user_id)
+    first = await messages.append(user_id, conversation.id, HI, idempotency_key=key)
+    await messages.append(user_id, conversation.id, HI)
+    assert await messages.appended_with(user_id, key) == first
+    assert await messages.appended_with(f"other-{user_id}", key) is None
+    assert await messages.appended_with(user_id, uuid4()) is None
+
+
 async def test_a_repeated_append_leaves_the_conversation_alone(db: Database, user_id: str) -> None:
     """It is not active again because a client did not hear the answer, however many ask at once."""
     conversations, messages = ConversationRepo(db), MessageRepo(db)

@@ -73,6 +73,7 @@ EXPECTED: dict[str, tuple[Callable[[Any], Awaitable[object]], int, set[str]]] = 
         2,  # the conversation, to lock it and to touch it
         {BY_KEY[2], CONVERSATION},
     ),
+    "messages._BY_KEY": (lambda s: MessageRepo(s).appended_with(USER, KEY), 1, {BY_KEY[2]}),
     "messages._APPEND_MANY": (lambda s: MessageRepo(s).append_many(USER, LONG, [HELLO, HELLO]), 1, {CONVERSATION}),
     "messages._AFTER": (lambda s: MessageRepo(s).list_page(USER, LONG), PAGE + 1, {IN_CONVERSATION}),
     "messages._BEFORE": (lambda s: MessageRepo(s).latest(USER, LONG), PAGE, {IN_CONVERSATION}),

@@ -81,6 +81,7 @@ CALLS: Final[dict[str, Call]] = {
     "MessageRepo.append with a key": lambda on, of: on.messages.append(
         of.user_id, of.conversation.id, MESSAGE, idempotency_key=uuid4()
     ),
+    "MessageRepo.appended_with": lambda on, of: on.messages.appended_with(of.user_id, uuid4()),
     "MessageRepo.append_many": lambda on, of: on.messages.append_many(of.user_id, of.conversation.id, [MESSAGE] * 3),
     "MessageRepo.latest": lambda on, of: on.messages.latest(of.user_id, of.conversation.id),
     "MessageRepo.list_page": lambda on, of: on.messages.list_page(of.user_id, of.conversation.id),

@@ -1,0 +1,59 @@
+"""Assistants for the tests, and what their answers look like to a client."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import httpx
+
+from app.db.models import MessageRead
+
+
+class Slow:
+    """Says ten words, one every 20 ms."""
+
+    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield the numbers from 0 to 9."""
+        for n in range(10):
+            await asyncio.sleep(0.02)
+            yield f"{n} "
+
+
+WHOLE = "0 1 2 3 4 5 6 7 8 9 "
+
+
+class Broken:
+    """Breaks off."""
+
+    async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield one word."""
+        yield "well, "
+        raise RuntimeError(f"no answer to {history[-1].content}")
+
+
+class Unstorable:
+    """Says what no text column takes."""
+
+    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield a NUL."""
+        yield "\0"
+
+
+class Historian:
+    """Tells what it was shown."""
+
+    async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield the history."""
+        yield "|".join(f"{message.role}: {message.content}" for message in history)
+
+
+async def new_conversation(client: httpx.AsyncClient) -> str:
+    """Return the path of a new conversation."""
+    return f"/conversations/{(await client.post('/conversations')).json()['id']}"
+
+
+def events(answer: httpx.Response) -> list[tuple[str, Any]]:
+    """Return the name and data of each event."""
+    blocks = [block.split("\n") for block in answer.text.strip().split("\n\n")]
+    return [(lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: "))) for lines in blocks]
