@@ -57,3 +57,17 @@ def events(answer: httpx.Response) -> list[tuple[str, Any]]:
     """Return the name and data of each event."""
     blocks = [block.split("\n") for block in answer.text.strip().split("\n\n")]
     return [(lines[0].removeprefix("event: "), json.loads(lines[1].removeprefix("data: "))) for lines in blocks]
+
+
+class Talker:
+    """Speaks for two seconds."""
+
+    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield 20 words."""
+        for n in range(20):
+            await asyncio.sleep(SPEAKING_SECONDS / 20)
+            yield f"{n} "
+
+
+SPEAKING_SECONDS = 2.0
+ALL_OF_IT = "".join(f"{n} " for n in range(20))

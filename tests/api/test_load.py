@@ -4,30 +4,15 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
 
 import httpx
 
-from app.db.models import MessageRead
+from tests.api.speaking import ALL_OF_IT, SPEAKING_SECONDS, Talker
 from tests.api.support import bearer, served_app
 
 CLIENTS = 200
 CONNECTIONS = 5
-SPEAKING_SECONDS = 2.0
 POOL = {"pool_size": CONNECTIONS, "pool_timeout_seconds": 5}
-
-
-class Talker:
-    """Speaks for two seconds."""
-
-    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
-        """Yield 20 words."""
-        for n in range(20):
-            await asyncio.sleep(SPEAKING_SECONDS / 20)
-            yield f"{n} "
-
-
-WHOLE = "".join(f"{n} " for n in range(20))
 
 
 def limits() -> httpx.Limits:
@@ -61,7 +46,7 @@ async def test_two_hundred_clients_stream_at_once_on_five_connections(migrated_u
         answers = await asyncio.gather(*streams)
         took = time.monotonic() - started
         last = [json.loads(answer.text.strip().split("data: ")[-1])["content"] for answer in answers]
-    assert last == [WHOLE] * CLIENTS
+    assert last == [ALL_OF_IT] * CLIENTS
     # 200 streams of two seconds on five connections that were held would take 80 s, and the list would wait for half of
     # them; what is left is the time of one busy core.
     assert waited < 10
@@ -92,7 +77,7 @@ async def test_clients_that_hang_up_at_random_leak_nothing_and_lose_no_answer(mi
                 break
             await asyncio.sleep(0.2)
         started = [[message["content"] for message in messages] for messages in stored if messages]
-        assert started == [["talk", WHOLE]] * len(started)
+        assert started == [["talk", ALL_OF_IT]] * len(started)
         assert len(started) > 40
         # All five connections are there to be had: five transactions at once that need each of them.
         both = [client.post("/messages", json={"role": "user", "content": "x"}) for _ in range(CONNECTIONS * 4)]
