@@ -24,6 +24,8 @@ WRONG_INPUT = {
     "completed set to null": (TaskCreate, "completed", {"title": "x", "completed": None}),
     "a field that tasks do not have": (TaskCreate, "colour", {"title": "x", "colour": "red"}),
     "an owner among the fields": (TaskCreate, "user_id", {"title": "x", "user_id": "eve"}),
+    "a number for completed": (TaskCreate, "completed", {"title": "x", "completed": 1}),
+    "update of completed to a word": (TaskUpdate, "completed", {"completed": "yes"}),
     "update to 201 characters": (TaskUpdate, "title", {"title": "x" * 201}),
     "update to a blank title": (TaskUpdate, "title", {"title": " "}),
     "update of the title to null": (TaskUpdate, "title", {"title": None}),
@@ -76,6 +78,17 @@ def test_an_update_tells_what_is_left_out_from_what_is_set_to_null() -> None:
     """Only the fields that the caller named are set."""
     assert TaskUpdate().model_fields_set == set()
     assert TaskUpdate(description=None).model_fields_set == {"description"}
+
+
+def test_an_update_documents_null_only_where_it_takes_it() -> None:
+    """A client written from the schema sends nothing that is refused."""
+    fields = TaskUpdate.model_json_schema()["properties"]
+    assert {name: "null" in str(field.get("anyOf")) for name, field in fields.items()} == {
+        "title": False,
+        "description": True,
+        "completed": False,
+    }
+    assert (fields["title"]["maxLength"], fields["completed"]["type"]) == (200, "boolean")
 
 
 def test_a_read_model_cannot_be_assigned_to() -> None:

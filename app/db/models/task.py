@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import StringConstraints, field_validator
+from pydantic import Field as PydanticField
+from pydantic import StrictBool, StringConstraints, field_validator
 from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, String, false
 from sqlmodel import Field, SQLModel
 
@@ -57,15 +58,21 @@ class TaskCreate(InputModel):
 
     title: Title
     description: Description | None = None
-    completed: bool = False
+    completed: StrictBool = False
+
+
+def _without_null(schema: dict[str, Any]) -> None:
+    """Document a field as `TaskUpdate` takes it: left out, or a value."""
+    (value,) = (one for one in schema.pop("anyOf") if one != {"type": "null"})
+    schema.update(value)
 
 
 class TaskUpdate(InputModel):
     """The fields to change; what is left out stays. Only the description can be set to null."""
 
-    title: Title | None = None
+    title: Title | None = PydanticField(default=None, json_schema_extra=_without_null)
     description: Description | None = None
-    completed: bool | None = None
+    completed: StrictBool | None = PydanticField(default=None, json_schema_extra=_without_null)
 
     @field_validator("title", "completed")
     @classmethod
