@@ -7,7 +7,7 @@ from typing import TypedDict
 from fastapi import FastAPI
 
 from app.api import conversations, health, messages, problems, replying, tasks
-from app.api.limits import DeclaredBodyLimit
+from app.api.gate import Gate
 from app.api.readiness import Readiness
 from app.api.replies import Replies
 from app.api.services import Services
@@ -16,7 +16,9 @@ from app.api.tokens import TokenVerifier
 from app.db import Database, DatabaseSettings
 from app.repositories import MessageRepo
 
-_ALWAYS = problems.answers(401, 422, 500, 503, 504)
+# What the gate answers, and what every request that needs the database can meet.
+_OF_THE_GATE = problems.answers(400, 413, 415)
+_ALWAYS = _OF_THE_GATE | problems.answers(401, 422, 500, 503, 504)
 
 
 class State(TypedDict):
@@ -34,11 +36,12 @@ def create_app(settings: ApiSettings | None = None, *, database: DatabaseSetting
         description="Errors are `application/problem+json`. Every request but those for health needs a token.",
         version="1",
         lifespan=_lifespan(settings, database),
+        redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.add_middleware(DeclaredBodyLimit, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(Gate, max_body_bytes=settings.max_body_bytes)
     problems.install(app)
-    app.include_router(health.router)
+    app.include_router(health.router, responses=_OF_THE_GATE)
     for router in (tasks.router, conversations.router, messages.router, replying.router):
         app.include_router(router, responses=_ALWAYS, max_body_size=settings.max_body_bytes)
     return app

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.api.errors import NotAuthenticatedError
@@ -69,11 +69,27 @@ async def _transaction(services: ServicesDep) -> AsyncIterator[AsyncSession]:
 TransactionDep = Annotated[AsyncSession, Depends(_transaction, scope="function")]
 """A session whose statements happen together or not at all, committed before the answer."""
 
+
+def _in_digits(value: str) -> str:
+    if not (value.isascii() and value.isdecimal()):
+        raise ValueError("must be written in digits")
+    return value
+
+
+def _true_or_false(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value == "true"
+
+
+# As JSON writes them, and as they are documented: pydantic would read `1_0` as 10, and `off` as false.
+InDigits = BeforeValidator(_in_digits)
+TrueOrFalse = BeforeValidator(_true_or_false)
 # What may be left out is documented without `null`, which is not the same.
 A_STRING: Final = WithJsonSchema({"type": "string"})
 
-RowIdPath = Annotated[int, Path(ge=1, le=MAX_BIGINT)]
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+RowIdPath = Annotated[int, Path(ge=1, le=MAX_BIGINT), InDigits]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT), InDigits]
 After = Annotated[str | None, A_STRING, Query(description="The `next_cursor` of the page before.")]
 IdempotencyKey = Annotated[
     UUID | None,

@@ -1,14 +1,16 @@
 """The errors of the service itself; those of the data are in `app.db.errors`.
 
-ApiError                     everything below; `app.api.problems` says how each is answered
-├─ NotAuthenticatedError     no token
-│  └─ InvalidTokenError      a token that cannot be believed
-├─ KeysUnavailableError      the issuer's keys are needed and cannot be fetched
-├─ PreconditionError         `If-Match` names no state that the row ever had
-├─ BodyTooLargeError         more than is read
-├─ TooManyRepliesError       as many answers are in the making as may be
-├─ UnfinishedReplyError      the assistant did not finish its answer
-└─ NotReadyError             the database cannot be worked with
+ApiError                      everything below; `app.api.problems` says how each is answered
+├─ NotAuthenticatedError      no token
+│  └─ InvalidTokenError       a token that cannot be believed
+├─ KeysUnavailableError       the issuer's keys are needed and cannot be fetched
+├─ PreconditionError          `If-Match` names no state that the row ever had
+├─ AmbiguousHeaderError       a header that may be there once is there twice
+├─ BodyTooLargeError          more than is read
+├─ UnsupportedMediaTypeError  a body that is not JSON
+├─ TooManyRepliesError        as many answers are in the making as may be
+├─ UnfinishedReplyError       the assistant did not finish its answer
+└─ NotReadyError              the database cannot be worked with
 """
 
 
@@ -32,8 +34,16 @@ class PreconditionError(ApiError):
     """The state that the caller expects is not one that this service ever named."""
 
 
+class AmbiguousHeaderError(ApiError):
+    """A header that may be there once is there more often."""
+
+
 class BodyTooLargeError(ApiError):
     """The body is longer than the service reads."""
+
+
+class UnsupportedMediaTypeError(ApiError):
+    """The body is not JSON, or is compressed."""
 
 
 class TooManyRepliesError(ApiError):

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
-from fastapi import Depends, Header, Response
+from fastapi import Header, Response
 
 from app.api.dependencies import A_STRING
 from app.api.errors import PreconditionError
@@ -28,7 +28,8 @@ IfMatch = Annotated[
 ]
 
 
-def _expected_updated_at(if_match: IfMatch = None) -> datetime | None:
+def expected_updated_at(if_match: str | None) -> datetime | None:
+    """Return what ``If-Match`` asks for; None if it asks for nothing. Raises `PreconditionError`."""
     if if_match is None or if_match.strip() == "*":
         return None
     found = _TAG.fullmatch(if_match.strip())
@@ -37,6 +38,4 @@ def _expected_updated_at(if_match: IfMatch = None) -> datetime | None:
     return _EPOCH + int(found[1]) * _MICROSECOND
 
 
-ExpectedUpdatedAt = Annotated[datetime | None, Depends(_expected_updated_at)]
-"""What ``If-Match`` asks for."""
 ETAG_HEADER: Final = {"ETag": {"description": "For `If-Match` on PATCH.", "schema": {"type": "string"}}}

@@ -38,7 +38,7 @@ class Started(BaseModel):
     message: MessageRead
 
 
-@router.post("/messages", status_code=201, responses=answers(400, 409, 413))
+@router.post("/messages", status_code=201, responses=answers(409))
 async def start_conversation(
     user_id: UserIdDep, session: TransactionDep, data: MessageCreate, idempotency_key: IdempotencyKey = None
 ) -> Started:
@@ -49,7 +49,7 @@ async def start_conversation(
     return Started(conversation=conversation, message=message)
 
 
-@router.post("/conversations/{conversation_id}/messages", status_code=201, responses=answers(400, 404, 409, 413))
+@router.post("/conversations/{conversation_id}/messages", status_code=201, responses=answers(404, 409))
 async def append_message(
     user_id: UserIdDep,
     messages: MessageRepoDep,

@@ -74,12 +74,17 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     api.InvalidTokenError: Kind(401, "invalid-token", "The token is not valid.", _BAD_TOKEN, own_words=True),
     api.KeysUnavailableError: Kind(503, "keys-unavailable", "Tokens cannot be verified at the moment.", _LATER),
     api.PreconditionError: Kind(412, "precondition-failed", "If-Match names no state of it."),
+    api.AmbiguousHeaderError: Kind(400, "ambiguous", "A header is there twice.", own_words=True),
     api.BodyTooLargeError: Kind(413, "too-large", "The body is too large.", own_words=True),
-    api.TooManyRepliesError: Kind(
-        503, "too-many-replies", "Too many answers at once. Nothing was done.", _SOON
-    ),
+    api.UnsupportedMediaTypeError: Kind(415, "not-json", "The body must be application/json, not compressed."),
+    api.TooManyRepliesError: Kind(503, "too-many-replies", "Too many answers at once. Nothing was done.", _SOON),
     api.UnfinishedReplyError: Kind(502, "unfinished-reply", "The assistant did not finish. Nothing of it is stored."),
     api.NotReadyError: Kind(503, "not-ready", "The database cannot be worked with.", _SOON, own_words=True),
+}
+
+_HEADERS: Final = {
+    401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
+    503: {"Retry-After": {"description": "In seconds.", "required": True, "schema": {"type": "integer"}}},
 }
 
 
@@ -93,7 +98,10 @@ def problem_of(error: Exception) -> tuple[Kind, Problem]:
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the documentation of problem answers, for a route's `responses`."""
     content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": content, "headers": _HEADERS.get(status, {})}
+        for status in statuses
+    }
 
 
 def install(app: FastAPI) -> None:

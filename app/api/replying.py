@@ -39,7 +39,7 @@ ReplyDep = Annotated[Reply, Depends(_start)]
 @router.post(
     "/conversations/{conversation_id}/reply",  # noqa: FAST003 - the dependency takes it
     response_class=EventSourceResponse,
-    responses=answers(400, 404, 409, 413),
+    responses=answers(404, 409),
 )
 async def reply(reply: ReplyDep) -> AsyncIterator[ServerSentEvent]:
     """Append the user's message and stream the assistant's answer.

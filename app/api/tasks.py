@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import WithJsonSchema
 
-from app.api.dependencies import After, IdempotencyKey, Limit, RowIdPath, TaskRepoDep, UserIdDep
-from app.api.etags import ETAG_HEADER, ExpectedUpdatedAt, tagged
+from app.api.dependencies import After, IdempotencyKey, Limit, RowIdPath, TaskRepoDep, TrueOrFalse, UserIdDep
+from app.api.etags import ETAG_HEADER, IfMatch, expected_updated_at, tagged
 from app.api.problems import answers
 from app.db.models import TaskCreate, TaskRead, TaskUpdate
 from app.repositories import Page
@@ -15,12 +15,13 @@ router = APIRouter(prefix="/tasks", tags=["tasks"])
 
 Completed = Annotated[
     bool | None,
+    TrueOrFalse,
     WithJsonSchema({"type": "boolean"}),
     Query(description="Only those that are done, or only those that are not."),
 ]
 
 
-@router.post("", status_code=201, responses={201: {"headers": ETAG_HEADER}, **answers(400, 409, 413)})
+@router.post("", status_code=201, responses={201: {"headers": ETAG_HEADER}, **answers(409)})
 async def create_task(
     user_id: UserIdDep, tasks: TaskRepoDep, data: TaskCreate, response: Response, idempotency_key: IdempotencyKey = None
 ) -> TaskRead:
@@ -42,17 +43,18 @@ async def get_task(user_id: UserIdDep, tasks: TaskRepoDep, task_id: RowIdPath, r
     return tagged(await tasks.get(user_id, task_id), response)
 
 
-@router.patch("/{task_id}", responses={200: {"headers": ETAG_HEADER}, **answers(400, 404, 412, 413)})
+@router.patch("/{task_id}", responses={200: {"headers": ETAG_HEADER}, **answers(404, 412)})
 async def update_task(
     user_id: UserIdDep,
     tasks: TaskRepoDep,
     task_id: RowIdPath,
     data: TaskUpdate,
-    expected_updated_at: ExpectedUpdatedAt,
     response: Response,
+    if_match: IfMatch = None,
 ) -> TaskRead:
     """Change the fields that are sent; with `If-Match` only if nobody else has changed the task since."""
-    return tagged(await tasks.update(user_id, task_id, data, expected_updated_at=expected_updated_at), response)
+    expected = expected_updated_at(if_match)
+    return tagged(await tasks.update(user_id, task_id, data, expected_updated_at=expected), response)
 
 
 @router.delete("/{task_id}", status_code=204, responses=answers(404))
