@@ -1,16 +1,23 @@
 """Statements as OpenTelemetry's spans and metrics, named by its semantic conventions for databases."""
 
+from typing import Final
+
 from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider, get_tracer
 from opentelemetry.util.types import AttributeValue
 
 from app.db.telemetry import Execution, Report
 
-_NANOSECONDS = 1_000_000_000
+POOL_NAME: Final = "db.client.connection.pool.name"
+_NANOSECONDS: Final = 1_000_000_000
 
 
 def opentelemetry(
-    scope: str, *, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
+    scope: str,
+    pool_name: str,
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
 ) -> Report:
     """Return a report that makes a span of each statement and measures it; without providers for the global ones."""
     tracer = get_tracer(scope, tracer_provider=tracer_provider)
@@ -24,7 +31,7 @@ def opentelemetry(
         attributes = _attributes(execution)
         duration.record(execution.seconds, attributes)
         rows.record(execution.rows, attributes)
-        wait.record(execution.pool_wait_seconds, attributes)
+        wait.record(execution.pool_wait_seconds, {POOL_NAME: pool_name})
         retries.add(1 if execution.retry else 0, attributes)
         figures = {
             "db.response.returned_rows": execution.rows,

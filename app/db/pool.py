@@ -40,6 +40,8 @@ class FairPool(Pool):
     def __init__(self, creator: Any, settings: DatabaseSettings, **more: Any) -> None:
         super().__init__(creator, recycle=round(settings.pool_recycle_seconds), **more)
         self._settings = settings
+        self.timeouts = 0
+        """How many callers have waited in vain."""
         self._home: tuple[int, asyncio.AbstractEventLoop] | None = None
         self._start_anew()
 
@@ -52,9 +54,10 @@ class FairPool(Pool):
 
     def current_status(self) -> PoolStatus:
         """Return the figures of this moment."""
-        idle = sum(record.dbapi_connection is not None for record, _ in self._idle)
-        longest = max((holder.held_seconds for holder in self._holders.values()), default=0.0)
-        return PoolStatus(self._settings.pool_size, len(self._holders), idle, self._waiting, longest)
+        idle, holders = list(self._idle), list(self._holders.values())  # copied: a reader of metrics is another thread
+        connected = sum(record.dbapi_connection is not None for record, _ in idle)
+        longest = max((holder.held_seconds for holder in holders), default=0.0)
+        return PoolStatus(self._settings.pool_size, len(holders), connected, self._waiting, longest)
 
     def status(self) -> str:
         """Return the same as text, as SQLAlchemy's pools do."""
@@ -164,6 +167,7 @@ class FairPool(Pool):
             async with asyncio.timeout(self._settings.pool_timeout_seconds):
                 await self._slots.acquire()
         except TimeoutError:
+            self.timeouts += 1
             raise PoolTimeoutError(self._who_holds()) from None
         finally:
             self._waiting -= 1

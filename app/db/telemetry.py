@@ -1,4 +1,4 @@
-"""What operators see of statements: OpenTelemetry's spans and metrics, and a log of the slow ones.
+"""What operators see: OpenTelemetry's spans and metrics of statements and pool, and a log of slow statements.
 
 A statement is known by its name, the execution option ``name`` (``tasks.get``), or else by its first word; its text,
 its parameters and its rows are private. Where nobody wants to know, nothing is imported and nothing listens.
@@ -40,14 +40,16 @@ Report = Callable[[Execution], None]
 
 
 def observe(engine: Engine, settings: DatabaseSettings) -> None:
-    """Have the statements of `engine` reported: to OpenTelemetry if it is configured, the slow ones to the log."""
+    """Have `engine` reported: statements and pool to OpenTelemetry if it is configured, slow statements to the log."""
     reports = []
     if settings.slow_statement_seconds is not None:
         reports.append(slow_statement_log(settings.slow_statement_seconds))
     if _is_configured():
         from app.db.otel import opentelemetry  # noqa: PLC0415 - it need not be installed
+        from app.db.otel_pool import measure_pool  # noqa: PLC0415 - likewise
 
-        reports.append(opentelemetry(_SCOPE))
+        reports.append(opentelemetry(_SCOPE, settings.application_name))
+        measure_pool(_SCOPE, settings.application_name, engine)
     if reports:
         report_to(engine, *reports)
 

@@ -6,66 +6,24 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError
 from app.db.models import MessageCreate, Role, TaskCreate
-from app.db.otel import opentelemetry
-from app.db.telemetry import report_to, slow_statement_log
+from app.db.otel import POOL_NAME
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.statements import all_statements
-
-
-class Telemetry:
-    """A database whose statements are reported, to OpenTelemetry and all of them as slow to the log."""
-
-    def __init__(self, db: Database) -> None:
-        self.db = db
-        self._exporter = InMemorySpanExporter()
-        self._reader = InMemoryMetricReader()
-        tracer_provider = TracerProvider()
-        tracer_provider.add_span_processor(SimpleSpanProcessor(self._exporter))
-        self.tracer = tracer_provider.get_tracer("test")
-        self._meter_provider = MeterProvider([self._reader])
-        report = opentelemetry("test", tracer_provider=tracer_provider, meter_provider=self._meter_provider)
-        report_to(db.engine.sync_engine, slow_statement_log(0.0), report)
-
-    def spans(self) -> list[ReadableSpan]:
-        """Return the spans so far."""
-        return list(self._exporter.get_finished_spans())
-
-    def metrics(self) -> dict[str, list[Any]]:
-        """Return the data points of each metric."""
-        data = self._reader.get_metrics_data()
-        assert data is not None
-        return {
-            metric.name: list(metric.data.data_points)
-            for resource in data.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        }
-
-    def close(self) -> None:
-        """End the reader."""
-        self._meter_provider.shutdown()
+from tests.support.telemetry import Telemetry, observed
 
 
 @pytest.fixture
 async def telemetry(migrated_url: str) -> AsyncIterator[Telemetry]:
     """Give a database of two connections that reports to OpenTelemetry."""
-    async with Database(DatabaseSettings(url=migrated_url, pool_size=2, retry_seconds=2)) as db:
-        telemetry = Telemetry(db)
+    async with observed(migrated_url) as telemetry:
         yield telemetry
-        telemetry.close()
 
 
 def test_every_statement_of_the_repositories_has_its_name() -> None:
@@ -160,13 +118,16 @@ async def test_a_repetition_is_told(telemetry: Telemetry, user_id: str) -> None:
 
 
 async def test_metrics_measure_each_statement_by_name(telemetry: Telemetry, user_id: str) -> None:
-    """How long, how many rows, how long a connection was waited for."""
+    """How long and how many rows; and by pool how long a connection was waited for."""
     for _ in range(3):
         await TaskRepo(telemetry.db).count(user_id)
     metrics = telemetry.metrics()
-    for name in ("db.client.operation.duration", "db.client.response.returned_rows", "db.client.connection.wait_time"):
+    for name in ("db.client.operation.duration", "db.client.response.returned_rows"):
         (point,) = metrics[name]
         assert (point.attributes["db.query.summary"], point.count) == ("tasks.count", 3)
+    (point,) = metrics["db.client.connection.wait_time"]
+    assert point.attributes == {POOL_NAME: telemetry.db.settings.application_name}
+    assert point.count == 3
 
 
 async def test_a_slow_statement_is_logged_with_its_figures(
@@ -191,6 +152,21 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 exporter, provider = InMemorySpanExporter(), TracerProvider()
 provider.add_span_processor(SimpleSpanProcessor(exporter))
 trace.set_tracer_provider(provider)
+"""
+MEASURED = """
+import asyncio, sys
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+reader = InMemoryMetricReader()
+metrics.set_meter_provider(MeterProvider([reader]))
+"""
+NAMES = """
+async def names():
+    async with Database(DatabaseSettings()) as db:
+        await TaskRepo(db).count("ada")
+        (resource,) = reader.get_metrics_data().resource_metrics
+        return sorted(metric.name for scope in resource.scope_metrics for metric in scope.metrics)
 """
 CALLED = """
 import asyncio, sys
@@ -217,6 +193,21 @@ def test_a_configured_opentelemetry_is_found_without_being_told(migrated_url: st
     """The application configures it as it likes, and then makes its Database."""
     script = f"{CONFIGURED}{CALLED}asyncio.run(call())\nprint([span.name for span in exporter.get_finished_spans()])"
     assert run(script, migrated_url) == "['tasks.count']"
+
+
+def test_configured_metrics_measure_statements_and_the_pool(migrated_url: str) -> None:
+    """Without traces, too."""
+    script = f"{MEASURED}{CALLED}{NAMES}print(*asyncio.run(names()))"
+    assert run(script, migrated_url).split() == [
+        "db.client.connection.count",
+        "db.client.connection.max",
+        "db.client.connection.pending_requests",
+        "db.client.connection.timeouts",
+        "db.client.connection.wait_time",
+        "db.client.operation.duration",
+        "db.client.response.returned_rows",
+        "db.client.retries",
+    ]
 
 
 def test_without_configuration_nothing_is_imported_and_nothing_listens(migrated_url: str) -> None:
