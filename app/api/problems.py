@@ -81,8 +81,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     api.UnfinishedReplyError: Kind(502, "unfinished-reply", "The assistant did not finish. Nothing of it is stored."),
     api.NotReadyError: Kind(503, "not-ready", "The database cannot be worked with.", _SOON, own_words=True),
 }
-
-_HEADERS: Final = {
+_DOCUMENTED_HEADERS: Final = {
     401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
     503: {"Retry-After": {"description": "In seconds.", "required": True, "schema": {"type": "integer"}}},
 }
@@ -99,7 +98,11 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the documentation of problem answers, for a route's `responses`."""
     content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": content, "headers": _HEADERS.get(status, {})}
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": content,
+            "headers": _DOCUMENTED_HEADERS.get(status, {}),
+        }
         for status in statuses
     }
 

@@ -45,7 +45,8 @@ async def reply(reply: ReplyDep) -> AsyncIterator[ServerSentEvent]:
     """Append the user's message and stream the assistant's answer.
 
     Each event `piece` is a part of the text. The last event is `message`, the answer as it is now stored, or `problem`.
-    The answer is stored also if you hang up. With the same `Idempotency-Key` you get the same answer again.
+    The answer is stored also if you hang up. With the same `Idempotency-Key` you get the same answer again. While too
+    many answers are in the making there is a 503, and nothing is appended.
     """
     async for piece in reply.read():
         yield ServerSentEvent(event="piece", data=piece)

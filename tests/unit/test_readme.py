@@ -3,19 +3,24 @@
 import re
 from pathlib import Path
 
+import pytest
+from pydantic_settings import BaseSettings
+
+from app.api import ApiSettings
 from app.db import DatabaseSettings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
-def test_the_table_of_settings_is_complete() -> None:
+@pytest.mark.parametrize("settings", [DatabaseSettings, ApiSettings])
+def test_the_table_of_settings_is_complete(settings: type[BaseSettings]) -> None:
     """Each setting stands in the table by its variable, with its default, and none that does not exist."""
-    rows = dict(re.findall(r"^\| `(DATABASE_\w+)` \| (.*?) \|", README, flags=re.MULTILINE))
-    fields = DatabaseSettings.model_fields
-    assert set(rows) == {f"DATABASE_{name.upper()}" for name in fields}
+    prefix, fields = settings.model_config["env_prefix"], settings.model_fields
+    rows = dict(re.findall(rf"^\| `({prefix}\w+)` \| (.*?) \|", README, flags=re.MULTILINE))
+    assert set(rows) == {f"{prefix}{name.upper()}" for name in fields}
     for name, field in fields.items():
-        shown = rows[f"DATABASE_{name.upper()}"]
-        assert shown == ("required" if field.is_required() else str(field.default)), name
+        default = getattr(field.default, "__name__", str(field.default))
+        assert rows[f"{prefix}{name.upper()}"] == ("required" if field.is_required() else default), name
 
 
 def test_the_commands_are_targets_of_the_makefile() -> None:
