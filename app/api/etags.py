@@ -28,8 +28,8 @@ IfMatch = Annotated[
 ]
 
 
-def expected_updated_at(if_match: str | None) -> datetime | None:
-    """Return what ``If-Match`` asks for; None if it asks for nothing. Raises `PreconditionError`."""
+def updated_at_of(if_match: str | None) -> datetime | None:
+    """Return when the state that ``If-Match`` names was written; None if any will do. Raises `PreconditionError`."""
     if if_match is None or if_match.strip() == "*":
         return None
     found = _TAG.fullmatch(if_match.strip())

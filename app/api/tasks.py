@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import WithJsonSchema
 
 from app.api.dependencies import After, IdempotencyKey, Limit, RowIdPath, TaskRepoDep, TrueOrFalse, UserIdDep
-from app.api.etags import ETAG_HEADER, IfMatch, expected_updated_at, tagged
+from app.api.etags import ETAG_HEADER, IfMatch, tagged, updated_at_of
 from app.api.problems import answers
 from app.db.models import TaskCreate, TaskRead, TaskUpdate
 from app.repositories import Page
@@ -53,8 +53,7 @@ async def update_task(
     if_match: IfMatch = None,
 ) -> TaskRead:
     """Change the fields that are sent; with `If-Match` only if nobody else has changed the task since."""
-    expected = expected_updated_at(if_match)
-    return tagged(await tasks.update(user_id, task_id, data, expected_updated_at=expected), response)
+    return tagged(await tasks.update(user_id, task_id, data, expected_updated_at=updated_at_of(if_match)), response)
 
 
 @router.delete("/{task_id}", status_code=204, responses=answers(404))

@@ -110,7 +110,8 @@ async def test_a_service_that_is_told_to_end_stores_every_answer_that_it_began(
     ):
         listened, left = await new_conversation(client), await new_conversation(client)
         listening, leaving = asyncio.create_task(ask(client, listened)), asyncio.create_task(ask(client, left))
-        await asyncio.sleep(0.5)
+        for path in (listened, left):
+            assert await contents(client, path, 1) == ["talk"]
         leaving.cancel()
         service.send_signal(signal.SIGTERM)
         assert re.findall(r"^event: (\w+)", await listening, re.MULTILINE)[-1] == last_heard

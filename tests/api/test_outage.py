@@ -87,7 +87,7 @@ async def test_five_seconds_without_the_database_are_503s_and_then_all_is_well(
         reasons = await watch(client, seconds=AWAY_SECONDS)
         await asyncio.to_thread(own_server.start)
         await until_ready(client, seconds=3)
-        assert reasons == {"unreachable: no connection to the database can be made"}
+        assert {reason.split(":")[0] for reason in reasons} == {"unreachable"}
         assert {(answer.status_code, "Retry-After" in answer.headers) for answer in load.refused} == {(503, True)}
         assert {answer.json()["type"] for answer in load.refused} <= EXPECTED
 
