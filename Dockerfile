@@ -21,4 +21,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
 # Also: python -m app migrate (the release step), python -m app doctor.
-CMD ["uvicorn", "--factory", "app.api:create_app", "--host", "0.0.0.0", "--port", "8000", "--timeout-graceful-shutdown", "35"]
+CMD ["uvicorn", "--factory", "app.api:create_app", "--host", "0.0.0.0", "--port", "8000", "--timeout-graceful-shutdown", "5"]
