@@ -27,7 +27,12 @@ class ApiSettings(BaseSettings):
     """Read from ``API_*`` and ``.env`` when it is made; arguments go before them. Give exactly one source of keys."""
 
     model_config = SettingsConfigDict(
-        env_prefix="API_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix="API_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     jwt_issuer: Annotated[str, Field(min_length=1)]
