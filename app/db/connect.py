@@ -12,6 +12,25 @@ from app.db.url import ConnectionTarget
 
 _STATEMENT_CACHE_SIZE: Final = 100
 _WRONG_PASSWORD: Final = "28P01"  # noqa: S105 - a code, not one
+_FAILED_TRANSACTION: Final = "25P02"
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
+    """The driver's connection, but a COMMIT that undoes is an error."""
+
+    async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the driver's
+        """Run as the driver does: BEGIN and COMMIT come this way.
+
+        After a statement that failed the server takes COMMIT for ROLLBACK and says so, and the driver does not look:
+        who caught that statement's error would be told that all is stored.
+        """
+        status: str = await super().execute(query, *args, timeout=timeout)
+        if status == "ROLLBACK" and query.startswith("COMMIT"):
+            raise DataAccessError(
+                "the transaction was rolled back: a statement in it had failed, and its error was caught",
+                sqlstate=_FAILED_TRANSACTION,
+            )
+        return status
 
 
 async def connect(settings: DatabaseSettings, target: ConnectionTarget) -> asyncpg.Connection:
@@ -64,6 +83,7 @@ async def _open(
             user=target.user,
             password=target.password or "",
             database=target.database,
+            connection_class=Connection,
             ssl=context or False,
             direct_tls=target.tls.direct and context is not None,
             target_session_attrs=attrs,

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.db import Database, DatabaseSettings
+from app.db.errors import DataAccessError
 from app.db.models import MessageCreate, Task, TaskCreate, TaskUpdate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
@@ -118,3 +122,42 @@ async def test_a_transaction_has_the_servers_default_isolation(migrated_url: str
         await db.execute(text("set default_transaction_isolation = 'serializable'"))
         async with db.transaction() as session:
             assert (await session.execute(text("show transaction_isolation"))).scalar_one() == "serializable"
+
+
+@pytest.mark.parametrize("way", ["transaction", "run_in_transaction", "engine", "sessionmaker"])
+async def test_a_commit_that_undoes_is_an_error(db: Database, user_id: str, way: str) -> None:
+    """Whoever catches the error of a statement and goes on is not told that all is stored."""
+
+    async def write(session: Any) -> None:
+        insert = text("insert into task (user_id, title) values (:user_id, 'x')")
+        await session.execute(insert, {"user_id": user_id})
+        with suppress(DBAPIError):
+            await session.execute(text("select 1 / 0"))
+
+    with pytest.raises(DataAccessError, match="rolled back") as failed:
+        if way == "run_in_transaction":
+            await db.run_in_transaction(write)
+        else:
+            begin: dict[str, Any] = {
+                "transaction": db.transaction,
+                "engine": db.engine.begin,
+                "sessionmaker": db.sessionmaker.begin,
+            }
+            async with begin[way]() as session:
+                await write(session)
+    assert (failed.value.sqlstate, failed.value.retryable) == ("25P02", False)
+    assert await TaskRepo(db).count(user_id) == 0
+    assert db.pool_status().in_use == 0
+
+
+async def test_an_error_caught_in_a_savepoint_undoes_only_that(db: Database, user_id: str) -> None:
+    """What was done before it and what comes after are stored."""
+    async with db.transaction() as session:
+        await TaskRepo(session).create(user_id, TaskCreate(title="before"))
+        with suppress(DBAPIError):
+            async with session.begin_nested():
+                await TaskRepo(session).create(user_id, TaskCreate(title="within"))
+                await session.execute(text("select 1 / 0"))
+        await TaskRepo(session).create(user_id, TaskCreate(title="after"))
+    page = await TaskRepo(db).list_page(user_id)
+    assert [task.title for task in page.items] == ["after", "before"]
