@@ -1,7 +1,7 @@
 """The one object that an application holds: engine, sessions, single statements."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -60,6 +60,7 @@ class Database:
     ) -> Result[Any]:
         """Run one statement, durably, in one round trip; the connection is back before the result is returned.
 
+        With a list of parameters it runs for each of them, for all or none, in a transaction: two round trips more.
         What the server certainly undid is tried again, and with the execution option ``repeatable=True`` (on the
         statement or here) also what may have happened already: for reads, and writes with an idempotency key.
         Raises a `DataAccessError`; `OutcomeUnknownError` where a write that is not repeatable may have happened.
@@ -104,6 +105,9 @@ class Database:
 
     def _execute_in_greenlet(self, statement: Executable, parameters: Any, options: Options) -> Result[Any]:
         with self.engine.sync_engine.connect() as connection:
+            if isinstance(parameters, Sequence):  # SQLAlchemy may make several statements of it
+                with connection.begin():
+                    return connection.execute(statement, parameters, execution_options=options)
             # A flag in Python, no round trip: the statement is its own transaction. Not an engine with this option:
             # that one listens to its connections, which costs each call 40 µs.
             connection.execution_options(isolation_level="AUTOCOMMIT")
