@@ -6,7 +6,7 @@ from collections.abc import Iterator
 _VALUES = (
     (re.compile(r"\n(?:DETAIL|CONTEXT|HINT):.*", re.DOTALL), ""),
     (re.compile(r"(query argument \$\d+): .* (\(.*\))$", re.DOTALL), r"\1 \2"),
-    (re.compile(r'((?:syntax for type|value for enum) [^:]+|out of range|literal): ".*"', re.DOTALL), r"\1"),
+    (re.compile(r'((?:syntax for type|value for enum) [^:]+|out of range|literal|in tsquery): ".*"', re.DOTALL), r"\1"),
 )
 
 
@@ -28,6 +28,9 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 def hide_values(error: BaseException) -> None:
     """Take the row's values out of the texts of `error` and its causes: messages are private."""
     for cause in chain(error):
+        if isinstance(cause, UnicodeEncodeError):  # it carries the whole text, not only the character
+            cause.object = ""
+            cause.args = (cause.encoding, "", cause.start, cause.end, cause.reason)
         cause.args = tuple(hidden(arg) if isinstance(arg, str) else arg for arg in cause.args)
-        if hasattr(cause, "detail"):  # the driver's error, and SQLAlchemy's copy of it
+        if isinstance(getattr(cause, "detail", None), str):  # SQLAlchemy's own errors have a list of notes there
             vars(cause)["detail"] = None

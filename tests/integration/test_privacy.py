@@ -10,8 +10,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app.db import Database, DatabaseSettings
-from app.db.errors import ConflictError, DataAccessError, InvalidInputError, MissingReferenceError
+from app.db.errors import (
+    ConfigurationError,
+    ConflictError,
+    DataAccessError,
+    InvalidInputError,
+    MissingReferenceError,
+)
 from app.db.models import Message, MessageCreate, Role, Task, TaskCreate, TaskUpdate
+from app.db.privacy import chain
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
 SECRET = "the cat's name is Schnurrbert"
@@ -57,6 +64,10 @@ async def _not_a_number(db: Database, user_id: str) -> None:
     await db.execute(text("select cast(cast(:value as text) as integer), :id"), {"value": SECRET, "id": user_id})
 
 
+async def _no_query(db: Database, user_id: str) -> None:
+    await db.execute(text("select to_tsquery(:value), :id"), {"value": f"{SECRET} (", "id": user_id})
+
+
 async def _unknown_role(db: Database, user_id: str) -> None:
     async with db.transaction() as session:
         session.add(Message(user_id=user_id, conversation_id=1, role=SECRET, content=SECRET))
@@ -75,6 +86,7 @@ FAILURES: dict[str, tuple[Callable[[Database, str], Awaitable[None]], type[DataA
     "lone surrogate": (_not_encodable, InvalidInputError),
     "wrong type": (_wrong_type, InvalidInputError),
     "not a number": (_not_a_number, InvalidInputError),
+    "no query": (_no_query, ConfigurationError),
     "unknown role": (_unknown_role, InvalidInputError),
     "NUL": (_nul, InvalidInputError),
 }
@@ -92,8 +104,9 @@ async def test_a_failure_does_not_tell(
     caplog.set_level(logging.DEBUG)
     with pytest.raises(error) as failed:
         await fail(db, user_id)
-    told = "".join(traceback.format_exception(failed.value)) + repr(failed.value) + caplog.text
-    assert SECRET not in told
+    told = "".join(traceback.format_exception(failed.value)) + caplog.text
+    assert SECRET not in told + "".join(map(repr, chain(failed.value)))
+    assert "str() failed" not in told
 
 
 async def test_a_plain_session_does_not_tell_either(db: Database, user_id: str) -> None:
@@ -102,6 +115,7 @@ async def test_a_plain_session_does_not_tell_either(db: Database, user_id: str) 
         async with db.sessionmaker.begin() as session:
             session.add(Task(user_id=user_id, title=" ", description=SECRET))
     assert SECRET not in "".join(traceback.format_exception(failed.value))
+    assert "ck_task_title_not_blank" in str(failed.value)  # what was refused is told
 
 
 async def test_models_do_not_tell() -> None:
