@@ -113,25 +113,22 @@ BY_SQLSTATE: dict[str, type[DataAccessError]] = {
     "55P03": TransientError,  # lock timeout
     "25006": TransientError,  # the server became read-only: the connection is replaced
     "25P03": TransientError,  # idle in transaction for too long: likewise
-    "0A000": TransientError,  # a cached plan of a table that was changed: the next try plans anew
+    "57P05": TransientError,  # idle for too long: nothing had begun
     "26000": TransientError,  # a prepared statement that another server has
     "53300": UnavailableError,  # too many connections
     "57P03": UnavailableError,  # starting up
     "57P01": _Lost,  # ended by an administrator, or asleep
     "57P02": _Lost,  # the server crashed
-    "57P05": _Lost,  # idle session timeout
     "40003": _Lost,  # completion unknown
     "08": _Lost,  # 08P01 is whatever a pooler has to say (see `_NOT_BEGUN`)
     "57014": StatementTimeoutError,
+    "25P04": StatementTimeoutError,  # of the whole transaction
     "23503": MissingReferenceError,
     "23505": ConflictError,
     "23P01": ConflictError,
     "23": InvalidInputError,
     "22": InvalidInputError,
-    "28": ConfigurationError,
-    "3D": ConfigurationError,
-    "3F": ConfigurationError,
-    "42": ConfigurationError,
+    **dict.fromkeys(("0A", "28", "3D", "3F", "42"), ConfigurationError),
 }
 REPLACE_CONNECTION = frozenset({"25006", "25P03"})
 """After these the connection works, but for nothing that matters."""
@@ -244,6 +241,8 @@ def _from_server(error: BaseException, sqlstate: str, lost: type[DataAccessError
     text = hidden(str(driver.args[0]))
     if sqlstate == "08P01" and _NOT_BEGUN.search(text):
         return TransientError(f"the pooler has no server: {text}", sqlstate=sqlstate)
+    if any(isinstance(cause, asyncpg.InvalidCachedStatementError) for cause in chain(error)):
+        return TransientError(text, sqlstate=sqlstate)  # a table was changed: the next try plans anew
     if kind is _Lost:
         return lost(f"{_LOST_TEXT} ({text})", sqlstate=sqlstate)
     return kind(text, sqlstate=sqlstate, constraint_name=constraint)

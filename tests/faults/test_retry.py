@@ -46,7 +46,7 @@ async def _raise_in(db: Database, sqlstate: str, *, times: int, repeatable: bool
     return list((await db.execute(refused)).scalars())
 
 
-@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "25006", "0A000", "26000"])
+@pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "25006", "26000", "57P05"])
 async def test_what_the_server_undid_is_tried_again(empty_copy: EmptyCopy, sqlstate: str) -> None:
     """Also a write: the server says that nothing of it was done."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
@@ -56,9 +56,11 @@ async def test_what_the_server_undid_is_tried_again(empty_copy: EmptyCopy, sqlst
 @pytest.mark.parametrize(
     ("sqlstate", "error"),
     [
+        ("0A000", ConfigurationError),
         ("22001", InvalidInputError),
         ("23505", ConflictError),
         ("23514", InvalidInputError),
+        ("25P04", StatementTimeoutError),
         ("28000", ConfigurationError),
         ("3D000", ConfigurationError),
         ("42703", ConfigurationError),
@@ -102,7 +104,7 @@ async def test_tries_are_bounded(empty_copy: EmptyCopy) -> None:
 def test_the_table_never_retries_what_is_the_callers_fault() -> None:
     """Syntax, constraints, credentials and bad values are in no class that is retried."""
     for sqlstate, error in BY_SQLSTATE.items():
-        if sqlstate[:2] in {"22", "23", "28", "3D", "3F", "42"}:
+        if sqlstate[:2] in {"0A", "22", "23", "28", "3D", "3F", "42"}:
             assert not error.retryable, sqlstate
 
 
