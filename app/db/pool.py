@@ -11,6 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from app.db.errors import DRIVER_ERRORS, ConfigurationError, PoolTimeoutError
+from app.db.hangup import hang_up, undisturbed
 from app.db.holder import Holder
 from app.db.retry import queued_seconds
 from app.db.settings import DatabaseSettings
@@ -50,12 +51,13 @@ class FairPool(Pool):
         self._idle: list[tuple[ConnectionPoolEntry, float]] = []
         self._holders: dict[ConnectionPoolEntry, Holder] = {}
         self._waiting = 0
+        self._disposed = False
         self._watch: asyncio.TimerHandle | None = None
 
     def current_status(self) -> PoolStatus:
         """Return the figures of this moment."""
         idle, holders = list(self._idle), list(self._holders.values())  # copied: a reader of metrics is another thread
-        connected = sum(record.dbapi_connection is not None for record, _ in idle)
+        connected = sum(_is_open(record.driver_connection) for record, _ in idle)
         longest = max((holder.held_seconds for holder in holders), default=0.0)
         return PoolStatus(self._settings.pool_size, len(holders), connected, self._waiting, longest)
 
@@ -76,7 +78,8 @@ class FairPool(Pool):
         )
 
     def dispose(self) -> None:
-        """Close the connections that are idle."""
+        """Close the connections that are idle, and those in use as they come back."""
+        self._disposed = True
         if self._watch:
             self._watch.cancel()
         idle: list[Any] = [record.driver_connection for record, _ in self._idle]
@@ -98,6 +101,9 @@ class FairPool(Pool):
     def give_back(self, record: ConnectionPoolEntry) -> None:
         """Let the next caller have the connection."""
         if self._holders.pop(record, None):  # else it was taken out before a fork, or in a loop that is gone
+            driver: Any = record.driver_connection
+            if self._disposed and _is_open(driver):
+                driver.terminate()
             self._idle.append((record, time.monotonic()))
             self._slots.release()
 
@@ -130,12 +136,19 @@ class FairPool(Pool):
         if not self._idle:
             return await greenlet_spawn(self._create_connection)
         record, returned = self._idle.pop()
+        try:
+            await self._invalidate_if_dead(record, idle_seconds=time.monotonic() - returned)
+        except BaseException:
+            self._idle.append((record, returned))
+            raise
+        return record
+
+    async def _invalidate_if_dead(self, record: ConnectionPoolEntry, *, idle_seconds: float) -> None:
         driver: Any = record.driver_connection
-        if driver is not None and not await self._is_alive(driver, idle_seconds=time.monotonic() - returned):
+        if driver is not None and not await self._is_alive(driver, idle_seconds=idle_seconds):
             _log.info("replacing a connection that died while it was idle")
             driver.terminate()
             await greenlet_spawn(record.invalidate)  # it connects again when it is asked for its connection
-        return record
 
     def _needs_connecting(self, record: Any) -> bool:
         # What SQLAlchemy's record asks itself, without the greenlet that it would need to connect.
@@ -143,7 +156,7 @@ class FairPool(Pool):
         return record.dbapi_connection is None or record.starttime <= oldest
 
     async def _is_alive(self, driver: Any, *, idle_seconds: float) -> bool:
-        if driver.is_closed():
+        if not _is_open(driver):
             return False
         return idle_seconds < self._settings.ping_after_idle_seconds or await self._answers(driver)
 
@@ -152,6 +165,9 @@ class FairPool(Pool):
             await driver.execute("select 1", timeout=self._settings.ping_timeout_seconds)
         except DRIVER_ERRORS:
             return False
+        except asyncio.CancelledError:
+            await undisturbed(hang_up(driver))  # nobody knows whether the answer is still to come
+            raise
         return True
 
     async def _say_goodbye(self, drivers: list[Any]) -> None:
@@ -197,7 +213,7 @@ class FairPool(Pool):
         with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is what is wanted
             for record in records:
                 driver: Any = record.driver_connection
-                if driver is not None and not driver.is_closed():
+                if _is_open(driver):
                     os.dup2(nowhere.fileno(), driver._transport.get_extra_info("socket").fileno())  # noqa: SLF001
 
     def _keep_watch(self) -> None:
@@ -216,3 +232,7 @@ class FairPool(Pool):
             _log.warning("a connection has been held for %.1f s without a statement by %s", silent, holder.place())
         if self._holders:
             self._keep_watch()
+
+
+def _is_open(driver: Any) -> bool:
+    return driver is not None and not driver.is_closed()

@@ -1,0 +1,103 @@
+"""A caller that goes away at any await whatever leaves nothing behind."""
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.models import MessageCreate, Role, TaskCreate
+from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+from tests.support.steps import AS_IT_IS_ANSWERED, AT_ONCE, cancelled_at
+
+_SIZE: Final = 2
+_HALF: Final = MessageCreate(role=Role.USER, content="half")
+Call = Callable[[Database, str, int], Awaitable[object]]
+
+
+async def _transaction(db: Database, user_id: str, conversation_id: int) -> None:
+    async with db.transaction() as session:
+        for _ in range(2):
+            await MessageRepo(session).append(user_id, conversation_id, _HALF)
+
+
+CALLS: Final[dict[str, Call]] = {
+    "repository": lambda db, user_id, _: TaskRepo(db).create(user_id, TaskCreate(title="x")),
+    "execute": lambda db, *_: db.execute(text("select 1")),
+    "list": lambda db, user_id, _: db.execute(
+        text("insert into task (user_id, title) values (:u, 'x')"), [{"u": user_id}, {"u": user_id}]
+    ),
+    "transaction": _transaction,
+}
+
+
+async def _nothing(_: Database, __: Database) -> None:
+    pass
+
+
+async def _warm(db: Database, _: Database) -> None:
+    await asyncio.gather(*(db.execute(text("select pg_sleep(0.01)")) for _ in range(_SIZE)))
+
+
+async def _killed(db: Database, admin: Database) -> None:
+    await _warm(db, admin)
+    ended = text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = :name")
+    await admin.execute(ended, {"name": db.settings.application_name})
+    await asyncio.sleep(0.02)
+
+
+BEFORE: Final[dict[str, tuple[dict[str, Any], Callable[[Database, Database], Awaitable[None]]]]] = {
+    "no connection": ({}, _nothing),
+    "connected": ({}, _warm),
+    "idle for long": ({"ping_after_idle_seconds": 0}, _warm),
+    "killed while idle": ({}, _killed),
+    "with timeouts": ({"statement_timeout_seconds": 5}, _warm),
+}
+
+
+@pytest.mark.parametrize("moment", [AT_ONCE, AS_IT_IS_ANSWERED])
+@pytest.mark.parametrize("before", BEFORE)
+@pytest.mark.parametrize("kind", CALLS)
+async def test_cancelled_at_any_await_nothing_is_left(
+    migrated_url: str, db: Database, user_id: str, kind: str, before: str, moment: str
+) -> None:
+    """No slot, no session above the pool's size, no connection that the pool does not know, no half transaction."""
+    more, prepare = BEFORE[before]
+    name = f"steps-{uuid4().hex[:8]}"
+    settings = DatabaseSettings(url=migrated_url, application_name=name, pool_size=_SIZE, **more)
+    conversation = await ConversationRepo(db).create(user_id)
+    for number in itertools.count():
+        async with Database(settings) as left:
+
+            async def call(database: Database = left) -> object:
+                return await CALLS[kind](database, user_id, conversation.id)
+
+            await prepare(left, db)
+            went_away = await cancelled_at(number, moment, call)
+            await _as_the_pool_says(left, db)
+            await asyncio.gather(*(call() for _ in range(_SIZE + 1)))
+            assert await _sessions(db, name) <= _SIZE
+        if not went_away:
+            break
+    assert number > 1  # else nothing was cancelled
+    halves = [message async for message in MessageRepo(db).stream(user_id, conversation.id)]
+    assert len(halves) % 2 == 0
+
+
+async def _as_the_pool_says(left: Database, admin: Database) -> None:
+    """Wait until the server has as many sessions as the pool knows, and none is in use."""
+    async with asyncio.timeout(2):
+        while (await _sessions(admin, left.settings.application_name), 0) != (  # noqa: ASYNC110 - the server changes it
+            left.pool_status().idle,
+            left.pool_status().in_use,
+        ):
+            await asyncio.sleep(0.005)
+
+
+async def _sessions(admin: Database, name: str) -> int:
+    count = text("select count(*) from pg_stat_activity where application_name = :name")
+    return int((await admin.execute(count, {"name": name})).scalar_one())
