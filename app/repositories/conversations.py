@@ -95,7 +95,7 @@ class ConversationRepo(Repository[ConversationRead]):
         """
         updated_at, id = (_AFTER_ALL, MAX_BIGINT) if after is None else _place(after, user_id)
         rows = await self._fetch(_PAGE, user_id, p_updated_at=updated_at, p_place=id, p_limit=checked_limit(limit) + 1)
-        return Page.of(rows, limit, lambda row: _cursor(row, user_id))
+        return Page.of(rows, limit, lambda row: _cursor(row, user_id), asked=after)
 
     async def delete(self, user_id: str, id: int) -> None:
         """Delete the conversation and all its messages; raises `NotFoundError`."""

@@ -226,7 +226,7 @@ class MessageRepo(Repository[MessageRead]):
         (place,) = (-MAX_BIGINT - 1,) if cursor is None else _CURSOR.read(cursor, *scope)
         statement = _AFTER if before is None else _BEFORE
         rows = await self._list(statement, user_id, conversation_id, place=place, limit=checked_limit(limit) + 1)
-        return Page.of(rows, limit, lambda row: _CURSOR.write((row.id,), *scope), backwards=before is not None)
+        return Page.of(rows, limit, lambda row: _CURSOR.write((row.id,), *scope), asked=cursor, backwards=bool(before))
 
     async def stream(self, user_id: str, conversation_id: int) -> AsyncIterator[MessageRead]:
         """Yield every message in order, 100 in memory at a time; no connection is held while the caller works."""

@@ -20,7 +20,8 @@ class Page(Generic[Item]):
 
     `next_cursor` goes where the page's own cursor went (`after`, or `before` when paging backwards), and is None
     when nothing more is there now. `end_cursor` is the place of the last item, also on the last page: who waits for
-    what comes later polls with ``after=page.end_cursor``. `start_cursor` is the place of the first item.
+    what comes later polls with ``after=page.end_cursor``. `start_cursor` is the place of the first item. A page without
+    items stays at the cursor that it was asked for with.
     """
 
     items: list[Item]
@@ -29,11 +30,19 @@ class Page(Generic[Item]):
     end_cursor: str | None
 
     @classmethod
-    def of(cls, rows: list[Item], limit: int, cursor: Callable[[Item], str], *, backwards: bool = False) -> Self:
-        """Return the page of `rows`, read in the page's direction, one more than `limit` to see what follows."""
+    def of(
+        cls,
+        rows: list[Item],
+        limit: int,
+        cursor: Callable[[Item], str],
+        *,
+        asked: str | None = None,
+        backwards: bool = False,
+    ) -> Self:
+        """Return the page of `rows`, read from `asked` on in its direction, one more than `limit` if more follows."""
         items, more = rows[:limit], len(rows) > limit
         if not items:
-            return cls([], None, None, None)
+            return cls([], None, asked if backwards else None, None if backwards else asked)
         first, last = cursor(items[0]), cursor(items[-1])
         if backwards:
             return cls(items[::-1], last if more else None, last, first)

@@ -143,7 +143,7 @@ class TaskRepo(Repository[TaskRead]):
             rows = await self._fetch(_PAGE, user_id, **parameters)
         else:
             rows = await self._fetch(_PAGE_BY_COMPLETED, user_id, p_completed=completed, **parameters)
-        return Page.of(rows, limit, lambda row: _CURSOR.write((row.id,), *scope))
+        return Page.of(rows, limit, lambda row: _CURSOR.write((row.id,), *scope), asked=after)
 
     async def update(
         self, user_id: str, id: int, data: TaskUpdate, *, expected_updated_at: datetime | None = None

@@ -128,7 +128,8 @@ async def test_polling_after_the_end_shows_what_came_later(
     await messages.append_many(user_id, conversation_id, numbered(3))
     page = await messages.list_page(user_id, conversation_id)
     assert page.next_cursor is None
-    assert (await messages.list_page(user_id, conversation_id, after=page.end_cursor)).items == []
+    nothing = await messages.list_page(user_id, conversation_id, after=page.end_cursor)
+    assert (nothing.items, nothing.end_cursor) == ([], page.end_cursor)
     later = await messages.append(user_id, conversation_id, HELLO)
     new = await messages.list_page(user_id, conversation_id, after=page.end_cursor)
     assert new.items == [later]

@@ -16,7 +16,7 @@ async def _poll(messages: MessageRepo, user_id: str, conversation_id: int, *, ex
     while len(seen) < expected:
         page = await messages.list_page(user_id, conversation_id, limit=7, after=cursor)
         seen += page.items
-        cursor = page.end_cursor or cursor
+        cursor = page.end_cursor
     return seen
 
 

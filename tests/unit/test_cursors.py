@@ -101,3 +101,9 @@ def test_the_last_page_still_has_an_end_to_poll_from() -> None:
     """`next_cursor` is None, `end_cursor` is not."""
     assert Page.of([1], 2, str) == Page([1], None, "1", "1")
     assert Page.of([], 2, str) == Page([], None, None, None)
+
+
+def test_a_page_without_items_stays_where_it_was_asked_for() -> None:
+    """Who polls with `after=page.end_cursor` does not begin anew when nothing has come."""
+    assert Page.of([], 2, str, asked="7") == Page([], None, None, "7")
+    assert Page.of([], 2, str, asked="7", backwards=True) == Page([], None, "7", None)
