@@ -35,8 +35,9 @@ def server_options(parameters: Parameters) -> Mapping[str, str]:
             name, value = _setting(word)
             _put(settings, name, value)
     for name in _SETTINGS:
-        _put(settings, name, parameters.take(name))
-    options = " ".join(routing + [f"-c {name}={_escaped(value)}" for name, value in settings.items() if value])
+        if value := parameters.take(name):
+            _put(settings, name, value)
+    options = " ".join(routing + [f"-c {name}={_escaped(value)}" for name, value in settings.items()])
     sent = {"application_name": parameters.take("application_name"), "options": options}
     return {name: value for name, value in sent.items() if value}
 
@@ -77,7 +78,7 @@ def _setting(word: str) -> tuple[str, str]:
 
 
 def _put(settings: dict[str, str], name: str, value: str) -> None:
-    if value and settings.setdefault(name, value) != value:
+    if settings.setdefault(name, value) != value:
         raise ConfigurationError(f"it sets {name} twice with different values")
 
 

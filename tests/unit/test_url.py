@@ -140,6 +140,7 @@ def test_an_endpoint_can_be_pooled_where_the_host_is_not() -> None:
         ("statement_timeout=5s", "-c statement_timeout=5s"),
         ("options=-c%20lock_timeout%3D1s%20-c%20TimeZone%3DUTC", "-c lock_timeout=1s -c TimeZone=UTC"),
         (r"options=-c%20search_path%3D%22A%22,\%20b", r'-c search_path="A",\ b'),
+        ("options=-c%20search_path%3D", "-c search_path="),
         ("search_path=a,%20b", r"-c search_path=a,\ b"),
         ("idle_in_transaction_session_timeout=1min", "-c idle_in_transaction_session_timeout=1min"),
     ],
