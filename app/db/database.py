@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.util import EMPTY_DICT, greenlet_spawn
 
-from app.db.direct import PINNED, Rows, fetch, write
+from app.db.direct import PINNED, Rows, fetch, lost_by, write
 from app.db.engine import create_engine
-from app.db.errors import DataAccessError, OutcomeUnknownError, lost_by, translating
+from app.db.errors import DataAccessError, OutcomeUnknownError, translating
 from app.db.hangup import undisturbed
 from app.db.pool import FairPool, PoolStatus
 from app.db.retry import Retry
@@ -131,7 +131,7 @@ class Database:
         """Return what `function` returns for a session, committed.
 
         After a deadlock, a serialization failure or a connection lost before COMMIT it runs again in a new transaction:
-        it must have no effect but on the session. Raises a `DataAccessError`.
+        it must have no effect but on the session, and leave the commit to it. Raises a `DataAccessError`.
         """
         began = time.monotonic()
         try:

@@ -19,7 +19,9 @@ from app.db.errors import (
     DRIVER_ERRORS,
     REPLACE_CONNECTION,
     DataAccessError,
-    lost_by,
+    KeyedOutcomeUnknownError,
+    OutcomeUnknownError,
+    TransientError,
     sqlstate_of,
     translate_driver,
 )
@@ -50,6 +52,13 @@ class Written:
         return [values[name] for name in self.names]
 
 
+def lost_by(options: Mapping[str, Any]) -> type[DataAccessError]:
+    """Return what it means that the connection broke while a statement with these execution options ran."""
+    if not options.get("repeatable"):
+        return OutcomeUnknownError
+    return KeyedOutcomeUnknownError if options.get("keyed") else TransientError
+
+
 @lru_cache(_KEPT_STATEMENTS)
 def write(statement: Executable) -> Written:
     """Return `statement` in SQL; its types must be such that the driver takes and gives the values as they are."""
@@ -76,8 +85,10 @@ async def fetch(pool: FairPool, statement: Written, parameters: Mapping[str, Any
     except asyncio.CancelledError:
         await undisturbed(hang_up(_driver(record)))
         raise
-    except BaseException:
+    except BaseException as error:
         _driver(record).terminate()  # nobody knows what it would answer next, and nobody may be left to wait
+        if isinstance(error, Exception):  # a time before Christ, bytes that are no UTF-8
+            raise DataAccessError(f"the answer cannot be read ({type(error).__name__}); a write was done") from error
         raise
     else:
         return rows

@@ -18,13 +18,13 @@ DataAccessError            everything below; `sqlstate`, `constraint_name`, `ret
 """
 
 import re
-from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import asyncpg
 from sqlalchemy import exc as sa
 
-from app.db.privacy import chain, hidden
+from app.db.privacy import chain, hidden, hide_values
 
 
 class DataAccessError(Exception):
@@ -117,10 +117,7 @@ BY_SQLSTATE: dict[str, type[DataAccessError]] = {
     "26000": TransientError,  # a prepared statement that another server has
     "53300": UnavailableError,  # too many connections
     "57P03": UnavailableError,  # starting up
-    "57P01": _Lost,  # ended by an administrator, or asleep
-    "57P02": _Lost,  # the server crashed
-    "40003": _Lost,  # completion unknown
-    "08": _Lost,  # 08P01 is whatever a pooler has to say (see `_NOT_BEGUN`)
+    **dict.fromkeys(("57P01", "57P02", "40003", "08"), _Lost),  # ended or asleep, crashed, unknown; see `_NOT_BEGUN`
     "57014": StatementTimeoutError,
     "25P04": StatementTimeoutError,  # of the whole transaction
     "23503": MissingReferenceError,
@@ -133,9 +130,14 @@ BY_SQLSTATE: dict[str, type[DataAccessError]] = {
 REPLACE_CONNECTION = frozenset({"25006", "25P03"})
 """After these the connection works, but for nothing that matters."""
 
-DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+_OF_THE_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+DRIVER_ERRORS = (*_OF_THE_DRIVER, OSError)
 """What asyncpg raises: the only place outside `connect` that names it."""
 
+_MISUSE = {  # by SQLAlchemy's code
+    "isce": "one session is used by two tasks at once: give each task its own",
+    "7s2a": "the transaction was rolled back: a flush in it had failed, and its error was caught",
+}
 _CONNECTION_LOST = "08003"
 # Neon's proxy has one code for everything, poolers one for much: only words tell what waiting cannot mend (FACTS).
 _NEVER = {
@@ -162,17 +164,25 @@ def translate(error: BaseException, *, lost: type[DataAccessError] = TransientEr
     `lost` is what a connection that broke means at this moment: `TransientError` where the server certainly undid the
     work or repeating it is harmless, `OutcomeUnknownError` where it may have been committed.
     """
-    if isinstance(error, sa.InvalidRequestError) and error.code == "isce":  # concurrent use
-        return DataAccessError("one session is used by two tasks at once: give each task its own")
-    if not isinstance(error, sa.StatementError):
-        return None
-    if not isinstance(error, sa.DBAPIError):  # SQLAlchemy could not even convert a value
-        return InvalidInputError(hidden(str(error.orig)))
+    if isinstance(error, _OF_THE_DRIVER):  # SQLAlchemy lets it pass where rows come from a server-side cursor
+        hide_values(error)
+        return translate_driver(error, lost=lost)
+    if isinstance(error, sa.InvalidRequestError) and error.code in _MISUSE:
+        return DataAccessError(_MISUSE[error.code])
+    if isinstance(error, sa.DBAPIError):
+        return _from_dbapi(error, lost)
+    # Any other is of a value that SQLAlchemy could not even convert.
+    return InvalidInputError(hidden(str(error.orig))) if isinstance(error, sa.StatementError) else None
+
+
+def _from_dbapi(error: sa.DBAPIError, lost: type[DataAccessError]) -> DataAccessError:
     if (sqlstate := sqlstate_of(error)) is not None:
         return _from_server(error, sqlstate, lost)
-    if isinstance(error, sa.InterfaceError) and error.connection_invalidated:
+    if not isinstance(error, sa.InterfaceError):
+        return lost(f"{_LOST_TEXT} ({hidden(str(error.orig))})")
+    if error.connection_invalidated:
         return TransientError("the connection was closed before the statement was sent")
-    return lost(f"{_LOST_TEXT} ({hidden(str(error.orig))})")
+    return DataAccessError(f"the driver cannot send the statement: {hidden(str(error.orig))}")
 
 
 # What a server answers a connection with while it is overloaded, starting, copied from, broken or slow.
@@ -212,21 +222,11 @@ def translate_driver(error: Exception, *, lost: type[DataAccessError]) -> DataAc
     return lost(f"{_LOST_TEXT} ({hidden(str(error)) or 'no answer in time'})")
 
 
-def lost_by(options: Mapping[str, Any]) -> type[DataAccessError]:
-    """Return what it means that the connection broke while a statement with these execution options ran."""
-    if not options.get("repeatable"):
-        return OutcomeUnknownError
-    return KeyedOutcomeUnknownError if options.get("keyed") else TransientError
-
-
-class translating:  # noqa: N801 - reads as a verb: `with translating():`
+class translating(AbstractContextManager[Any]):  # noqa: N801 - reads as a verb: `with translating():`
     """Raise ours for what SQLAlchemy raises inside (see `translate`); everything else passes."""
 
     def __init__(self, lost: type[DataAccessError] = TransientError) -> None:
         self._lost = lost
-
-    def __enter__(self) -> None:
-        pass
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         ours = error and translate(error, lost=self._lost)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from typing import Final
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -10,6 +11,8 @@ from sqlalchemy.exc import OperationalError
 from app.db.errors import REPLACE_CONNECTION, sqlstate_of
 from app.db.privacy import hide_values
 from app.db.settings import DatabaseSettings
+
+_NO_SUCH_STATEMENT: Final = "26000"
 
 
 def attach(engine: Engine, settings: DatabaseSettings) -> None:
@@ -34,6 +37,9 @@ def _judge_connection(context: ExceptionContext) -> OperationalError | None:
         context.is_disconnect = True
         return None
     context.invalidate_pool_on_disconnect = False
+    if sqlstate_of(error) == _NO_SUCH_STATEMENT:
+        context.is_disconnect = True  # SQLAlchemy would ask this connection for it again and again
+        return None
     if not isinstance(error, OSError):
         return None
     context.is_disconnect = True  # after a timeout nobody knows what the connection would answer next

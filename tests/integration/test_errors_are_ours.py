@@ -1,0 +1,63 @@
+"""Whatever goes wrong, and however it was asked: the error is one of `app.db.errors`, and says what is true."""
+
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import bindparam, func, select, text
+
+from app.db import Database, DatabaseSettings
+from app.db.errors import DataAccessError, InvalidInputError
+from app.db.models import Task, TaskCreate
+from app.db.models.base import table_of
+from app.repositories import TaskRepo
+
+_SECRET = "Schnurrbert"
+
+
+async def test_an_error_while_rows_are_streamed(db: Database) -> None:
+    """A server-side cursor fails in the middle; SQLAlchemy lets the driver's error pass."""
+    with pytest.raises(InvalidInputError) as failed:
+        async with db.transaction() as session:
+            numbers = text("select cast('Schnurrbert' || number as integer) from generate_series(1, 2) number")
+            async for _ in await session.stream(numbers):
+                pass
+    assert failed.value.sqlstate == "22P02"
+    assert _SECRET not in f"{failed.value}{failed.value.__cause__}"
+
+
+async def test_a_flush_whose_error_was_caught(db: Database, user_id: str) -> None:
+    """Nothing is stored, and who goes on hears why."""
+    with pytest.raises(DataAccessError, match="a flush in it had failed"):
+        async with db.transaction() as session:
+            await TaskRepo(session).create(user_id, TaskCreate(title="x"))
+            session.add(Task(user_id=user_id, title=" "))
+            with suppress(InvalidInputError):
+                await TaskRepo(session).count(user_id)
+    assert await TaskRepo(db).count(user_id) == 0
+
+
+async def test_more_parameters_than_a_statement_can_have(db: Database) -> None:
+    """The driver refuses to send it: nothing is unknown."""
+    ids = bindparam("ids", expanding=True)
+    statement = select(func.count()).select_from(table_of(Task)).where(table_of(Task).c.id.in_(ids))
+    with pytest.raises(DataAccessError, match="32767") as failed:
+        await db.execute(statement, {"ids": list(range(40_000))})
+    assert type(failed.value) is DataAccessError
+
+
+async def test_a_value_that_python_cannot_hold(db: Database, user_id: str) -> None:
+    """Python knows no time before Christ; the next call is well."""
+    insert = text(f"insert into task (user_id, title, created_at) values ('{user_id}', 'x', '0044-03-15 BC')")
+    await db.execute(insert)
+    with pytest.raises(DataAccessError, match="OverflowError"):
+        await TaskRepo(db).list_page(user_id)
+    assert await TaskRepo(db).count(user_id) == 1
+
+
+async def test_prepared_statements_that_are_gone(migrated_url: str, user_id: str) -> None:
+    """DISCARD ALL takes them from a session; whoever uses it next prepares anew, in a transaction too."""
+    async with Database(DatabaseSettings(url=migrated_url, pool_size=1, retry_seconds=2)) as db:  # type: ignore[arg-type]
+        for _ in range(2):
+            assert await TaskRepo(db).count(user_id) == 0
+            assert await db.run_in_transaction(lambda session: TaskRepo(session).count(user_id)) == 0
+            await db.execute(text("discard all"))
