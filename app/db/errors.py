@@ -115,16 +115,12 @@ BY_SQLSTATE: dict[str, type[DataAccessError]] = {
     "25P03": TransientError,  # idle in transaction for too long: likewise
     "57P05": TransientError,  # idle for too long: nothing had begun
     "26000": TransientError,  # a prepared statement that another server has
-    "53300": UnavailableError,  # too many connections
-    "57P03": UnavailableError,  # starting up
+    **dict.fromkeys(("53300", "57P03"), UnavailableError),  # too many connections, starting up
     **dict.fromkeys(("57P01", "57P02", "40003", "08"), _Lost),  # ended or asleep, crashed, unknown; see `_NOT_BEGUN`
-    "57014": StatementTimeoutError,
-    "25P04": StatementTimeoutError,  # of the whole transaction
+    **dict.fromkeys(("57014", "25P04"), StatementTimeoutError),  # of a statement, of the whole transaction
     "23503": MissingReferenceError,
-    "23505": ConflictError,
-    "23P01": ConflictError,
-    "23": InvalidInputError,
-    "22": InvalidInputError,
+    **dict.fromkeys(("23505", "23P01"), ConflictError),
+    **dict.fromkeys(("22", "23"), InvalidInputError),
     **dict.fromkeys(("0A", "28", "3D", "3F", "42"), ConfigurationError),
 }
 REPLACE_CONNECTION = frozenset({"25006", "25P03"})
@@ -179,7 +175,7 @@ def _from_dbapi(error: sa.DBAPIError, lost: type[DataAccessError]) -> DataAccess
     if (sqlstate := sqlstate_of(error)) is not None:
         return _from_server(error, sqlstate, lost)
     if not isinstance(error, sa.InterfaceError):
-        return lost(f"{_LOST_TEXT} ({hidden(str(error.orig))})")
+        return _broken(error, lost, hidden(str(error.orig)))
     if error.connection_invalidated:
         return TransientError("the connection was closed before the statement was sent")
     return DataAccessError(f"the driver cannot send the statement: {hidden(str(error.orig))}")
@@ -219,7 +215,13 @@ def translate_driver(error: Exception, *, lost: type[DataAccessError]) -> DataAc
         return _from_server(error, sqlstate, lost)
     if isinstance(error, asyncpg.InterfaceError):
         return TransientError("the connection was closed before the statement was sent")
-    return lost(f"{_LOST_TEXT} ({hidden(str(error)) or 'no answer in time'})")
+    return _broken(error, lost, hidden(str(error)) or "no answer in time")
+
+
+def _broken(error: BaseException, lost: type[DataAccessError], reason: str) -> DataAccessError:
+    # So the driver says that it had heard of the end, but not seen it yet, and sent nothing.
+    unsent = any("cannot switch to state" in str(cause) for cause in chain(error))
+    return (TransientError if unsent else lost)(f"{_LOST_TEXT} ({reason})")
 
 
 class translating(AbstractContextManager[Any]):  # noqa: N801 - reads as a verb: `with translating():`

@@ -1,6 +1,8 @@
 """Whatever goes wrong, and however it was asked: the error is one of `app.db.errors`, and says what is true."""
 
+import struct
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, func, select, text
@@ -61,3 +63,19 @@ async def test_prepared_statements_that_are_gone(migrated_url: str, user_id: str
             assert await TaskRepo(db).count(user_id) == 0
             assert await db.run_in_transaction(lambda session: TaskRepo(session).count(user_id)) == 0
             await db.execute(text("discard all"))
+
+
+@pytest.mark.parametrize("way", ["repository", "execute"])
+async def test_a_session_whose_end_is_heard_before_it_is_seen(migrated_url: str, user_id: str, way: str) -> None:
+    """The server's last word has come, the end of the stream not yet: the driver sends nothing, and nothing is lost."""
+    async with Database(DatabaseSettings(url=migrated_url, pool_size=1)) as db:  # type: ignore[arg-type]
+        async with db.engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+        last_word = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+        driver._transport.get_protocol().data_received(b"E" + struct.pack("!i", len(last_word) + 4) + last_word)
+        assert not driver.is_closed()
+        if way == "repository":
+            await TaskRepo(db).create(user_id, TaskCreate(title="x"))
+        else:
+            await db.execute(text(f"insert into task (user_id, title) values ('{user_id}', 'x')"))
+        assert await TaskRepo(db).count(user_id) == 1
