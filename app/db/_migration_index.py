@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic import op
 from sqlalchemy import TextClause, text
-from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import PendingRollbackError
 
 # By its table, too: names of indexes are a schema's, and another table's is not the one.
 _IS_VALID = text("""
@@ -61,16 +61,14 @@ def _is_valid(name: str, table: str) -> bool | None:
 @contextmanager
 def _outside_the_transaction() -> Iterator[None]:
     """Commit, and go on in autocommit; if the connection breaks, raise what broke it and not what that broke."""
-    failure: DBAPIError | None = None
     try:
         with op.get_context().autocommit_block(), _longer_waits():
-            try:
-                yield
-            except DBAPIError as error:
-                failure = error
-                raise
+            yield
     except PendingRollbackError as tidying_up:
-        raise failure or tidying_up  # noqa: B904 - it has a cause, the driver's error
+        broke: BaseException = tidying_up
+        while isinstance(broke, PendingRollbackError) and broke.__context__:
+            broke = broke.__context__
+        raise broke  # noqa: B904 - it has a cause of its own, or is a cancellation
 
 
 @contextmanager

@@ -42,6 +42,9 @@ def migration_lock(connection: Connection, *, wait_seconds: float) -> Iterator[N
     _acquire(connection, wait_seconds)
     try:
         yield
+    except asyncio.CancelledError:
+        connection.invalidate()  # it may stand in the middle of anything; with its session the lock is free
+        raise
     finally:
         if not connection.invalidated:
             connection.rollback()

@@ -11,6 +11,7 @@ from app.db import Database, DatabaseSettings
 from app.db.errors import ConflictError
 from app.db.migrations import check, current, upgrade
 from tests.support.migrations import HEAD, run_alembic, start_alembic, until, with_revisions
+from tests.support.steps import AT_ONCE, cancelled_at
 
 MakeDatabase = Callable[[], Awaitable[str]]
 KEY_INDEX = "ix_task_user_id_idempotency_key"
@@ -43,6 +44,17 @@ async def test_an_index_interrupted_is_repaired_by_the_next_run(make_database: M
         assert await current(settings) == COLUMNS
         await upgrade(settings)
         assert (await db.execute(text(IS_VALID))).scalar_one() is True
+    await check(settings)
+
+
+@pytest.mark.parametrize("number", range(0, 60, 4))
+async def test_a_migration_that_is_cancelled_ends_as_cancelled(make_database: MakeDatabase, number: int) -> None:
+    """At whatever await, of its indexes too; it leaves no lock, and the next run does the rest."""
+    settings = DatabaseSettings(url=await make_database())
+    await upgrade(settings, COLUMNS)
+    assert await cancelled_at(number, AT_ONCE, lambda: upgrade(settings))  # raises what is no cancellation
+    async with asyncio.timeout(10):
+        await upgrade(settings)
     await check(settings)
 
 
