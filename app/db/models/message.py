@@ -42,7 +42,10 @@ def _within_one_value(content: str) -> str:
 
 
 class Message(SQLModel, table=True):
-    """The table ``message``; its foreign key holds the user too: none can be in another user's conversation."""
+    """The table ``message``; its foreign key holds the user too: none can be in another user's conversation.
+
+    A session may add one, but only `MessageRepo` appends: it waits for its turn, so that who polls misses none.
+    """
 
     __tablename__: ClassVar[str] = "message"
     __table_args__ = (
