@@ -35,13 +35,14 @@ bench: .venv-bench/.bench ## measure against drivers, ORMs and chat histories; f
 faults: .venv/.dev ## write docs/faults.md from the marks of the tests
 	@$(BIN)/pytest --collect-only -qq --faults-page=docs/faults.md tests >/dev/null
 
-check: .venv/.dev ## ruff, mypy --strict, squawk on every revision, shellcheck, hadolint
+check: .venv/.dev ## ruff, mypy --strict, squawk on every revision, shellcheck, hadolint, compose's schema
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/python -m app.db.revision_gate
 	@$(BIN)/shellcheck .ci/run deploy/pgbouncer/start.sh
 	@$(BIN)/hadolint Dockerfile deploy/pgbouncer/Dockerfile
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 format: .venv/.dev ## rewrite the code in the house's format
 	@$(BIN)/ruff format .
