@@ -39,7 +39,6 @@ def _certificate(
     """Return a CA's certificate where there is no issuer, else that of a server, also as ``localhost``."""
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    names = [x509.DNSName(name.replace(" ", "-")), x509.DNSName("localhost")]
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -54,6 +53,7 @@ def _certificate(
         .add_extension(_usage(is_ca=issuer is None), critical=True)
     )
     if issuer:
+        names = [x509.DNSName(name), x509.DNSName("localhost")]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(signer, hashes.SHA256())
 
@@ -86,8 +86,8 @@ def _write(path: Path, content: bytes, *, uid: int, mode: int) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
-    os.chown(path, uid, -1)
     path.chmod(mode)
+    os.chown(path, uid, -1)  # last: it may not change what is another's
 
 
 if __name__ == "__main__":

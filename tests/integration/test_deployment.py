@@ -17,8 +17,10 @@ import pytest
 import yaml
 from sqlalchemy import text
 
+from app.api import ApiSettings
 from app.db import Database, DatabaseSettings
 from app.db.embedded import EmbeddedPostgres
+from app.db.errors import ConfigurationError
 from app.db.migrations import upgrade
 from app.repositories import TaskRepo
 from tests.support.tls import Certificate, certificate_folder, tls_server
@@ -64,10 +66,10 @@ def test_compose_names_only_what_there_is(compose: dict[str, Any]) -> None:
 def test_nothing_serves_before_the_release_step(compose: dict[str, Any]) -> None:
     """The API waits until the migrations have succeeded, and these until PostgreSQL is there."""
     services = compose["services"]
-    assert services["release"]["command"][-1] == "migrate"
-    assert services["release"]["depends_on"]["postgres"]["condition"] == "service_healthy"
+    assert services["migrate"]["command"][-1] == "migrate"
+    assert services["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
     for name in ("api", "api-pooled"):
-        assert services[name]["depends_on"]["release"]["condition"] == "service_completed_successfully"
+        assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
 def test_every_connection_is_verified_and_no_port_is_open_to_others(compose: dict[str, Any]) -> None:
@@ -79,12 +81,42 @@ def test_every_connection_is_verified_and_no_port_is_open_to_others(compose: dic
 
 
 def test_only_the_certificates_are_made_as_root(compose: dict[str, Any]) -> None:
-    """Everything of ours that listens runs as somebody else, without capabilities."""
+    """Everything of ours that listens runs as somebody else, without capabilities, and writes nowhere."""
     services = compose["services"]
     assert [name for name, service in services.items() if "user" in service] == ["certificates"]
+    assert [name for name, service in services.items() if "cap_add" in service] == ["certificates"]
     assert services["certificates"]["network_mode"] == "none"
-    for name in ("release", "api", "pgbouncer", "api-pooled"):
-        assert services[name]["cap_drop"] == ["ALL"]
+    for name in services.keys() - {"postgres"}:
+        assert (services[name]["cap_drop"], services[name]["read_only"]) == (["ALL"], True)
+
+
+def test_a_key_belongs_to_the_user_of_its_server(compose: dict[str, Any]) -> None:
+    """PostgreSQL's Alpine image runs as 70, Debian's as another; ours says so itself."""
+    services = compose["services"]
+    owners = dict(server.split(":") for server in services["certificates"]["command"][3:])
+    assert services["postgres"]["image"].endswith("-alpine")
+    user = re.findall(r"^USER (\d+)$", (POOLER / "Dockerfile").read_text(), re.MULTILINE)
+    assert owners == {"postgres": "70", "pgbouncer": user[-1]}
+
+
+def test_a_secret_that_is_not_set_does_not_look_like_one() -> None:
+    """One password everywhere, which says what it is; for tokens none at all."""
+    defaults = dict(re.findall(r"\$\{(\w+(?:PASSWORD|SECRET)):-([^}]*)\}", COMPOSE.read_text()))
+    passwords = set(re.findall(r"\$\{POSTGRES_PASSWORD:-([^}]*)\}", COMPOSE.read_text()))
+    assert passwords == {"insecure-development-password"}
+    assert defaults.keys() == {"POSTGRES_PASSWORD", "API_JWT_SECRET"}
+    assert defaults["API_JWT_SECRET"] == ""
+
+
+def test_a_container_is_not_killed_before_its_answers_are_stored(compose: dict[str, Any]) -> None:
+    """Open requests end first, then the answers in the making; the page on deploys asks for as much."""
+    requests = int(re.findall(r'"--timeout-graceful-shutdown", "(\d+)"', (ROOT / "Dockerfile").read_text())[0])
+    needed = requests + ApiSettings.model_fields["shutdown_seconds"].default
+    given = re.findall(r"--stop-timeout (\d+)|GracePeriodSeconds: (\d+)", (ROOT / "docs" / "operations.md").read_text())
+    times = [int(number) for pair in given for number in pair if number]
+    times += [int(compose["services"][name]["stop_grace_period"].removesuffix("s")) for name in ("api", "api-pooled")]
+    assert len(times) >= 4
+    assert min(times) > needed
 
 
 @pytest.mark.parametrize("file", [ROOT / "Dockerfile", POOLER / "Dockerfile"], ids=["api", "pgbouncer"])
@@ -138,19 +170,36 @@ def test_certificates_are_made_once(made: Path) -> None:
 def server(made: Path) -> Iterator[EmbeddedPostgres]:
     """Run PostgreSQL with them."""
     with tls_server(Certificate(made / "postgres.crt", made / "postgres.key")) as server:
+        shutil.copy(ROOT / "deploy" / "pg_hba.conf", server.data_folder / "pgdata" / "pg_hba.conf")
+        server.restart()
         yield server
 
 
-async def test_clients_verify_the_server_by_them(server: EmbeddedPostgres, made: Path) -> None:
+@pytest.fixture
+async def address(server: EmbeddedPostgres) -> str:
+    """Make who logs in by password, and return where, without the query."""
+    async with Database(DatabaseSettings(url=server.url())) as db:
+        quoted = PASSWORD.replace("'", "''")
+        await db.execute(text(f"create role app superuser login password '{quoted}'"))
+    return f"postgresql://app:{quote(PASSWORD)}@localhost:{server.port}/postgres"
+
+
+async def test_clients_verify_the_server_by_them(address: str, made: Path) -> None:
     """Strictly, as Python does since 3.13."""
-    url = f"postgresql://postgres@localhost:{server.port}/postgres?sslmode=verify-full&sslrootcert={made}/ca.crt"
-    settings = DatabaseSettings(url=url)
+    settings = DatabaseSettings(url=f"{address}?sslmode=verify-full&sslrootcert={made}/ca.crt")
     context = settings.target().tls.context()
     assert context
     context.verify_flags |= ssl.VERIFY_X509_STRICT
     async with Database(settings) as db:
         await upgrade(settings)
         assert await TaskRepo(db).count("ada") == 0
+
+
+async def test_the_server_refuses_who_does_not_encrypt(address: str) -> None:
+    """Also with the right password."""
+    async with Database(DatabaseSettings(url=f"{address}?sslmode=disable")) as db:
+        with pytest.raises(ConfigurationError, match="no encryption"):
+            await TaskRepo(db).count("ada")
 
 
 @pytest.fixture
@@ -184,15 +233,12 @@ def pooler_port(server: EmbeddedPostgres, made: Path) -> Iterator[int]:
         process.wait()
 
 
-async def test_the_pooler_works_as_it_is_configured(server: EmbeddedPostgres, made: Path, pooler_port: int) -> None:
+async def test_the_pooler_works_as_it_is_configured(
+    server: EmbeddedPostgres, address: str, made: Path, pooler_port: int
+) -> None:
     """Verified on both sides, by password on both; a call through it is answered."""
-    async with Database(DatabaseSettings(url=server.url())) as db:
-        await upgrade(db.engine)
-        quoted = PASSWORD.replace("'", "''")
-        await db.execute(text(f"create role app superuser login password '{quoted}'"))
-    (server.data_folder / "pgdata" / "pg_hba.conf").write_text("hostssl all all all scram-sha-256\n")
-    server.restart()
-    query = f"sslmode=verify-full&sslrootcert={made}/ca.crt"
-    url = f"postgresql://app:{quote(PASSWORD)}@localhost:{pooler_port}/postgres?{query}"
-    async with Database(DatabaseSettings(url=url, pooler="transaction")) as db:
+    await upgrade(DatabaseSettings(url=server.url()))
+    url = address.replace(f":{server.port}/", f":{pooler_port}/")
+    settings = DatabaseSettings(url=f"{url}?sslmode=verify-full&sslrootcert={made}/ca.crt", pooler="transaction")
+    async with Database(settings) as db:
         assert await TaskRepo(db).count("ada") == 0
