@@ -1,13 +1,16 @@
 """What an Alembic command does to the database: one look, one lock, each revision until it gets its locks."""
 
 import logging
+import warnings
+from collections.abc import Sequence
 from functools import partial, wraps
 from typing import Any
 
 from alembic import context
-from alembic.runtime.migration import MigrationStep
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SAWarning
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from app.db._migration_lock import lock_until_commit, migration_lock
@@ -70,6 +73,14 @@ def heads_of(connection: Connection) -> tuple[str, ...]:
         if sqlstate_of(error) != _NO_SUCH_TABLE:
             raise
         return ()
+
+
+def differences(connection: Connection) -> Sequence[Any]:
+    """Return where the tables differ from the models, in the tuples of Alembic's autogenerate."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # a constraint NOT VALID is no difference, and it warns of it
+        found: Sequence[Any] = compare_metadata(MigrationContext.configure(connection, opts=OPTIONS), metadata)
+    return found
 
 
 def _plan(connection: Connection, settings: DatabaseSettings) -> list[MigrationStep]:

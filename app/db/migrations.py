@@ -23,7 +23,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from app.db._migration_index import create_index_concurrently, drop_index_concurrently
 from app.db._migration_lock import MIGRATION_LOCK_KEY
-from app.db._migration_steps import heads_of, migrate, print_sql
+from app.db._migration_steps import differences, heads_of, migrate, print_sql
 from app.db.engine import create_engine
 from app.db.errors import ConfigurationError, DataAccessError, DatabaseAheadError, translating
 from app.db.pool import FairPool
@@ -34,8 +34,10 @@ __all__ = [
     "check",
     "create_index_concurrently",
     "current",
+    "differences",
     "downgrade",
     "drop_index_concurrently",
+    "heads_of",
     "known_revisions",
     "run_offline",
     "run_online",

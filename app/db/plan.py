@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from sqlalchemy import Executable, text
@@ -23,6 +23,8 @@ class Plan:
     """The types of its nodes, outermost first: ``("Limit", "Index Scan")``."""
     indexes: tuple[str, ...]
     """The names of the indexes used, in the order of `nodes`."""
+    scanned: tuple[str, ...] = ()
+    """The names of the tables that are read as a whole, in the order of `nodes`."""
     rows_read: int | None = None
     """Rows and index entries read from tables, in all loops (PostgreSQL tells a rounded mean), filtered out or not."""
     buffers: int | None = None
@@ -38,12 +40,12 @@ class Plan:
         shape = cls(
             nodes=tuple(node["Node Type"] for node in nodes),
             indexes=tuple(node["Index Name"] for node in nodes if "Index Name" in node),
+            scanned=tuple(node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"),
         )
         if "Execution Time" not in explained:
             return shape
-        return cls(
-            nodes=shape.nodes,
-            indexes=shape.indexes,
+        return replace(
+            shape,
             rows_read=round(sum(map(_rows_read, nodes))),
             buffers=root["Shared Hit Blocks"] + root["Shared Read Blocks"],
             execution_ms=explained["Execution Time"],

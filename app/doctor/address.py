@@ -1,36 +1,97 @@
-"""Where the URL leads, as it was understood."""
+"""Where the URL leads, as it was understood; and if nobody lets us in there, why."""
 
-from app.db.errors import DataAccessError
+import socket
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from app.db.errors import DataAccessError, UnavailableError
+from app.db.privacy import chain
+from app.db.url import SHAPE, ConnectionTarget
 from app.doctor.findings import Finding, error, note, ok
 from app.doctor.subject import Checks, Subject, open_driver
 
+_UNDERSTOOD: Final = "url.target"
+_OPEN: Final = "connection.open"
+_DIRECT: Final = "url.direct"
+_WRONG: Final = f"Mend it where it is set, in the environment or in .env; it is to be like {SHAPE}"
+_BY_SQLSTATE: Final = {
+    "28P01": "Copy the URL anew from where it is shown, or set a new password: alter role ... password ...",
+    "28000": "The server lets this user in otherwise or from elsewhere: see its pg_hba.conf, or Neon's IP Allow.",
+    "3D000": "Create the database, or write the name of one that is there into the URL.",
+    "42501": "Let it in: grant connect on database ... to ...;",
+    "53300": "All connections are taken: end some, make the pools smaller, or use the pooled URL.",
+    "57P03": "The server is starting or shutting down: try again in a minute, then read its log.",
+}
+_SILENT: Final = (
+    "Is the host right, is the database's project active, and do firewalls on the way let its port through?"
+)
+_OTHERWISE: Final = "Change what the sentence names, in the URL or on the server."
+# The same server, started at the same time, and the same database in it.
+_IDENTITY: Final = """
+select pg_postmaster_start_time()::text || ' ' || oid from pg_database where datname = current_database()"""
 
-async def _understood(subject: Subject) -> list[Finding]:
-    target = subject.target
+
+def understood(target: ConnectionTarget) -> list[Finding]:
+    """Return how the URL was read, without its password."""
     words = [str(target), f"sslmode={target.tls.mode}", "pooled" if target.pooled else "direct"]
     words += [f"{name}={value}" for name, value in target.server_settings.items()]
     if target.target_session_attrs != "any":
         words.append(f"target_session_attrs={target.target_session_attrs}")
-    notes = [note("url.reading", text) for text in target.notes]
-    return [ok("url.target", ", ".join(words)), *notes]
+    return [ok(_UNDERSTOOD, ", ".join(words)), *(note("url.reading", text) for text in target.notes)]
+
+
+def not_understood(problem: DataAccessError) -> Finding:
+    """Return what is wrong with the URL."""
+    return error(_UNDERSTOOD, str(problem), _WRONG)
+
+
+def without_settings(problem: ValidationError) -> Finding:
+    """Return which of the settings cannot be used; what was in them is not shown."""
+    details = problem.errors(include_input=False, include_url=False, include_context=False)
+    words = (_in_words(each["type"], str(each["loc"][0]), each["msg"]) for each in details)
+    return error(_UNDERSTOOD, "; ".join(words), _WRONG)
+
+
+def _in_words(kind: str, name: str, message: str) -> str:
+    if kind == "missing":
+        return message
+    return f"{name if name.startswith('DATABASE_') else f'DATABASE_{name.upper()}'}: {message}"
+
+
+def not_connected(problem: DataAccessError) -> Finding:
+    """Return why nobody answers or lets us in, and what to do."""
+    return error(_OPEN, str(problem), _BY_SQLSTATE.get(problem.sqlstate or "") or _by_cause(problem))
+
+
+def _by_cause(problem: DataAccessError) -> str:
+    for cause in chain(problem):
+        if isinstance(cause, socket.gaierror):
+            return "The name of the host is not known: look for a typing error, then at this machine's DNS."
+        if isinstance(cause, ConnectionRefusedError | FileNotFoundError):
+            return "Nothing listens there: is the server running, and is the port right?"
+    return _SILENT if isinstance(problem, UnavailableError) else _OTHERWISE
 
 
 async def _migrations_reach_the_server(subject: Subject) -> list[Finding]:
-    check = "url.direct"
     if not subject.target.pooled and not subject.settings.direct_url:
         return []
+    set_it = "Set DATABASE_DIRECT_URL to the server's own URL."
     try:
         target = subject.settings.direct_target()
         driver = await open_driver(subject.settings, target)
     except DataAccessError as problem:
-        return [
-            error(check, f"migrations cannot connect: {problem}", "Set DATABASE_DIRECT_URL to the server's own URL.")
-        ]
-    driver.terminate()
-    return [ok(check, f"migrations go to {target}")]
+        return [error(_DIRECT, f"migrations cannot connect: {problem}", set_it)]
+    try:
+        if await _identity(driver) != await _identity(subject.driver):
+            return [error(_DIRECT, f"migrations go to {target}, which is another database", set_it)]
+    finally:
+        driver.terminate()
+    return [ok(_DIRECT, f"migrations go to {target}, which is the same database")]
 
 
-CHECKS: Checks = {
-    "url.target": _understood,
-    "url.direct": _migrations_reach_the_server,
-}
+async def _identity(driver: Any) -> str:
+    return str(await driver.fetchval(_IDENTITY))
+
+
+CHECKS: Checks = {_DIRECT: _migrations_reach_the_server}

@@ -7,7 +7,6 @@ from sqlalchemy import RowMapping
 from app.doctor.findings import Finding, error, note, ok, warning
 from app.doctor.subject import Checks, Subject
 
-_NEON: Final = ".neon.tech"
 _NEON_KEEPS: Final = 7
 _SUSPENDS_AFTER_SECONDS: Final = 300
 _NEARLY_ALL: Final = 0.8
@@ -49,7 +48,7 @@ async def _in_use(subject: Subject) -> list[Finding]:
 
 async def _sleep(subject: Subject) -> list[Finding]:
     """Compare the age of connections with the time after which Neon ends them."""
-    if not all(host.endswith(_NEON) for host in subject.target.hosts):
+    if not subject.on_neon:
         return []
     seconds = subject.settings.pool_recycle_seconds
     found = f"connections are replaced after {seconds:g} s, Neon suspends after {_SUSPENDS_AFTER_SECONDS} s without one"
@@ -74,8 +73,7 @@ def _usable(subject: Subject, limits: RowMapping) -> int:
 
 
 def _kept_back(subject: Subject, limits: RowMapping) -> int:
-    on_neon = any(host.endswith(_NEON) for host in subject.target.hosts)
-    return max(int(limits["reserved"]), _NEON_KEEPS if on_neon else 0)
+    return max(int(limits["reserved"]), _NEON_KEEPS if subject.on_neon else 0)
 
 
 def _described(subject: Subject, limits: RowMapping) -> str:

@@ -3,25 +3,22 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from app.db import Database
-from app.db.errors import ConfigurationError, DataAccessError
-from app.db.migrations import upgrade
-from app.doctor.criteria_reading import connections_are_retried, encrypted, tables_match, twenty_sessions
+from app.db.errors import DataAccessError
+from app.doctor.catalog import DESCRIBE, described
+from app.doctor.criteria_reading import connections_are_retried, encrypted, sessions_at_once, tables_match
 from app.doctor.criteria_writing import (
     every_index_is_used,
     last_write_wins,
     migrations_go_up_and_down,
     orphans_are_refused,
     queries_are_fast,
+    tables_are_the_same,
     times_move,
 )
-from app.doctor.findings import Finding, error, note, ok
-from app.doctor.scratch import ScratchSettings, scratch
+from app.doctor.filled import fill
+from app.doctor.findings import Broken, Finding, error, note, ok
+from app.doctor.scratch import Scratch, scratch
 from app.doctor.subject import Checks, Subject
-from app.doctor.verdict import Broken
-
-Reading = Callable[[Subject], Awaitable[str]]
-Writing = Callable[[Database], Awaitable[str]]
 
 _TEXTS: Final[Mapping[str, str]] = {
     "SC-001": "the tables match the models exactly",
@@ -35,47 +32,60 @@ _TEXTS: Final[Mapping[str, str]] = {
     "SC-009": "failed connections are retried",
     "SC-010": "of concurrent updates the last write wins, and updated_at tells which",
 }
-_READING: Final[Mapping[str, Reading]] = {
+_READING: Final[Mapping[str, Callable[[Subject], Awaitable[str]]]] = {
     "SC-001": tables_match,
     "SC-004": encrypted,
-    "SC-006": twenty_sessions,
+    "SC-006": sessions_at_once,
     "SC-009": connections_are_retried,
 }
-_WRITING: Final[Mapping[str, Writing]] = {
+_ON_EMPTY_TABLES: Final[Mapping[str, Callable[[Scratch], Awaitable[str]]]] = {
     "SC-002": orphans_are_refused,
-    "SC-003": queries_are_fast,
     "SC-007": times_move,
-    "SC-008": every_index_is_used,
     "SC-010": last_write_wins,
 }
-_MIGRATING: Final = "SC-005"
+_ON_FULL_TABLES: Final[Mapping[str, Callable[[Scratch], Awaitable[str]]]] = {
+    "SC-003": queries_are_fast,
+    "SC-008": every_index_is_used,
+}
+_FORBIDDEN: Final = "42501"
+_GRANT: Final = """
+select format('grant create on database %I to %I; or run --write as the role that migrates.',
+  current_database(), current_user)"""
 
 
 async def _criteria(subject: Subject) -> list[Finding]:
     found = {name: await _tried(name, check(subject)) for name, check in _READING.items()}
-    found |= await _written(subject) if subject.write else {}
-    return [found.get(name) or _not_tried(name) for name in _TEXTS]
+    rest, why = [], "needs --write"
+    if subject.write:
+        why = "see scratch.schema"
+        try:
+            ours = described(await subject.rows(DESCRIBE, schema=await subject.value("select current_schema()")))
+            await subject.pause()
+            async with scratch(subject.settings) as place:
+                await _write(place, ours, found)
+        except DataAccessError as problem:
+            advice = await _how_to_get_a_schema(subject, problem)
+            rest = [error("scratch.schema", f"no schema to try in: {problem}", advice)]
+    return [found.get(name) or note(_check(name), f"{text}: not tried ({why})") for name, text in _TEXTS.items()] + rest
 
 
-async def _written(subject: Subject) -> dict[str, Finding]:
-    """Return what the criteria that write come to; where no schema can be made they are not tried."""
-    try:
-        async with scratch(subject.settings) as settings:
-            found = {_MIGRATING: await _tried(_MIGRATING, migrations_go_up_and_down(settings))}
-            if not found[_MIGRATING].advice:
-                found |= await _written_in(settings)
-            return found
-    except ConfigurationError as problem:
-        advice = (
-            "The role must be allowed to create a schema, on the server itself: grant create on database ... to ..."
-        )
-        return {name: error(_check(name), f"not tried: {problem}", advice) for name in (_MIGRATING, *_WRITING)}
+async def _how_to_get_a_schema(subject: Subject, problem: DataAccessError) -> str:
+    if problem.sqlstate != _FORBIDDEN:
+        return "Set DATABASE_DIRECT_URL to the server's own URL; see the other findings first."
+    return str(await subject.value(_GRANT))
 
 
-async def _written_in(settings: ScratchSettings) -> dict[str, Finding]:
-    await upgrade(settings)
-    async with Database(settings) as db:
-        return {name: await _tried(name, check(db)) for name, check in _WRITING.items()}
+async def _write(place: Scratch, ours: Mapping[str, str], found: dict[str, Finding]) -> None:
+    found["SC-005"] = await _tried("SC-005", migrations_go_up_and_down(place))
+    if found["SC-005"].advice:
+        return
+    if not found["SC-001"].advice:
+        found["SC-001"] = await _tried("SC-001", tables_are_the_same(place, ours))
+    for name, check in _ON_EMPTY_TABLES.items():
+        found[name] = await _tried(name, check(place))
+    await fill(place.db)
+    for name, check in _ON_FULL_TABLES.items():
+        found[name] = await _tried(name, check(place))
 
 
 async def _tried(name: str, attempt: Awaitable[str]) -> Finding:
@@ -86,10 +96,6 @@ async def _tried(name: str, attempt: Awaitable[str]) -> Finding:
         return Finding(_check(name), problem.level, f"NOT SO: {_TEXTS[name]}: {problem}", problem.advice)
     except DataAccessError as problem:
         return error(_check(name), f"NOT SO: {_TEXTS[name]}: {problem}", "See the other findings first.")
-
-
-def _not_tried(name: str) -> Finding:
-    return note(_check(name), f"{_TEXTS[name]}: not tried (needs --write)")
 
 
 def _check(name: str) -> str:

@@ -9,12 +9,11 @@ from sqlalchemy import event, text
 from app.db import Database, DatabaseSettings
 from app.db.errors import translating
 from app.doctor.capacity import free_connections
-from app.doctor.findings import Level
+from app.doctor.findings import Broken, Level, require
 from app.doctor.subject import Subject, patient
-from app.doctor.verdict import Broken, require
 
 _SESSIONS: Final = 20
-_CALLERS: Final = 30
+_MORE: Final = 10
 _READ: Final = text("select 1").execution_options(repeatable=True)
 _SLOW_READ: Final = text("select 1 from (select pg_sleep(0.2)) as waited").execution_options(repeatable=True)
 _MOMENT_SECONDS: Final = 0.1
@@ -26,7 +25,7 @@ async def tables_match(subject: Subject) -> str:
     bad = sorted({each.check for each in found if each.level >= Level.WARNING})
     if bad:
         raise Broken(f"see {', '.join(bad)}", "Do what is written there.")
-    return "columns, types, defaults, indexes, constraints and triggers were compared"
+    return "columns, types and defaults were compared, indexes, constraints and triggers by name (wholly: --write)"
 
 
 async def encrypted(subject: Subject) -> str:
@@ -37,22 +36,23 @@ async def encrypted(subject: Subject) -> str:
     return "see tls.version"
 
 
-async def twenty_sessions(subject: Subject) -> str:
-    """Let 30 callers ask for a session of a pool of 20, unless so many connections are not to be had."""
-    free = await free_connections(subject)
-    if free < _SESSIONS and not subject.behind_pooler:
-        raise Broken(
-            f"only {free} connections are free, so it was not tried", "See capacity.in_use and capacity.pools."
-        )
-    async with Database(_settings(subject, pool_size=_SESSIONS)) as db:
+async def sessions_at_once(subject: Subject) -> str:
+    """Let more callers than there are sessions ask a pool as large as the application's; 20 of it are enough."""
+    size, free = min(subject.settings.pool_size, _SESSIONS), await free_connections(subject)
+    if size * subject.instances < _SESSIONS:
+        found = f"{subject.instances} x pool of {size}"
+        raise Broken(found, f"Set DATABASE_POOL_SIZE, or --instances: {_SESSIONS} in all.", level=Level.WARNING)
+    if free < size and not subject.behind_pooler:
+        raise Broken(f"only {free} connections are free now, so it was not tried", "See capacity.in_use.")
+    async with Database(_settings(subject, pool_size=size)) as db:
         together = asyncio.Event()
-        callers = [asyncio.create_task(_hold_until(together, db)) for _ in range(_CALLERS)]
+        callers = [asyncio.create_task(_hold_until(together, db)) for _ in range(size + _MORE)]
         await asyncio.wait([asyncio.create_task(_all_there(db)), *callers], return_when=asyncio.FIRST_COMPLETED)
         status = db.pool_status()
         together.set()
         await asyncio.gather(*callers)
-    require(status.in_use == _SESSIONS, f"{status.in_use} sessions were had at once")
-    return f"{_CALLERS} callers: {status.in_use} had a session, {status.waiting} were queued, all were answered"
+    require(status.in_use == size, f"{status.in_use} sessions of {size} were had at once")
+    return f"of {size + _MORE} callers {status.in_use} had a session, {status.waiting} were queued, all were answered"
 
 
 async def _hold_until(together: asyncio.Event, db: Database) -> None:
@@ -67,7 +67,7 @@ async def _all_there(db: Database) -> None:
     until = time.monotonic() + db.settings.connect_timeout_seconds
     while time.monotonic() < until:
         status = db.pool_status()
-        if (status.in_use, status.waiting) == (_SESSIONS, _CALLERS - _SESSIONS):
+        if (status.in_use, status.waiting) == (status.size, _MORE):
             return
         await asyncio.sleep(_MOMENT_SECONDS / 10)
 

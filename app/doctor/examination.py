@@ -1,7 +1,7 @@
 """The examination: connect, look at everything in turn, and tell what was found."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -10,9 +10,9 @@ from app.db.errors import DRIVER_ERRORS, DataAccessError, TransientError, transl
 from app.db.url import ConnectionTarget
 from app.db.wire import RoundTrips
 from app.doctor import (
+    access,
     address,
     capacity,
-    configuration,
     criteria,
     latency,
     plans,
@@ -23,62 +23,71 @@ from app.doctor import (
     structure,
     transport,
 )
-from app.doctor.connecting import not_connected
 from app.doctor.findings import Finding, error
 from app.doctor.report import Report
 from app.doctor.subject import Check, Checks, Subject, open_driver, patient
 
+Tell = Callable[[str], None]
 _CHECKS: Final[Checks] = {
     **address.CHECKS,
     **transport.CHECKS,
     **latency.CHECKS,
     **pooling.CHECKS,
     **server.CHECKS,
-    **configuration.CHECKS,
     **capacity.CHECKS,
+    **access.CHECKS,
     **revision.CHECKS,
     **structure.CHECKS,
     **plans.CHECKS,
-    **scratch.CHECKS,
     **criteria.CHECKS,
+    **scratch.CHECKS,
+}
+
+_ADVICE: Final = {
+    "42501": "Let the role read it; see access.privileges.",
+    "55P03": "Somebody locks it: see access.locks, and run the doctor again.",
 }
 
 
-async def examine(settings: DatabaseSettings, *, instances: int = 1, write: bool = False) -> Report:
-    """Return what is found in the database that `settings` lead to.
+async def examine(
+    settings: DatabaseSettings, *, instances: int = 1, write: bool = False, tell: Tell = lambda _: None
+) -> Report:
+    """Return what is found in the database that `settings` lead to; `tell` hears what is being looked at.
 
     It reads, and with `write` it also works in a schema of its own, which it removes again however it ends.
     """
     try:
-        async with _subject(settings, instances=instances, write=write) as subject:
+        target = settings.target()
+        target.tls.context()  # what is wrong with its files is said now
+    except DataAccessError as problem:
+        return Report([address.not_understood(problem)], reached=False)
+    findings = address.understood(target)
+    try:
+        tell(f"connecting to {target}")
+        async with _subject(settings, target, instances=instances, write=write) as subject:
+            subject.findings += findings
             for name, check in _CHECKS.items():
+                tell(f"looking at {name}")
                 subject.findings += await _guarded(name, check, subject)
             return Report(subject.findings)
     except DataAccessError as problem:
-        return Report([not_connected(problem)], reached=False)
+        return Report([*findings, address.not_connected(problem)], reached=False)
 
 
 @asynccontextmanager
-async def _subject(settings: DatabaseSettings, *, instances: int, write: bool) -> AsyncIterator[Subject]:
-    target = settings.target()
-    target.tls.context()  # what is wrong with its files is said now
+async def _subject(
+    settings: DatabaseSettings, target: ConnectionTarget, *, instances: int, write: bool
+) -> AsyncIterator[Subject]:
     began = time.perf_counter()
     driver = await open_driver(settings, target)
     seconds = time.perf_counter() - began
     try:
-        behind_pooler = await _shares_sessions(settings, target)
+        behind_pooler = await pooling.shares_sessions(settings, target, driver)
         async with Database(_cautious(settings, behind_pooler=behind_pooler)) as db:
             trips = RoundTrips.of(db.engine)
             yield Subject(settings, target, instances, write, db, trips, driver, seconds, behind_pooler)
     finally:
         driver.terminate()
-
-
-async def _shares_sessions(settings: DatabaseSettings, target: ConnectionTarget) -> bool:
-    try:
-        return await pooling.shares_sessions(settings, target)
-    except DRIVER_ERRORS as problem:
-        raise translate_driver(problem, lost=TransientError) from problem
 
 
 def _cautious(settings: DatabaseSettings, *, behind_pooler: bool) -> DatabaseSettings:
@@ -90,9 +99,17 @@ def _cautious(settings: DatabaseSettings, *, behind_pooler: bool) -> DatabaseSet
 async def _guarded(name: str, check: Check, subject: Subject) -> list[Finding]:
     """Return what `check` finds; what keeps it from looking is a finding too, and the next check goes on."""
     try:
-        return await check(subject)
+        async with subject.looking():
+            return await check(subject)
     except DRIVER_ERRORS as problem:
-        found: Exception = translate_driver(problem, lost=TransientError)
+        return [_not_looked_at(name, translate_driver(problem, lost=TransientError))]
     except DataAccessError as problem:
-        found = problem
-    return [error(name, f"could not be looked at: {found}", "Run the doctor again; see that the role may read.")]
+        return [_not_looked_at(name, problem)]
+    except Exception as problem:  # noqa: BLE001 - what nobody thought of must not hide what the others find
+        why = f"could not be looked at: {type(problem).__name__}"  # its text may quote anything
+        return [error(name, why, "This is a fault of the doctor: report it.")]
+
+
+def _not_looked_at(name: str, problem: DataAccessError) -> Finding:
+    advice = _ADVICE.get(problem.sqlstate or "", "Run the doctor again; see the other findings.")
+    return error(name, f"could not be looked at: {problem}", advice)

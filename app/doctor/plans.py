@@ -2,7 +2,6 @@
 
 import importlib
 import pkgutil
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,9 +16,10 @@ from app.db.dialect import LeanDialect
 from app.db.errors import ConfigurationError
 from app.db.plan import Plan, explain
 from app.doctor.findings import Finding, error, note, ok, warning
-from app.doctor.subject import Checks, Subject, our_tables
+from app.doctor.subject import Checks, Subject, table_names
 
 _MANY_ROWS: Final = 10_000
+_FORBIDDEN: Final = "42501"
 _ROWS: Final = """
 select relname, greatest(reltuples, pg_stat_get_live_tuples(oid)) as rows, reltuples < 0 as never_analyzed
 from pg_class where relname = any(:tables) and pg_table_is_visible(oid)"""
@@ -55,39 +55,39 @@ def _any_value(type_: Any) -> Any:
 
 
 async def _plans(subject: Subject) -> list[Finding]:
-    if not await subject.has_tables():
+    if not await subject.is_readable():
         return []
-    rows = await subject.rows(_ROWS, tables=[table.name for table in our_tables()])
-    many = [row["relname"] for row in rows if row["rows"] > _MANY_ROWS]
+    rows = await subject.rows(_ROWS, tables=table_names())
+    large = {row["relname"] for row in rows if row["rows"] > _MANY_ROWS}
     findings = [
         note("plans.statistics", f"{row['relname']} was never analyzed", f"analyze {row['relname']};")
         for row in rows
-        if row["never_analyzed"] and row["relname"] in many
+        if row["never_analyzed"] and row["relname"] in large
     ]
-    async with subject.db.engine.connect() as connection:
-        await connection.execution_options(postgresql_readonly=True)
-        for name, statement in statements().items():
-            findings.append(await _explained(f"plans.{name}", connection, statement, many))
+    connection = await subject.connection()
+    for name, statement in statements().items():
+        findings.append(await _explained(f"plans.{name}", connection, statement, large))
     return findings
 
 
-async def _explained(check: str, connection: AsyncConnection, statement: Executable, many: list[str]) -> Finding:
+async def _explained(check: str, connection: AsyncConnection, statement: Executable, large: set[str]) -> Finding:
     try:
         plan = await explain(connection, statement, any_parameters(statement))
     except ConfigurationError as problem:
+        if problem.sqlstate == _FORBIDDEN:
+            return note(check, f"not explained: {problem}", "See access.privileges.")
         return error(check, f"fails on this schema: {problem}", "See schema.revision and schema.drift.")
-    return _judged(check, statement, plan, many)
+    return _judged(check, plan, large)
 
 
-def _judged(check: str, statement: Executable, plan: Plan, many: list[str]) -> Finding:
-    used = ", ".join(dict.fromkeys(plan.indexes)) or "no index: it only inserts"
-    if "Seq Scan" not in plan.nodes:
-        return ok(check, used)
-    large = [table for table in many if re.search(rf"\b{table}\b", str(statement))]
-    if not large:
-        return ok(check, "reads the whole table, which is small: an index would not help")
-    advice = f"analyze {', '.join(large)}; if that does not help, see schema.indexes."
-    return warning(check, f"reads all of {', '.join(large)}, more than {_MANY_ROWS:,} rows (Seq Scan)", advice)
+def _judged(check: str, plan: Plan, large: set[str]) -> Finding:
+    slow = ", ".join(sorted(large & set(plan.scanned)))
+    if slow:
+        advice = f"analyze {slow}; if that does not help, see schema.indexes."
+        return warning(check, f"reads all of {slow}, more than {_MANY_ROWS:,} rows (Seq Scan)", advice)
+    if plan.scanned:
+        return ok(check, f"reads all of {', '.join(sorted(set(plan.scanned)))}, which is small")
+    return ok(check, ", ".join(dict.fromkeys(plan.indexes)) or "no index: it only inserts")
 
 
 CHECKS: Checks = {

@@ -5,26 +5,36 @@ from typing import Any, Final
 from uuid import uuid4
 
 from app.db import DatabaseSettings
-from app.db.errors import DRIVER_ERRORS
+from app.db.errors import DRIVER_ERRORS, TransientError, translate_driver
 from app.db.url import ConnectionTarget
 from app.doctor.findings import Finding, error, note, ok
 from app.doctor.subject import Checks, Subject, drivers
 
-_CLIENTS: Final = 3
+_OTHERS: Final = 2
 _PROBE: Final = "doctor.probe"  # a name of ours: it means nothing to the server
 _REMEMBER: Final = f"select set_config('{_PROBE}', $1, false)"
 _RECALL: Final = f"select current_setting('{_PROBE}', true)"
 
 
-async def shares_sessions(settings: DatabaseSettings, target: ConnectionTarget) -> bool:
-    """Return whether what one client sets in its session is lost, or seen by another: a transaction pooler."""
-    tokens = [uuid4().hex for _ in range(_CLIENTS)]
-    async with drivers(settings, target, _CLIENTS) as clients:
-        for client, token in zip(clients, tokens, strict=True):
-            await client.fetchval(_REMEMBER, token)
-        recalled = [await client.fetchval(_RECALL) for client in clients]
-        for client in clients:
-            await client.fetchval(_REMEMBER, "")  # a pooler keeps the session, and with it the token
+async def shares_sessions(settings: DatabaseSettings, target: ConnectionTarget, driver: Any) -> bool:
+    """Return whether what one client sets in its session is lost, or seen by another: a transaction pooler.
+
+    `driver` is a connection to `target`; others are opened. Raises a `DataAccessError`.
+    """
+    async with drivers(settings, target, _OTHERS) as others:
+        try:
+            return await _forgets([driver, *others])
+        except DRIVER_ERRORS as problem:
+            raise translate_driver(problem, lost=TransientError) from problem
+
+
+async def _forgets(clients: list[Any]) -> bool:
+    tokens = [uuid4().hex for _ in clients]
+    for client, token in zip(clients, tokens, strict=True):
+        await client.fetchval(_REMEMBER, token)
+    recalled = [await client.fetchval(_RECALL) for client in clients]
+    for client in clients:
+        await client.fetchval(_REMEMBER, "")  # a pooler keeps the session, and with it the token
     return recalled != tokens
 
 
@@ -44,10 +54,9 @@ async def _session_settings(subject: Subject) -> list[Finding]:
 
 async def _prepared_statements(subject: Subject) -> list[Finding]:
     check, name = "pooling.prepared_statements", f"doctor_{uuid4().hex[:8]}"
-    seen = await _seen_by_the_server(subject.driver, name)
     if not subject.behind_pooler:
         return [ok(check, "kept in the session")]
-    if name in seen:
+    if name in await _seen_by_the_server(subject.driver, name):
         return [ok(check, "lost between transactions; this layer sends none by name through a pooler")]
     return [ok(check, "tracked by the pooler; this layer sends none by name all the same: one ALTER would break them")]
 

@@ -1,107 +1,99 @@
 """Whether the schema is the one that this code was written for."""
 
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
-from sqlalchemy.exc import SAWarning
-
 from app.db.errors import ConfigurationError, translating
-from app.db.models import metadata
-from app.doctor.findings import Finding, error, note, ok, warning
+from app.db.migrations import differences, heads_of, known_revisions
+from app.doctor.findings import Finding, Level, error, note, ok, warning
 from app.doctor.subject import Checks, Subject
 
-_INI: Final = Path(__file__).parents[2] / "alembic.ini"
-_NOT_MIGRATED: Final = "42P01"
-_MIGRATE: Final = "python -m app migrate"
-
-
-def first_revision() -> str:
-    """Return the revision that every history begins with."""
-    (base,) = ScriptDirectory.from_config(Config(_INI)).get_bases()
-    return base
+_REVISION: Final = "schema.revision"
+_DRIFT: Final = "schema.drift"
+_FORBIDDEN: Final = "42501"
+_MIGRATE: Final = "Run: python -m app migrate"
+_BY_HAND: Final = (
+    "Somebody changed the schema by hand: change it back as the revisions have it, "
+    "or write a revision, if all databases are to have it so."
+)
+# Told by the checks of indexes and constraints, with the statement that mends it.
+_TOLD_ELSEWHERE: Final = ("add_index", "add_constraint", "add_fk")
+_KINDS: Final = {"fk": "foreign key"}
+_ELSEWHERE: Final = """
+select quote_ident(nspname) as schema, quote_ident(current_user) as role
+from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+where relname = 'alembic_version' and relkind = 'r' and not pg_table_is_visible(pg_class.oid)
+  and not starts_with(nspname, 'doctor_') limit 1"""
 
 
 async def _revision(subject: Subject) -> list[Finding]:
-    check, script = "schema.revision", ScriptDirectory.from_config(Config(_INI))
-    at, head = await _revisions(subject), script.get_current_head()
+    try:
+        with translating():
+            at = list(await (await subject.connection()).run_sync(heads_of))
+    except ConfigurationError as problem:
+        if problem.sqlstate != _FORBIDDEN:
+            raise
+        return [note(_REVISION, "not known: the role may not read alembic_version", "See access.privileges.")]
     if not at:
-        return [error(check, "no revision: the database was never migrated", f"Run: {_MIGRATE}")]
-    history = [revision.revision for revision in script.walk_revisions()]
+        return [await _not_migrated(subject)]
+    history = known_revisions()
     unknown = [revision for revision in at if revision not in history]
     if unknown:
         found = f"at {', '.join(unknown)}, which this code does not know: newer code has migrated it"
-        return [
-            warning(check, found, "Deploy that code, or leave it so while you roll back. Do not migrate from here.")
-        ]
-    if at == [head]:
-        return [ok(check, f"at head, {head}")]
+        advice = "Deploy that code, or leave it so while you roll back. Do not migrate from here."
+        return [warning(_REVISION, found, advice)]
+    if at == history[:1]:
+        return [ok(_REVISION, f"at head, {history[0]}")]
     behind = min(history.index(revision) for revision in at)
-    return [error(check, f"at {', '.join(at)}, {behind} behind head {head}", f"Run: {_MIGRATE}")]
+    return [error(_REVISION, f"at {', '.join(at)}, {behind} behind head {history[0]}", _MIGRATE)]
 
 
-async def _revisions(subject: Subject) -> list[str]:
-    try:
-        return [row["version_num"] for row in await subject.rows("select version_num from alembic_version")]
-    except ConfigurationError as problem:
-        if problem.sqlstate != _NOT_MIGRATED:
-            raise
-        return []
+async def _not_migrated(subject: Subject) -> Finding:
+    for row in await subject.rows(_ELSEWHERE):
+        found = f"there are tables in the schema {row['schema']}, which this role does not see"
+        advice = f"grant usage on schema {row['schema']} to {row['role']}; and see that its search_path has it."
+        return error(_REVISION, found, advice)
+    return error(_REVISION, "no revision: the database was never migrated", _MIGRATE)
 
 
 async def _drift(subject: Subject) -> list[Finding]:
-    check = "schema.drift"
-    if any(finding.check == "schema.revision" and finding.advice for finding in subject.findings):
-        return [note(check, "not compared: the database is at another revision than the models")]
+    if any(each.check == _REVISION and each.level > Level.NOTE for each in subject.findings):
+        return [note(_DRIFT, "not compared: the database is at another revision than the models")]
     with translating():
-        async with subject.db.engine.connect() as connection:
-            await connection.execution_options(postgresql_readonly=True)
-            differences = await connection.run_sync(_compare)
-    findings = [finding for difference in differences for finding in _in_words(check, difference)]
-    return findings or [ok(check, "none: the tables are as the models say")]
+        found = await (await subject.connection()).run_sync(differences)
+    flat = [each for group in found for each in (group if isinstance(group, list) else [group])]
+    return _in_words(flat) or [ok(_DRIFT, "none: the tables are as the models say")]
 
 
-def _compare(connection: Connection) -> Sequence[Any]:
-    options = {"compare_type": True, "compare_server_default": True}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)  # reflection stumbles over NOT VALID, which `structure` tells
-        found: Sequence[Any] = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
-    return found
+def _in_words(found: Sequence[Any]) -> list[Finding]:
+    """Return what Alembic's tuples say. What was changed in place it removes and adds under the same name."""
+    added = {_named(each) for each in found if each[0].startswith("add_")}
+    strangers = [what[0].name for action, *what in found if action == "remove_table"]
+    findings = [_difference(each, added) for each in found if each[0] not in ("remove_table", *_TOLD_ELSEWHERE)]
+    if strangers:
+        findings.append(note(_DRIFT, f"tables that are none of the models': {', '.join(strangers)}"))
+    return findings
 
 
-def _in_words(check: str, difference: Any) -> list[Finding]:
-    """Return what one of Alembic's tuples says; a list of them is about one column."""
-    if isinstance(difference, list):
-        return [finding for each in difference for finding in _in_words(check, each)]
+def _difference(difference: Any, added: set[str]) -> Finding:
     action, *what = difference
-    if action == "add_index":
-        return []  # the check of indexes says how to make it
-    if action == "remove_table":
-        return [note(check, f"the table {what[0].name} is none of the models'")]
-    if action.startswith("remove_"):
-        advice = "Write a revision that drops it, or have the models name it."
-        return [warning(check, f"the database has a {_named(action, what)} that the models do not", advice)]
-    advice = f"Find out who changed the schema; then: alembic revision --autogenerate, and {_MIGRATE}"
     if action.startswith("modify_"):
         *_, table, column, _, there, here = what
-        found = (
-            f"{table}.{column}: its {action.removeprefix('modify_')} is {_shown(there)}, in the models {_shown(here)}"
-        )
-        return [error(check, found, advice)]
-    return [error(check, f"the database lacks the {_named(action, what)}", advice)]
+        detail = f"its {action.removeprefix('modify_')} is {_shown(there)}, in the models {_shown(here)}"
+        return error(_DRIFT, f"{table}.{column}: {detail}", _BY_HAND)
+    named = _named(difference)
+    if action.startswith("add_"):
+        return error(_DRIFT, f"the database lacks the {named}", _BY_HAND)
+    if named in added:
+        return error(_DRIFT, f"the {named} is another than in the models", _BY_HAND)
+    return warning(_DRIFT, f"the database has a {named} that the models do not", _BY_HAND)
 
 
-def _named(action: str, what: Sequence[Any]) -> str:
-    kind, subject = action.partition("_")[2], what[-1]
+def _named(difference: Any) -> str:
+    kind, subject = difference[0].partition("_")[2], difference[-1]
     table = getattr(subject, "table", None)
     of = f" of {table.name}" if table is not None and kind != "table" else ""
-    return f"{kind} {subject.name}{of}"
+    return f"{_KINDS.get(kind, kind)} {subject.name}{of}"
 
 
 def _shown(value: Any) -> str:
@@ -109,6 +101,6 @@ def _shown(value: Any) -> str:
 
 
 CHECKS: Checks = {
-    "schema.revision": _revision,
-    "schema.drift": _drift,
+    _REVISION: _revision,
+    _DRIFT: _drift,
 }

@@ -1,66 +1,146 @@
 """A schema of the doctor's own: made, worked in, and removed however the work ends."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.pool import NullPool
 
 from app.db import Database, DatabaseSettings
+from app.db.engine import create_engine
+from app.db.errors import DRIVER_ERRORS, ConfigurationError, DataAccessError, TransientError, translate_driver
+from app.db.hangup import undisturbed
 from app.db.url import ConnectionTarget
 from app.doctor.findings import Finding, ok, warning
-from app.doctor.subject import Checks, Subject, patient
+from app.doctor.pooling import shares_sessions
+from app.doctor.subject import Checks, Subject, open_driver, patient
 
-_LEFT: Final = r"select nspname from pg_namespace where nspname ~ '^doctor_\d{14}_[0-9a-f]{8}$' order by nspname"
 _POOL_SIZE: Final = 5
+_COMMAND_SECONDS: Final = 120
+# The session that keeps a schema is named after it: where there is none, its doctor was killed.
+_LEFT: Final = r"""
+select nspname as name, exists (select from pg_stat_activity where application_name = nspname) as in_use
+from pg_namespace where nspname ~ '^doctor_\d{14}_[0-9a-f]{8}$' order by nspname"""
 
 
-class ScratchSettings(DatabaseSettings):
-    """The same settings, but for the server itself, where a session keeps its search_path, and the scratch schema."""
+@dataclass(frozen=True)
+class Scratch:
+    """An empty schema, and the only ways to it: each of their connections was looked at, and sees nothing else."""
+
+    schema: str
+    db: Database
+    engine: AsyncEngine
+    """For migrations."""
+
+
+class _Settings(DatabaseSettings):
+    """The settings for the server itself, where a session keeps its search_path, with the schema alone in it."""
 
     goal: ConnectionTarget
 
     @classmethod
-    def of(cls, settings: DatabaseSettings, schema: str) -> "ScratchSettings":
-        """Return settings with nothing but `schema` in the search_path; raises `ConfigurationError`."""
+    def of(cls, settings: DatabaseSettings, schema: str) -> "_Settings":
         target = settings.direct_target()
         options = f"{target.server_settings.get('options', '')} -c search_path={schema}".strip()
         goal = replace(target, server_settings={**target.server_settings, "options": options})
-        return cls.model_construct(**dict(patient(settings)), goal=goal).model_copy(update={"pool_size": _POOL_SIZE})
+        unhurried = {
+            "pool_size": _POOL_SIZE,
+            "command_timeout_seconds": _COMMAND_SECONDS,
+            "statement_timeout_seconds": None,
+            "lock_timeout_seconds": None,
+        }
+        return cls.model_construct(**dict(patient(settings)), goal=goal).model_copy(update=unhurried)
 
     def target(self) -> ConnectionTarget:
-        """Return where the schema is."""
         return self.goal
 
     def direct_target(self) -> ConnectionTarget:
-        """Return the same."""
         return self.goal
 
 
 @asynccontextmanager
-async def scratch(settings: DatabaseSettings) -> AsyncIterator[ScratchSettings]:
-    """Give settings for an empty schema, and drop it with all that is in it. Raises a `DataAccessError`."""
+async def scratch(settings: DatabaseSettings) -> AsyncIterator[Scratch]:
+    """Give an empty schema, and drop it with all that is in it; also those that a killed doctor left.
+
+    Raises a `DataAccessError`, before anything is made where what is set in a session does not stay in it.
+    """
     schema = f"doctor_{datetime.now(UTC):%Y%m%d%H%M%S}_{secrets.token_hex(4)}"
-    scratch_settings = ScratchSettings.of(settings, schema)
-    async with Database(scratch_settings) as db:
+    target = settings.direct_target()
+    keeper = await _keeper(settings, target, schema)
+    try:
+        if await shares_sessions(settings, target, keeper):
+            raise ConfigurationError(f"{target} is a pooler, not the server itself")
+        await _clear_away(keeper)
+        await _run(keeper, f"create schema {schema}")
+        async with _open(_Settings.of(settings, schema), schema) as place:
+            yield place
+    finally:
+        await undisturbed(_drop(settings, target, schema))  # who interrupts the doctor does not interrupt this
+        keeper.terminate()
+
+
+@asynccontextmanager
+async def _open(settings: _Settings, schema: str) -> AsyncIterator[Scratch]:
+    async with Database(settings) as db:
+        engine = create_engine(settings, poolclass=NullPool)
+        for each in (db.engine, engine):
+            event.listen(each.sync_engine, "connect", _refuse_elsewhere(schema))
+        yield Scratch(schema, db, engine)
+
+
+def _refuse_elsewhere(schema: str) -> Any:
+    """Return what looks at a new connection: there are poolers that drop a search_path without a word.
+
+    What is done in a scratch schema, done elsewhere, would destroy everything.
+    """
+
+    def look(connection: Any, _: object) -> None:
+        found = connection.run_async(lambda driver: driver.fetchval("select current_schemas(false)::text"))
+        if found != f"{{{schema}}}":
+            raise ConfigurationError(f"a session that should see {schema} alone sees {found}: nothing was done there")
+
+    return look
+
+
+async def _keeper(settings: DatabaseSettings, target: ConnectionTarget, schema: str) -> Any:
+    named = {**target.server_settings, "application_name": schema}
+    return await open_driver(settings, replace(target, server_settings=named))
+
+
+async def _clear_away(keeper: Any) -> None:
+    for row in await keeper.fetch(_LEFT):
+        if not row["in_use"]:
+            with suppress(*DRIVER_ERRORS):  # somebody else's: the check below tells it
+                await keeper.execute(f"drop schema if exists {row['name']} cascade")
+
+
+async def _run(driver: Any, statement: str) -> None:
+    try:
+        await driver.execute(statement)
+    except DRIVER_ERRORS as problem:
+        raise translate_driver(problem, lost=TransientError) from problem
+
+
+async def _drop(settings: DatabaseSettings, target: ConnectionTarget, schema: str) -> None:
+    with suppress(DataAccessError):  # the check below tells it
+        driver = await open_driver(settings, target)
         try:
-            await db.execute(text(f"create schema {schema}"))
-            yield scratch_settings
+            await _run(driver, f"drop schema if exists {schema} cascade")
         finally:
-            # In a task of its own: who interrupts the doctor does not interrupt this.
-            await asyncio.shield(asyncio.ensure_future(db.execute(text(f"drop schema if exists {schema} cascade"))))
+            driver.terminate()
 
 
 async def _left_behind(subject: Subject) -> list[Finding]:
-    check, left = "scratch.left", [row["nspname"] for row in await subject.rows(_LEFT)]
+    check, left = "scratch.left", [row["name"] for row in await subject.rows(_LEFT) if not row["in_use"]]
     if not left:
         return [ok(check, "nothing was left behind by a doctor that was killed")]
     drop = " ".join(f"drop schema {name} cascade;" for name in left)
-    return [warning(check, f"{', '.join(left)}: of a doctor that was killed, or still runs", drop)]
+    return [warning(check, f"{', '.join(left)}: of a doctor that was killed", f"--write removes it, or: {drop}")]
 
 
 CHECKS: Checks = {"scratch.left": _left_behind}

@@ -1,15 +1,26 @@
-"""What the server is."""
+"""What the server is, what it promises when it says "committed", and what it does about those who hang."""
 
 import time
 from typing import Final
 
 from app.doctor.findings import Finding, error, note, ok, warning
-from app.doctor.subject import Checks, Subject
+from app.doctor.subject import Checks, Subject, table_names
 
 _OLDEST, _NEWEST = 14, 18
 _TRUSTED_SKEW_SECONDS: Final = 2
 _CLOCK_SAMPLES: Final = 5
 _KNOWS_COLLATION_VERSION: Final = 15
+_LOST: Final = {
+    "synchronous_commit": "what was committed in the last moments is lost when the server crashes",
+    "fsync": "a crash of the machine may destroy the whole database",
+    "full_page_writes": "a crash of the machine may destroy pages of the database",
+}
+_ON_NEON: Final = ("fsync", "full_page_writes")  # off there: what is written is safe elsewhere than on its disk
+# As sessions of this role begin: what the doctor sets for its own transaction is not meant.
+_TIMEOUTS: Final = """
+select name, reset_val::bigint / 1000.0 as seconds, quote_ident(current_user) as role
+from pg_settings where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')
+order by name desc"""
 
 
 async def _version(subject: Subject) -> list[Finding]:
@@ -81,10 +92,57 @@ async def _collation(subject: Subject) -> list[Finding]:
     ]
 
 
+async def _durability(subject: Subject) -> list[Finding]:
+    findings = []
+    for name, lost in _LOST.items():
+        check, value = f"configuration.{name}", await subject.value(f"show {name}")
+        if value != "off":
+            findings.append(ok(check, value))
+        elif subject.on_neon and name in _ON_NEON:
+            findings.append(ok(check, "off, as always on Neon: it keeps what is committed elsewhere than on a disk"))
+        else:
+            advice = f"Set {name} = on, for the server, the database and the role; see which one has it off."
+            findings.append(warning(check, f"off: {lost}", advice))
+    return findings
+
+
+async def _autovacuum(subject: Subject) -> list[Finding]:
+    check = "configuration.autovacuum"
+    if await subject.value("show autovacuum") == "off":
+        advice = "Set autovacuum = on: without it tables grow, plans go wrong, and one day the server refuses writes."
+        return [warning(check, "off", advice)]
+    off_for = await subject.rows(
+        "select relname from pg_class where relname = any(:tables) and pg_table_is_visible(oid) "
+        "and 'autovacuum_enabled=false' = any(reloptions) order by relname",
+        tables=table_names(),
+    )
+    if off_for:
+        reset = " ".join(f"alter table {row['relname']} reset (autovacuum_enabled);" for row in off_for)
+        return [warning(check, f"off for {', '.join(row['relname'] for row in off_for)}", reset)]
+    return [ok(check, "on")]
+
+
+async def _timeouts(subject: Subject) -> list[Finding]:
+    check, rows = "configuration.timeouts", await subject.rows(_TIMEOUTS)
+    seconds = {row["name"]: float(row["seconds"]) for row in rows}
+    client = subject.settings.command_timeout_seconds
+    found = ", ".join(f"{name} {f'{value:g} s' if value else 'none'}" for name, value in seconds.items())
+    found += f"; the client waits {f'{client:g} s' if client else 'for ever'} for a statement"
+    if client is None and not seconds["statement_timeout"]:
+        return [warning(check, found, "Set DATABASE_COMMAND_TIMEOUT_SECONDS: a call may never return.")]
+    if not seconds["idle_in_transaction_session_timeout"]:
+        set_it = f"alter role {rows[0]['role']} set idle_in_transaction_session_timeout = '60s';"
+        return [note(check, found, f"A client that hangs in a transaction holds its locks for ever. {set_it}")]
+    return [ok(check, found)]
+
+
 CHECKS: Checks = {
     "server.version": _version,
     "server.writable": _writable,
     "server.clock": _clock,
     "server.encoding": _encoding,
     "server.collation": _collation,
+    "configuration.durability": _durability,
+    "configuration.autovacuum": _autovacuum,
+    "configuration.timeouts": _timeouts,
 }

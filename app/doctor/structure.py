@@ -5,14 +5,16 @@ from typing import Final
 
 from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, Index, RowMapping, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.schema import CreateIndex
+from sqlalchemy.schema import AddConstraint, CreateIndex, DDLElement
 
-from app.doctor.findings import Finding, error, ok
-from app.doctor.subject import Checks, Subject, our_tables
+from app.doctor.findings import Finding, error, note, ok
+from app.doctor.subject import Checks, Subject, our_tables, table_names
 
 _INDEXES: Final = """
-select index.relname as name, relation.relname as table, indisvalid and indisready as valid
+select index.relname as name, relation.relname as table, indisvalid and indisready as valid,
+  progress.pid is not null as under_way
 from pg_index join pg_class index on index.oid = indexrelid join pg_class relation on relation.oid = indrelid
+left join pg_stat_progress_create_index progress on progress.index_relid = indexrelid
 where relation.relname = any(:tables) and pg_table_is_visible(relation.oid)"""
 _CONSTRAINTS: Final = """
 select conname as name, relname as table, convalidated as valid
@@ -22,6 +24,7 @@ _TRIGGERS: Final = """
 select relname as table, tgisinternal as of_constraint, tgname as name, tgenabled::text as enabled
 from pg_trigger join pg_class on pg_class.oid = tgrelid
 where relname = any(:tables) and pg_table_is_visible(tgrelid)"""
+_ALL_THERE: Final = "select bool_and(to_regclass(name) is not null) from unnest(cast(:names as text[])) as name"
 _TOUCH: Final = "set_updated_at"
 
 
@@ -30,8 +33,10 @@ async def _indexes(subject: Subject) -> list[Finding]:
     if there is None:
         return []
     findings = [
-        error(check, f"{name} on {row['table']} is invalid: nothing uses it, every write pays for it", _renew(name))
-        for (_, name), row in there.items()
+        note(check, f"{name} on {table} is being made right now")
+        if row["under_way"]
+        else error(check, f"{name} on {table} is invalid: nothing uses it, every write pays for it", _renew(name))
+        for (table, name), row in there.items()
         if not row["valid"]
     ]
     wanted = {(table.name, str(index.name)): _create(index) for table in our_tables() for index in indexes_of(table)}
@@ -52,31 +57,43 @@ def indexes_of(table: Table) -> Iterator[Index | Constraint]:
 
 def _create(index: Index | Constraint) -> str:
     if isinstance(index, Constraint):
-        return f"alter table {index.table.name} add constraint {index.name} ...; see the revision that made it."
-    sql = " ".join(str(CreateIndex(index).compile(dialect=postgresql.dialect())).split())  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
-    return sql.replace(" INDEX ", " INDEX CONCURRENTLY ", 1) + ";"
+        return f"{_sql(AddConstraint(index, isolate_from_table=False))};"
+    return f"{_sql(CreateIndex(index)).replace(' INDEX ', ' INDEX CONCURRENTLY ', 1)};"
+
+
+def _sql(ddl: DDLElement) -> str:
+    return " ".join(str(ddl.compile(dialect=postgresql.dialect())).split())  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
 
 
 def _renew(name: str) -> str:
-    return f"reindex index concurrently {name}; or drop index concurrently {name}; and make it anew."
+    return f"reindex index concurrently {name}; or, if nobody knows it: drop index concurrently {name};"
 
 
 async def _constraints(subject: Subject) -> list[Finding]:
     check, there = "schema.constraints", await _there(subject, _CONSTRAINTS)
     if there is None:
         return []
-    wanted = [(table.name, str(constraint.name)) for table in our_tables() for constraint in _checked(table)]
+    wanted = [constraint for table in our_tables() for constraint in _checked(table)]
     findings = [
-        error(check, f"{name} on {table} is missing", "See the revision that made it; mend the rows before.")
-        for table, name in wanted
-        if (table, name) not in there
+        error(check, f"{each.name} on {each.table.name} is missing", _add_and_validate(each))
+        for each in wanted
+        if (each.table.name, each.name) not in there
     ]
     findings += [
-        error(check, f"{name} on {table} was never validated", f"alter table {table} validate constraint {name};")
+        error(check, f"{name} on {table} was never validated", _validate(table, name))
         for (table, name), row in there.items()
         if not row["valid"]
     ]
     return findings or [ok(check, f"all {len(wanted)} are there and validated")]
+
+
+def _add_and_validate(constraint: Constraint) -> str:
+    add = _sql(AddConstraint(constraint, isolate_from_table=False))
+    return f"{add} NOT VALID; {_validate(constraint.table.name, str(constraint.name))}"
+
+
+def _validate(table: str, name: str) -> str:
+    return f"alter table {table} validate constraint {name};"
 
 
 def _checked(table: Table) -> list[Constraint]:
@@ -96,11 +113,15 @@ async def _triggers(subject: Subject) -> list[Finding]:
         for table, without in sorted(idle)
     ]
     findings += [
-        error(check, f"{_TOUCH} on {table.name} is missing: updated_at stands still", "See the first revision.")
+        error(check, f"{_TOUCH} on {table.name} is missing: updated_at stands still", _touch_again(table))
         for table in our_tables()
         if "updated_at" in table.columns and (table.name, _TOUCH) not in there
     ]
     return findings or [ok(check, "updated_at moves by trigger, and foreign keys are enforced")]
+
+
+def _touch_again(table: Table) -> str:
+    return f"create trigger {_TOUCH} before update on {table.name} for each row execute function {_TOUCH}();"
 
 
 def _broken_without(trigger: RowMapping) -> str:
@@ -108,10 +129,11 @@ def _broken_without(trigger: RowMapping) -> str:
 
 
 async def _there(subject: Subject, statement: str) -> dict[tuple[str, str], RowMapping] | None:
-    """Return what our tables have, by table and name; None where there are no tables."""
-    if not await subject.has_tables():
+    """Return what our tables have, by table and name; None where there are no tables: that is told once, elsewhere."""
+    names = table_names()
+    if not await subject.value(_ALL_THERE, names=names):
         return None
-    rows = await subject.rows(statement, tables=[table.name for table in our_tables()])
+    rows = await subject.rows(statement, tables=names)
     return {(row["table"], row["name"]): row for row in rows}
 
 

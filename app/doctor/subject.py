@@ -7,18 +7,28 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, Table, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from app.db import Database, DatabaseSettings
 from app.db.connect import connect
+from app.db.errors import translating
 from app.db.models import metadata
 from app.db.retry import Retry
 from app.db.url import ConnectionTarget
 from app.db.wire import RoundTrips
 from app.doctor.findings import Finding
 
+_NEON: Final = ".neon.tech"
 _TRIES: Final = 3
-_PATIENCE_SECONDS: Final = 30
-_ALL_THERE: Final = "select bool_and(to_regclass(name) is not null) from unnest(cast(:names as text[])) as name"
+_STATEMENT_SECONDS: Final = 10
+_COMMAND_SECONDS: Final = 15
+_LOCK_SECONDS: Final = 1
+# There, to be read by this role, and nobody keeps us out.
+_READABLE: Final = """
+select bool_and(coalesce(has_table_privilege(oid, 'select'), false)
+  and not exists (select from pg_locks where relation = oid and mode = 'AccessExclusiveLock'
+    and database = (select oid from pg_database where datname = current_database())))
+from unnest(cast(:names as text[])) as name cross join lateral (select to_regclass(name)::oid as oid) as ours"""
 
 
 @dataclass
@@ -41,18 +51,45 @@ class Subject:
     """Whether sessions are shared, as measured; the URL may say otherwise."""
     findings: list[Finding] = field(default_factory=list)
     """What was found so far."""
+    _session: AsyncSession | None = None
+
+    @property
+    def on_neon(self) -> bool:
+        """Whether the server is Neon's, by its host."""
+        return all(host.endswith(_NEON) for host in self.target.hosts)
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncIterator[None]:
+        """Let a check read: in a transaction in which the server itself refuses writes and ends what takes long."""
+        read_only = self.db.engine.execution_options(postgresql_readonly=True)
+        with translating():
+            async with self.db.sessionmaker(bind=read_only) as self._session:
+                yield
+
+    async def pause(self) -> None:
+        """End the transaction before something that takes long; the next look begins another."""
+        await self._looking_session.rollback()
 
     async def rows(self, statement: str, **parameters: Any) -> Sequence[RowMapping]:
         """Return the rows of a SELECT."""
-        return (await self.db.execute(text(statement), parameters)).mappings().all()
+        return (await self._looking_session.execute(text(statement), parameters)).mappings().all()
 
     async def value(self, statement: str, **parameters: Any) -> Any:
         """Return the one value of a SELECT."""
-        return (await self.db.execute(text(statement), parameters)).scalar_one()
+        return (await self._looking_session.execute(text(statement), parameters)).scalar_one()
 
-    async def has_tables(self) -> bool:
-        """Whether the tables are there at all: without them there is only one thing to say."""
-        return bool(await self.value(_ALL_THERE, names=[table.name for table in our_tables()]))
+    async def connection(self) -> AsyncConnection:
+        """Return the connection that `rows` and `value` use."""
+        return await self._looking_session.connection()
+
+    async def is_readable(self) -> bool:
+        """Whether our tables can be read now; why not is told by the checks of revision, access and locks."""
+        return bool(await self.value(_READABLE, names=table_names()))
+
+    @property
+    def _looking_session(self) -> AsyncSession:
+        assert self._session
+        return self._session
 
 
 Check = Callable[[Subject], Awaitable[list[Finding]]]
@@ -65,14 +102,21 @@ def our_tables() -> list[Table]:
     return metadata.sorted_tables
 
 
+def table_names() -> list[str]:
+    """Return their names."""
+    return [table.name for table in our_tables()]
+
+
 def patient(settings: DatabaseSettings) -> DatabaseSettings:
-    """Return the settings as the doctor uses them: named, with few retries, and no statement that hangs for ever."""
+    """Return the settings as the doctor uses them: named, with few retries, and nothing that waits for long."""
     return settings.model_copy(
         update={
             "application_name": f"{settings.application_name} doctor",
-            "pool_size": 4,
+            "pool_size": 2,
             "retry_tries": _TRIES,
-            "command_timeout_seconds": min(settings.command_timeout_seconds or _PATIENCE_SECONDS, _PATIENCE_SECONDS),
+            "command_timeout_seconds": _COMMAND_SECONDS,
+            "statement_timeout_seconds": _STATEMENT_SECONDS,
+            "lock_timeout_seconds": _LOCK_SECONDS,
             "echo": False,
         }
     )

@@ -30,11 +30,10 @@ async def _encryption(subject: Subject) -> list[Finding]:
 
 
 async def _certificate(subject: Subject) -> list[Finding]:
-    check = "tls.certificate"
-    if _tls_of(subject.driver) is None:
+    check, tls = "tls.certificate", _tls_of(subject.driver)
+    if tls is None:
         return []
-    context: ssl.SSLContext | None = subject.target.tls.context()
-    if context is None or context.verify_mode is ssl.CERT_NONE:
+    if tls.context.verify_mode is ssl.CERT_NONE:
         return [
             warning(
                 check,
@@ -42,7 +41,7 @@ async def _certificate(subject: Subject) -> list[Finding]:
                 "Write sslmode=verify-full; for a CA of your own also sslrootcert=/path/of/its/ca.crt.",
             )
         ]
-    if not context.check_hostname:
+    if not tls.context.check_hostname:
         found = "its CA is verified, its host is not: any server with a certificate of that CA would do"
         return [note(check, found, "Write sslmode=verify-full if the certificate names the host you connect to.")]
     return [ok(check, "verified, and it is for this host")]

@@ -27,7 +27,7 @@ async def test_an_executed_plan_counts_what_it_read(db: Database) -> None:
         scan = await explain(connection, "select n from note where n = :n", {"n": 1}, analyze=True)
         each = "select (select max(n) from note where n > o - o) from generate_series(1, 4) o"
         loops = await explain(connection, each, analyze=True)
-    assert (scan.nodes, scan.rows_read) == (("Seq Scan",), 30)
+    assert (scan.nodes, scan.scanned, scan.rows_read) == (("Seq Scan",), ("note",), 30)
     assert loops.rows_read == 4 * 30
     assert scan.buffers is not None
     assert scan.execution_ms is not None
