@@ -98,7 +98,7 @@ def _table(group: str, findings: list[Finding]) -> Table:
 def _verdict(report: Report) -> Text:
     to_mend = [finding for finding in report.findings if finding.level >= Level.WARNING]
     if not to_mend:
-        return Text(f"\nAll is well: {len(report.findings)} findings, {_counted(report, Level.NOTE)}.", "green")
+        return Text(f"\nAll is well. {len(report.findings)} findings, {_counted(report, Level.NOTE)}.", "green")
     counts = ", ".join(_counted(report, level) for level in (Level.ERROR, Level.WARNING) if _count(report, level))
     connected = "" if report.reached else "Not connected. "
     text = Text(f"\n{connected}{counts}; what to do, the worst first:", "bold")

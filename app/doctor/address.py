@@ -21,6 +21,7 @@ _BY_SQLSTATE: Final = {
     "3D000": "Create the database, or write the name of one that is there into the URL.",
     "42501": "Let it in: grant connect on database ... to ...;",
     "53300": "All connections are taken: end some, make the pools smaller, or use the pooled URL.",
+    "57014": "A statement_timeout of the role or the database ends everything: raise it.",
     "57P03": "The server is starting or shutting down: try again in a minute, then read its log.",
 }
 _SILENT: Final = (

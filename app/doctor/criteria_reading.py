@@ -15,8 +15,8 @@ from app.doctor.subject import Subject, patient
 _SESSIONS: Final = 20
 _MORE: Final = 10
 _READ: Final = text("select 1").execution_options(repeatable=True)
-_SLOW_READ: Final = text("select 1 from (select pg_sleep(0.2)) as waited").execution_options(repeatable=True)
-_MOMENT_SECONDS: Final = 0.1
+_SLOW_READ: Final = text("select 1 from (select pg_sleep(0.05)) as waited").execution_options(repeatable=True)
+_MOMENT_SECONDS: Final = 0.02
 
 
 async def tables_match(subject: Subject) -> str:
@@ -69,7 +69,7 @@ async def _all_there(db: Database) -> None:
         status = db.pool_status()
         if (status.in_use, status.waiting) == (status.size, _MORE):
             return
-        await asyncio.sleep(_MOMENT_SECONDS / 10)
+        await asyncio.sleep(_MOMENT_SECONDS)
 
 
 async def connections_are_retried(subject: Subject) -> str:

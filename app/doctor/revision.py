@@ -68,7 +68,7 @@ async def _drift(subject: Subject) -> list[Finding]:
 def _in_words(found: Sequence[Any]) -> list[Finding]:
     """Return what Alembic's tuples say. What was changed in place it removes and adds under the same name."""
     added = {_named(each) for each in found if each[0].startswith("add_")}
-    strangers = [what[0].name for action, *what in found if action == "remove_table"]
+    strangers = sorted(what[0].name for action, *what in found if action == "remove_table")
     findings = [_difference(each, added) for each in found if each[0] not in ("remove_table", *_TOLD_ELSEWHERE)]
     if strangers:
         findings.append(note(_DRIFT, f"tables that are none of the models': {', '.join(strangers)}"))

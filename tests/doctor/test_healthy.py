@@ -28,13 +28,6 @@ async def test_a_healthy_database_is_well(clinic: Clinic) -> None:
     assert not_tried == [f"criteria.SC-{number}" for number in ("002", "003", "005", "007", "008", "010")]
 
 
-async def test_a_cold_connect_is_counted(clinic: Clinic) -> None:
-    """TCP, the question for TLS, its handshake, and three for SCRAM."""
-    report = await examine(DatabaseSettings(url=clinic.url()))
-    found = next(finding.found for finding in report.findings if finding.check == "latency.cold_connect")
-    assert found.endswith("6 round trips with TCP, TLS and login")
-
-
 async def test_every_criterion_is_kept_and_nothing_is_left(clinic: Clinic, make_patient: MakePatient) -> None:
     """With `write` all ten are tried; the tables, their rows and the list of schemas are as before."""
     name = await make_patient("insert into task (user_id, title) values ('somebody', 'theirs')")
@@ -51,13 +44,6 @@ async def _state(db: Database) -> tuple[dict[str, str], list[str], int]:
     schemas = (await db.execute(text("select nspname from pg_namespace order by 1"))).scalars().all()
     tasks = (await db.execute(text("select count(*) from task"))).scalar_one()
     return await describe(db), list(schemas), int(tasks)
-
-
-async def test_it_reads_only(clinic: Clinic, make_patient: MakePatient) -> None:
-    """Where the server refuses every write nothing else goes wrong: it tried none."""
-    name = await make_patient("alter database {name} set default_transaction_read_only = on")
-    report = await examine(DatabaseSettings(url=clinic.url(name)))
-    assert [each.check for each in report.findings if each.level > Level.NOTE] == ["server.writable"]
 
 
 async def test_every_statement_is_explained(clinic: Clinic) -> None:
