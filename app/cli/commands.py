@@ -24,6 +24,7 @@ from app.db.migrations import current, upgrade
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,  # its tracebacks show values, and messages are private
     help="An async data-access layer on PostgreSQL. The database is DATABASE_URL, from the environment or .env.",
 )
@@ -55,18 +56,21 @@ def doctor(
     *,
     instances: Annotated[int, typer.Option(min=1, help="How many processes of the application there are.")] = 1,
     write: Annotated[
-        bool, typer.Option("--write", help="Also try what needs writing, in a schema of its own.")
+        bool, typer.Option("--write", help="Also try what needs writing, in a schema of its own; 3 to 30 s.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="For programs: the keys and the names of checks stay.")
     ] = False,
 ) -> None:
-    """Examine a database: whether it is secure, near, large enough and migrated, and keeps every promise.
+    """Say whether a database is secure, near, large enough and migrated, and keeps every promise.
 
-    It reads only, and shows no password. With --write it makes a schema, tries in it what cannot be seen by reading,
-    and removes it again, also when it is interrupted.
+    It only reads: the server itself refuses its transactions to write. It shows no password. With --write it makes a
+    schema, tries in it what cannot be seen by reading, and removes it again, also when it is interrupted; if it was
+    killed, the next --write does.
 
-    Exit status: 0 all is well, 1 warnings, 2 errors, 3 no connection; each finding says what to do.
+    Each finding is ok, note, warning or error; what is wrong comes with what to do.
+
+    Exit status: 0 all is well, 1 warnings, 2 errors (or a wrong command line), 3 no connection, 130 interrupted.
     """
     raise typer.Exit(run_doctor(url or [], _console, instances=instances, write=write, as_json=as_json))
 

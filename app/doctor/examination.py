@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from app.db import Database, DatabaseSettings
-from app.db.errors import DRIVER_ERRORS, DataAccessError, TransientError, translate_driver
+from app.db.errors import DRIVER_ERRORS, DataAccessError, TransientError, translate_driver, translating
 from app.db.url import ConnectionTarget
 from app.db.wire import RoundTrips
 from app.doctor import (
@@ -85,7 +85,9 @@ async def _subject(
         behind_pooler = await pooling.shares_sessions(settings, target, driver)
         async with Database(_cautious(settings, behind_pooler=behind_pooler)) as db:
             trips = RoundTrips.of(db.engine)
-            yield Subject(settings, target, instances, write, db, trips, driver, seconds, behind_pooler)
+            read_only = db.engine.execution_options(postgresql_readonly=True)
+            async with db.sessionmaker(bind=read_only) as session:
+                yield Subject(settings, target, instances, write, db, trips, driver, seconds, behind_pooler, session)
     finally:
         driver.terminate()
 
@@ -99,15 +101,17 @@ def _cautious(settings: DatabaseSettings, *, behind_pooler: bool) -> DatabaseSet
 async def _guarded(name: str, check: Check, subject: Subject) -> list[Finding]:
     """Return what `check` finds; what keeps it from looking is a finding too, and the next check goes on."""
     try:
-        async with subject.looking():
+        with translating():
             return await check(subject)
     except DRIVER_ERRORS as problem:
-        return [_not_looked_at(name, translate_driver(problem, lost=TransientError))]
+        finding = _not_looked_at(name, translate_driver(problem, lost=TransientError))
     except DataAccessError as problem:
-        return [_not_looked_at(name, problem)]
+        finding = _not_looked_at(name, problem)
     except Exception as problem:  # noqa: BLE001 - what nobody thought of must not hide what the others find
         why = f"could not be looked at: {type(problem).__name__}"  # its text may quote anything
-        return [error(name, why, "This is a fault of the doctor: report it.")]
+        finding = error(name, why, "This is a fault of the doctor: report it.")
+    await subject.session.invalidate()  # nothing is known of its connection; the next check has another
+    return [finding]
 
 
 def _not_looked_at(name: str, problem: DataAccessError) -> Finding:

@@ -8,7 +8,7 @@ from app.doctor.findings import Finding, note, ok, warning
 from app.doctor.subject import Checks, Subject, open_driver
 from app.repositories import TaskRepo
 
-_SAMPLES: Final = 20
+_SAMPLES: Final = 10
 _SAME_REGION_MS: Final = 10
 _FAR_MS: Final = 50
 _AWAKE_SECONDS: Final = 2

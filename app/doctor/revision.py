@@ -29,7 +29,7 @@ where relname = 'alembic_version' and relkind = 'r' and not pg_table_is_visible(
 async def _revision(subject: Subject) -> list[Finding]:
     try:
         with translating():
-            at = list(await (await subject.connection()).run_sync(heads_of))
+            at = list(await (await subject.session.connection()).run_sync(heads_of))
     except ConfigurationError as problem:
         if problem.sqlstate != _FORBIDDEN:
             raise
@@ -59,8 +59,7 @@ async def _not_migrated(subject: Subject) -> Finding:
 async def _drift(subject: Subject) -> list[Finding]:
     if any(each.check == _REVISION and each.level > Level.NOTE for each in subject.findings):
         return [note(_DRIFT, "not compared: the database is at another revision than the models")]
-    with translating():
-        found = await (await subject.connection()).run_sync(differences)
+    found = await (await subject.session.connection()).run_sync(differences)
     flat = [each for group in found for each in (group if isinstance(group, list) else [group])]
     return _in_words(flat) or [ok(_DRIFT, "none: the tables are as the models say")]
 

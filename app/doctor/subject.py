@@ -7,11 +7,10 @@ from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, Table, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, DatabaseSettings
 from app.db.connect import connect
-from app.db.errors import translating
 from app.db.models import metadata
 from app.db.retry import Retry
 from app.db.url import ConnectionTarget
@@ -49,47 +48,31 @@ class Subject:
     first_connect_seconds: float
     behind_pooler: bool
     """Whether sessions are shared, as measured; the URL may say otherwise."""
+    session: AsyncSession
+    """What checks read with: the server itself refuses its transactions to write, and ends what takes long in them."""
     findings: list[Finding] = field(default_factory=list)
     """What was found so far."""
-    _session: AsyncSession | None = None
 
     @property
     def on_neon(self) -> bool:
         """Whether the server is Neon's, by its host."""
         return all(host.endswith(_NEON) for host in self.target.hosts)
 
-    @asynccontextmanager
-    async def looking(self) -> AsyncIterator[None]:
-        """Let a check read: in a transaction in which the server itself refuses writes and ends what takes long."""
-        read_only = self.db.engine.execution_options(postgresql_readonly=True)
-        with translating():
-            async with self.db.sessionmaker(bind=read_only) as self._session:
-                yield
-
-    async def pause(self) -> None:
-        """End the transaction before something that takes long; the next look begins another."""
-        await self._looking_session.rollback()
-
     async def rows(self, statement: str, **parameters: Any) -> Sequence[RowMapping]:
         """Return the rows of a SELECT."""
-        return (await self._looking_session.execute(text(statement), parameters)).mappings().all()
+        return (await self.session.execute(text(statement), parameters)).mappings().all()
 
     async def value(self, statement: str, **parameters: Any) -> Any:
         """Return the one value of a SELECT."""
-        return (await self._looking_session.execute(text(statement), parameters)).scalar_one()
+        return (await self.session.execute(text(statement), parameters)).scalar_one()
 
-    async def connection(self) -> AsyncConnection:
-        """Return the connection that `rows` and `value` use."""
-        return await self._looking_session.connection()
+    async def pause(self) -> None:
+        """End the transaction before something that takes long; the next look begins another."""
+        await self.session.rollback()
 
     async def is_readable(self) -> bool:
         """Whether our tables can be read now; why not is told by the checks of revision, access and locks."""
         return bool(await self.value(_READABLE, names=table_names()))
-
-    @property
-    def _looking_session(self) -> AsyncSession:
-        assert self._session
-        return self._session
 
 
 Check = Callable[[Subject], Awaitable[list[Finding]]]

@@ -15,6 +15,8 @@ MAY_IMPORT = {
     "app/db": {"app.db"},
     "app/repositories": {"app.db", "app.repositories"},
     "app/api": {"app.db", "app.repositories", "app.api"},
+    "app/doctor": {"app.db", "app.repositories", "app.doctor"},
+    "app/cli": {"app.db", "app.repositories", "app.api", "app.doctor", "app.cli"},
 }
 # Imports every module of `app` with what would be a surprise turned into an error, and says how many there were.
 IMPORT_ALL = r"""
@@ -82,7 +84,7 @@ def test_importing_everything_does_nothing() -> None:
 
 @pytest.mark.parametrize("layer", MAY_IMPORT)
 def test_imports_go_one_way(layer: str) -> None:
-    """`api -> repositories -> db`, never back."""
+    """`cli -> api, doctor -> repositories -> db`, never back."""
     allowed = tuple(MAY_IMPORT[layer])
     for file in (ROOT / layer).rglob("*.py"):
         ours = [name for name in _imports(ast.parse(file.read_text())) if name.split(".")[0] == "app"]
@@ -99,6 +101,11 @@ def test_migrations_import_only_app_db() -> None:
 def test_fastapi_is_imported_only_by_the_api() -> None:
     """Whoever uses the layer with another framework, or none, needs no FastAPI."""
     assert {file for file in _importers("fastapi", "starlette") if not file.startswith("app/api/")} == set()
+
+
+def test_the_terminal_is_imported_only_by_the_commands() -> None:
+    """Whoever examines a database from a program needs neither; the extra is for people."""
+    assert {file for file in _importers("rich", "typer") if not file.startswith("app/cli/")} == set()
 
 
 def test_backoff_is_imported_in_one_file() -> None:

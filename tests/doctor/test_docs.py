@@ -1,0 +1,59 @@
+"""What the documents show of the doctor is what it prints."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from app.db import DatabaseSettings
+from app.doctor import examine
+from tests.doctor.command import ROOT, run_doctor
+from tests.doctor.conftest import Clinic
+
+# What differs from run to run, and from machine to machine.
+_VARIES = (
+    (re.compile(r"\d+(\.\d+)*"), "N"),
+    (re.compile("ahead of|behind"), "off"),
+    (re.compile("the slowest of N, .*?, took"), "the slowest of N took"),
+    (re.compile(r"\s+"), " "),
+)
+
+
+def _evened_out(text: str) -> str:
+    for pattern, replacement in _VARIES:
+        text = pattern.sub(replacement, text)
+    return text.strip()
+
+
+def _block(page: Path, after: str) -> str:
+    return page.read_text().partition(after)[2].partition("```")[2].partition("\n")[2].partition("\n```")[0]
+
+
+def test_the_page_shows_a_healthy_database(clinic: Clinic) -> None:
+    """To renew it, paste what this test prints."""
+    ran = run_doctor("--write", clinic.url(), COLUMNS="120")
+    shown = _block(ROOT / "docs" / "doctor.md", "## A healthy database")
+    assert _evened_out(shown) == _evened_out(ran.stdout), ran.stdout
+
+
+def test_the_readme_shows_what_to_do(clinic: Clinic) -> None:
+    """For a pool that is too large, and a certificate that nobody verifies."""
+    ran = run_doctor("--instances", "8", clinic.url(query="sslmode=require"))
+    assert ran.stdout.endswith("\n" + _block(ROOT / "README.md", "ends with what to do:") + "\n"), ran.stdout
+
+
+async def test_the_page_shows_the_json(clinic: Clinic) -> None:
+    """One finding of it."""
+    shown = json.loads(_block(ROOT / "docs" / "doctor.md", "## For programs"))
+    report = json.loads((await examine(DatabaseSettings(url=clinic.url(query="sslmode=require")))).as_json())
+    report["findings"] = [each for each in report["findings"] if each["check"] == "tls.certificate"]
+    assert shown == report
+
+
+@pytest.mark.parametrize("write", [False, True], ids=["reading", "writing"])
+async def test_the_page_names_every_group(clinic: Clinic, write: bool) -> None:  # noqa: FBT001 - a parameter
+    """Whatever can be found belongs to one of them."""
+    named = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "doctor.md").read_text(), flags=re.MULTILINE))
+    report = await examine(DatabaseSettings(url=clinic.url()), write=write)
+    assert named == {each.group for each in report.findings} | {"connection"}
