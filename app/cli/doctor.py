@@ -33,6 +33,7 @@ def doctor(url: Sequence[str], console: Console, *, instances: int, write: bool,
             tell: Callable[[str], None] = (lambda text: spinner.update(escape(text))) if spinner else (lambda _: None)
             report = asyncio.run(_examined(" ".join(url), tell, instances=instances, write=write))
     except (KeyboardInterrupt, asyncio.CancelledError):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left that could be interrupted
         made = "; what the doctor made is removed, or will be by the next --write" if write else ""
         aside.print(f"interrupted{made}", soft_wrap=True)
         return _INTERRUPTED

@@ -1,8 +1,8 @@
 """Whether there are as many connections as the pools of all instances may want."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
-
-from sqlalchemy import RowMapping
 
 from app.doctor.findings import Finding, error, note, ok, warning
 from app.doctor.subject import Checks, Subject
@@ -10,39 +10,61 @@ from app.doctor.subject import Checks, Subject
 _NEON_KEEPS: Final = 7
 _SUSPENDS_AFTER_SECONDS: Final = 300
 _NEARLY_ALL: Final = 0.8
+# Each with what counts against it; pg_stat_activity shows everybody whose a session is.
 _LIMITS: Final = """
-select current_setting('max_connections')::int as max_connections,
-       current_setting('superuser_reserved_connections')::int
-       + coalesce(current_setting('reserved_connections', true)::int, 0) as reserved,
-       (select rolconnlimit from pg_roles where rolname = current_user) as role_limit,
-       (select datconnlimit from pg_database where datname = current_database()) as database_limit,
-       (select sum(numbackends)::int from pg_stat_database where datid > 0) as in_use"""
+select 'max_connections' as name, current_setting('max_connections')::int as total,
+  current_setting('superuser_reserved_connections')::int
+  + coalesce(current_setting('reserved_connections', true)::int, 0) as kept,
+  (select sum(numbackends)::int from pg_stat_database where datid > 0) as in_use
+union all
+select 'connection limit of the role', rolconnlimit, 0,
+  (select count(*)::int from pg_stat_activity where usesysid = pg_roles.oid)
+from pg_roles where rolname = current_user and rolconnlimit >= 0
+union all
+select 'connection limit of the database', datconnlimit, 0, pg_stat_get_db_numbackends(oid)
+from pg_database where datname = current_database() and datconnlimit >= 0"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """One of the limits on connections, and how much of it is taken."""
+
+    name: str
+    total: int
+    kept: int
+    in_use: int
+
+    @property
+    def usable(self) -> int:
+        return self.total - self.kept
+
+    @property
+    def free(self) -> int:
+        return self.usable - self.in_use
 
 
 async def _pools(subject: Subject) -> list[Finding]:
     check, size, instances = "capacity.pools", subject.settings.pool_size, subject.instances
     wanted = size * instances
-    limits = await _limits(subject)
+    tightest = min(await _limits(subject), key=lambda limit: limit.usable)
+    room = f"{tightest.usable} usable connections ({tightest.name} {tightest.total})"
     arithmetic = f"{instances} x pool of {size} = {wanted}"
     if subject.behind_pooler:
-        return [ok(check, f"{arithmetic} clients of the pooler, which shares {_described(subject, limits)} among them")]
-    found = f"{arithmetic} of {_described(subject, limits)}"
-    usable = _usable(subject, limits)
-    if wanted <= usable:
+        return [ok(check, f"{arithmetic} clients of the pooler, which shares {room} among them")]
+    found = f"{arithmetic} of {room}"
+    if wanted <= tightest.usable:
         return [ok(check, found)]
-    advice = (
-        f"Set DATABASE_POOL_SIZE to {max(usable // instances, 1)}, or use the pooled URL: the rest will be refused."
-    )
+    fitting = max(tightest.usable // instances, 1)
+    advice = f"Set DATABASE_POOL_SIZE to {fitting}, or use the pooled URL: the rest will be refused."
     return [error(check, found, advice)]
 
 
 async def _in_use(subject: Subject) -> list[Finding]:
-    check, limits = "capacity.in_use", await _limits(subject)
-    usable = _usable(subject, limits)
-    found = f"{limits['in_use']} connections are open now, of {usable}"
-    if limits["in_use"] <= usable * _NEARLY_ALL:
+    check, fullest = "capacity.in_use", min(await _limits(subject), key=lambda limit: limit.free)
+    found = f"{fullest.in_use} connections are open now, of {fullest.usable} ({fullest.name})"
+    if fullest.in_use <= fullest.usable * _NEARLY_ALL:
         return [ok(check, found)]
-    who = "select application_name, state, count(*) from pg_stat_activity group by 1, 2 order by 3 desc;"
+    who = "select usename, application_name, state, count(*) from pg_stat_activity group by 1, 2, 3 order by 4 desc;"
     return [warning(check, found, f"See whose they are: {who}")]
 
 
@@ -58,30 +80,14 @@ async def _sleep(subject: Subject) -> list[Finding]:
 
 
 async def free_connections(subject: Subject) -> int:
-    """Return how many more connections the server would take now."""
-    limits = await _limits(subject)
-    return _usable(subject, limits) - int(limits["in_use"])
+    """Return how many more connections the server would take now from this role to this database."""
+    return min(limit.free for limit in await _limits(subject))
 
 
-async def _limits(subject: Subject) -> RowMapping:
-    return (await subject.rows(_LIMITS))[0]
-
-
-def _usable(subject: Subject, limits: RowMapping) -> int:
-    own = [limits[name] for name in ("role_limit", "database_limit") if limits[name] is not None and limits[name] >= 0]
-    return int(min(limits["max_connections"] - _kept_back(subject, limits), *own, limits["max_connections"]))
-
-
-def _kept_back(subject: Subject, limits: RowMapping) -> int:
-    return max(int(limits["reserved"]), _NEON_KEEPS if subject.on_neon else 0)
-
-
-def _described(subject: Subject, limits: RowMapping) -> str:
-    words = f"{_usable(subject, limits)} usable connections (max_connections {limits['max_connections']}"
-    for name in ("role_limit", "database_limit"):
-        if limits[name] is not None and limits[name] >= 0:
-            words += f", {name.replace('_', ' ')} {limits[name]}"
-    return words + ")"
+async def _limits(subject: Subject) -> Sequence[_Limit]:
+    server, *others = [_Limit(**row) for row in await subject.rows(_LIMITS)]
+    kept = max(server.kept, _NEON_KEEPS if subject.on_neon else 0)
+    return [_Limit(server.name, server.total, kept, server.in_use), *others]
 
 
 CHECKS: Checks = {

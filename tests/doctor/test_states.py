@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +17,7 @@ from app.db.migrations import upgrade
 from app.doctor import Finding, Level, examine
 from tests.doctor.conftest import Clinic, MakePatient
 from tests.support.canary import SECRET
+from tests.support.tls import Authority, certificate_folder, tls_server
 
 
 async def _examined(settings: DatabaseSettings) -> tuple[int, dict[str, Finding]]:
@@ -64,6 +66,19 @@ async def test_no_connection_that_is_free_is_told(clinic: Clinic) -> None:
     assert "too many connections" in found["connection.open"].found
     assert "make the pools smaller" in found["connection.open"].advice
     assert found["url.target"].level is Level.OK  # how the URL was understood is told all the same
+
+
+async def test_few_connections_left_are_told(clinic: Clinic) -> None:
+    """Of what this role has; what others have open does not count against it."""
+    async with clinic.as_superuser("healthy") as db:
+        await db.execute(text(f"create role narrow login password '{SECRET}' connection limit 3"))
+        await db.execute(text("grant app to narrow"))
+        status, found = await _examined(DatabaseSettings(url=clinic.url(user="narrow"), retry_tries=2))
+        await db.execute(text("drop role narrow"))
+    assert status == 2
+    assert "20 of 3 usable connections (connection limit of the role 3)" in found["capacity.pools"].found
+    assert found["capacity.in_use"].found.endswith("connections are open now, of 3 (connection limit of the role)")
+    assert "was not tried" in found["criteria.SC-006"].found
 
 
 async def test_a_direct_url_of_another_database_is_found(clinic: Clinic, make_patient: MakePatient) -> None:
@@ -160,3 +175,18 @@ async def test_a_client_that_would_wait_for_ever_is_found(clinic: Clinic) -> Non
     _, found = await _examined(DatabaseSettings(url=clinic.url(), command_timeout_seconds=None))
     assert found["configuration.timeouts"].level is Level.WARNING
     assert "DATABASE_COMMAND_TIMEOUT_SECONDS" in found["configuration.timeouts"].advice
+
+
+async def test_a_certificate_that_ends_soon_is_found() -> None:
+    """Before nobody can connect any more."""
+    with certificate_folder() as folder:
+        authority = Authority(folder, "ours")
+        soon = authority.issue("soon", "localhost", until=datetime.now(UTC) + timedelta(days=3))
+        with tls_server(soon) as server:
+            url = f"postgresql://postgres@localhost:{server.port}/postgres?sslrootcert={authority.ca}&sslmode="
+            _, found = await _examined(DatabaseSettings(url=f"{url}verify-full"))
+            assert found["tls.expiry"].level is Level.WARNING
+            assert "Renew it" in found["tls.expiry"].advice
+            _, found = await _examined(DatabaseSettings(url=f"{url}verify-ca"))
+            assert found["tls.certificate"].level is Level.NOTE
+            assert "its host is not" in found["tls.certificate"].found

@@ -45,9 +45,10 @@ class Authority:
         self.ca = folder / f"{name}.ca.pem"
         self._authority.cert_pem.write_to_path(self.ca)
 
-    def issue(self, name: str, *hosts: str, expired: bool = False, common_name: str | None = None) -> Certificate:
+    def issue(
+        self, name: str, *hosts: str, until: datetime | None = None, common_name: str | None = None
+    ) -> Certificate:
         """Return a certificate for `hosts`, or for the person or role `common_name`."""
-        until = datetime(2020, 1, 1, tzinfo=UTC) if expired else None
         leaf = self._authority.issue_cert(*hosts, not_after=until, common_name=common_name)
         made = Certificate(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         leaf.cert_chain_pems[0].write_to_path(made.cert)
@@ -90,7 +91,10 @@ def secure_servers() -> Iterator[Secure]:
     """Start both, and end them."""
     with certificate_folder() as folder:
         authority, other = Authority(folder, "ours"), Authority(folder, "other")
-        good, old = authority.issue("good", "localhost"), authority.issue("old", "localhost", expired=True)
+        good, old = (
+            authority.issue("good", "localhost"),
+            authority.issue("old", "localhost", until=datetime(2020, 1, 1, tzinfo=UTC)),
+        )
         certified = authority.issue("certified", common_name="certified")
         with tls_server(good, ssl_ca_file=str(authority.ca)) as server, tls_server(old) as expired:
             yield Secure(server, expired, authority.ca, other.ca, certified)
