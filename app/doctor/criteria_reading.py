@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from sqlalchemy import event, text
 
-from app.db import Database, DatabaseSettings
+from app.db import Database
 from app.db.errors import translating
 from app.doctor.capacity import free_connections
 from app.doctor.findings import Broken, Level, require
-from app.doctor.subject import Subject, patient
+from app.doctor.subject import Subject
 
 _SESSIONS: Final = 20
 _MORE: Final = 10
@@ -44,7 +44,7 @@ async def sessions_at_once(subject: Subject) -> str:
         raise Broken(found, f"Set DATABASE_POOL_SIZE, or --instances: {_SESSIONS} in all.", level=Level.WARNING)
     if free < size and not subject.behind_pooler:
         raise Broken(f"only {free} connections are free now, so it was not tried", "See capacity.in_use.")
-    async with Database(_settings(subject, pool_size=size)) as db:
+    async with Database(subject.db.settings.model_copy(update={"pool_size": size})) as db:
         together = asyncio.Event()
         callers = [asyncio.create_task(_hold_until(together, db)) for _ in range(size + _MORE)]
         await asyncio.wait([asyncio.create_task(_all_there(db)), *callers], return_when=asyncio.FIRST_COMPLETED)
@@ -75,7 +75,7 @@ async def _all_there(db: Database) -> None:
 async def connections_are_retried(subject: Subject) -> str:
     """Cut a connection that is idle, and one with a read under way: both calls must be answered."""
     opened: list[Any] = []
-    async with Database(_settings(subject)) as db:
+    async with Database(subject.db.settings) as db:
         event.listen(db.engine.sync_engine, "connect", lambda _, record: opened.append(record.driver_connection))
         await db.execute(_READ)
         _cut(opened)
@@ -89,8 +89,3 @@ async def connections_are_retried(subject: Subject) -> str:
 
 def _cut(opened: list[Any]) -> None:
     opened[-1]._transport.abort()  # noqa: SLF001 - as a network would, without a word to the driver
-
-
-def _settings(subject: Subject, **more: Any) -> DatabaseSettings:
-    pooler = "transaction" if subject.behind_pooler else subject.settings.pooler
-    return patient(subject.settings).model_copy(update={"pooler": pooler, **more})

@@ -40,7 +40,7 @@ class Subject:
     instances: int
     write: bool
     db: Database
-    """The doctor's own: a small pool, few retries."""
+    """The doctor's own: a small pool, few retries, and right for a pooler that nobody knows of."""
     trips: RoundTrips
     """Counts on every connection of `db`."""
     driver: Any

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import signal
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -10,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from app.doctor import Level
-from tests.doctor.command import run_doctor
+from tests.doctor.command import command, environment, run_doctor
 from tests.doctor.conftest import Clinic
 from tests.support.canary import SECRET
 
@@ -144,3 +146,16 @@ def test_a_command_line_that_is_wrong_examines_nothing(clinic: Clinic, instances
     ran = run_doctor("--instances", instances, clinic.url())
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "--instances" in ran.stderr
+
+
+async def test_who_waits_for_a_server_that_is_silent_can_interrupt() -> None:
+    """At once, and without a traceback."""
+    silent = await asyncio.start_server(lambda *_: asyncio.sleep(30), "127.0.0.1", 0)
+    async with silent:
+        port = silent.sockets[0].getsockname()[1]
+        url = f"postgresql://app:{SECRET}@127.0.0.1:{port}/db"
+        process = await asyncio.create_subprocess_exec(*command(url), env=environment(), stdout=PIPE, stderr=PIPE)
+        await asyncio.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        printed, said = await asyncio.wait_for(process.communicate(), 5)
+    assert (process.returncode, printed, said) == (130, b"", b"interrupted\n")

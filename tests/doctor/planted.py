@@ -1,0 +1,202 @@
+"""What can be wrong with a database, and what is to be said of it."""
+
+from dataclasses import dataclass
+
+from app.doctor import Level
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Something wrong, and the finding that must name it."""
+
+    statements: tuple[str, ...]
+    check: str
+    level: Level
+    says: str
+    advises: str
+
+
+PLANTED = {
+    "missing index": Planted(
+        ("drop index ix_task_user_id_id",),
+        "schema.indexes",
+        Level.ERROR,
+        "ix_task_user_id_id on task is missing",
+        "CREATE INDEX CONCURRENTLY ix_task_user_id_id ON task (user_id, id desc nulls last);",
+    ),
+    "a column of another type": Planted(
+        ("alter table task alter column title type varchar(100)",),
+        "schema.drift",
+        Level.ERROR,
+        "task.title: its type is VARCHAR(100), in the models VARCHAR(200)",
+        "by hand",
+    ),
+    "a column missing": Planted(
+        ("alter table task drop column description",),
+        "schema.drift",
+        Level.ERROR,
+        "the database lacks the column description of task",
+        "by hand",
+    ),
+    "an index of other columns": Planted(
+        ("drop index ix_message_user_id_id", "create index ix_message_user_id_id on message (role)"),
+        "schema.drift",
+        Level.ERROR,
+        "the index ix_message_user_id_id of message is another than in the models",
+        "by hand",
+    ),
+    "tables that are somebody else's": Planted(
+        ("create table theirs ()", "create table theirs_too ()"),
+        "schema.drift",
+        Level.NOTE,
+        "tables that are none of the models': theirs, theirs_too",
+        "",
+    ),
+    "a column that nobody knows": Planted(
+        ("alter table task add column note text",),
+        "schema.drift",
+        Level.WARNING,
+        "the database has a column note of task that the models do not",
+        "by hand",
+    ),
+    "a constraint missing": Planted(
+        ("alter table task drop constraint ck_task_title_not_blank",),
+        "schema.constraints",
+        Level.ERROR,
+        "ck_task_title_not_blank on task is missing",
+        r"CHECK (title ~ '\S') NOT VALID; alter table task validate constraint ck_task_title_not_blank;",
+    ),
+    "a foreign key missing": Planted(
+        ("alter table message drop constraint fk_message_user_id_conversation_id_conversation",),
+        "schema.constraints",
+        Level.ERROR,
+        "fk_message_user_id_conversation_id_conversation on message is missing",
+        "REFERENCES conversation (user_id, id) ON DELETE CASCADE NOT VALID;",
+    ),
+    "a unique constraint missing": Planted(
+        ("alter table conversation drop constraint uq_conversation_user_id_id cascade",),
+        "schema.indexes",
+        Level.ERROR,
+        "uq_conversation_user_id_id on conversation is missing",
+        "UNIQUE (user_id, id);",
+    ),
+    "a constraint never validated": Planted(
+        (
+            "alter table task drop constraint ck_task_title_not_blank",
+            r"alter table task add constraint ck_task_title_not_blank check (title ~ '\S') not valid",
+        ),
+        "schema.constraints",
+        Level.ERROR,
+        "was never validated",
+        "validate constraint ck_task_title_not_blank;",
+    ),
+    "foreign keys not enforced": Planted(
+        ("alter table message disable trigger all",),
+        "schema.triggers",
+        Level.ERROR,
+        "foreign keys are not enforced",
+        "enable trigger all;",
+    ),
+    "no trigger for updated_at": Planted(
+        ("drop trigger set_updated_at on task",),
+        "schema.triggers",
+        Level.ERROR,
+        "updated_at stands still",
+        "create trigger set_updated_at before update on task",
+    ),
+    "a role that may not write": Planted(
+        ("revoke insert, update on task from app", "revoke select on alembic_version from app"),
+        "access.privileges",
+        Level.ERROR,
+        "the role may not select on alembic_version; the role may not insert, update on task",
+        "grant select on alembic_version to app; grant insert, update on task to app;",
+    ),
+    "tables in a schema that the role does not see": Planted(
+        ("alter schema public rename to hidden", "create schema public"),
+        "schema.revision",
+        Level.ERROR,
+        "there are tables in the schema hidden, which this role does not see",
+        "grant usage on schema hidden to app;",
+    ),
+    "ahead of head": Planted(
+        ("update alembic_version set version_num = 'f00f00f00f00'",),
+        "schema.revision",
+        Level.WARNING,
+        "at f00f00f00f00, which this code does not know",
+        "Deploy that code",
+    ),
+    "never migrated": Planted(
+        ("drop table task, conversation, message, alembic_version",),
+        "schema.revision",
+        Level.ERROR,
+        "never migrated",
+        "python -m app migrate",
+    ),
+    "skewed clock": Planted(
+        # What a server with a wrong clock answers: the name is looked up in `skewed` first.
+        (
+            "create schema skewed",
+            """create function skewed.clock_timestamp() returns timestamptz language sql
+            as $$ select pg_catalog.clock_timestamp() - interval '1 hour' $$""",
+            "grant usage on schema skewed to app",
+            "alter database {name} set search_path = skewed, pg_catalog, public",
+        ),
+        "server.clock",
+        Level.WARNING,
+        "s behind this machine",
+        "NTP",
+    ),
+    "synchronous_commit=off": Planted(
+        ("alter database {name} set synchronous_commit = off",),
+        "configuration.synchronous_commit",
+        Level.WARNING,
+        "lost when the server crashes",
+        "synchronous_commit = on",
+    ),
+    "autovacuum off for a table": Planted(
+        ("alter table message set (autovacuum_enabled = false)",),
+        "configuration.autovacuum",
+        Level.WARNING,
+        "off for message",
+        "reset (autovacuum_enabled)",
+    ),
+    "too few connections for the database": Planted(
+        ("alter database {name} connection limit 15",),
+        "capacity.pools",
+        Level.ERROR,
+        "1 x pool of 20 = 20 of 15 usable connections",
+        "DATABASE_POOL_SIZE to 15",
+    ),
+    "a large table read as a whole": Planted(
+        (
+            "insert into conversation (user_id) select 'user-' || n % 100 from generate_series(1, 20000) n",
+            "alter table message drop constraint fk_message_user_id_conversation_id_conversation",
+            "alter table conversation drop constraint uq_conversation_user_id_id",
+            "drop index ix_conversation_user_id_updated_at_id",
+            "analyze conversation",
+        ),
+        "plans.conversations.page",
+        Level.WARNING,
+        "reads all of conversation, more than 10,000 rows (Seq Scan)",
+        "analyze conversation",
+    ),
+    "left by a doctor that was killed": Planted(
+        ("create schema doctor_20260101000000_0123abcd",),
+        "scratch.left",
+        Level.WARNING,
+        "doctor_20260101000000_0123abcd",
+        "drop schema doctor_20260101000000_0123abcd cascade;",
+    ),
+}
+# What to do is SQL that can be run as it stands.
+CURABLE = (
+    "missing index",
+    "a constraint missing",
+    "a constraint never validated",
+    "a foreign key missing",
+    "a unique constraint missing",
+    "foreign keys not enforced",
+    "no trigger for updated_at",
+    "a role that may not write",
+    "autovacuum off for a table",
+)
