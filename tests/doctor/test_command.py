@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import Sequence
@@ -150,12 +151,10 @@ def test_a_command_line_that_is_wrong_examines_nothing(clinic: Clinic, instances
 
 async def test_who_waits_for_a_server_that_is_silent_can_interrupt() -> None:
     """At once, and without a traceback."""
-    silent = await asyncio.start_server(lambda *_: asyncio.sleep(30), "127.0.0.1", 0)
-    async with silent:
-        port = silent.sockets[0].getsockname()[1]
-        url = f"postgresql://app:{SECRET}@127.0.0.1:{port}/db"
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://app:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/db"
         process = await asyncio.create_subprocess_exec(*command(url), env=environment(), stdout=PIPE, stderr=PIPE)
-        await asyncio.sleep(1.5)
-        process.send_signal(signal.SIGINT)
-        printed, said = await asyncio.wait_for(process.communicate(), 5)
+        with (await asyncio.to_thread(silent.accept))[0]:
+            process.send_signal(signal.SIGINT)
+            printed, said = await asyncio.wait_for(process.communicate(), 5)
     assert (process.returncode, printed, said) == (130, b"", b"interrupted\n")
