@@ -14,10 +14,11 @@ from sqlalchemy.exc import DBAPIError, SAWarning
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from app.db._migration_lock import lock_until_commit, migration_lock
-from app.db.errors import DatabaseAheadError, sqlstate_of, translating
+from app.db.errors import DatabaseAheadError, sqlstate_of
 from app.db.models import metadata
 from app.db.retry import until_unlocked
 from app.db.settings import DatabaseSettings
+from app.db.translating import translating
 
 _log = logging.getLogger(__name__)
 _NO_SUCH_TABLE = "42P01"

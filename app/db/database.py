@@ -13,11 +13,12 @@ from sqlalchemy.util import EMPTY_DICT, greenlet_spawn
 
 from app.db.direct import PINNED, Rows, fetch, lost_by, write
 from app.db.engine import create_engine
-from app.db.errors import DataAccessError, OutcomeUnknownError, translating
+from app.db.errors import DataAccessError, OutcomeUnknownError
 from app.db.hangup import undisturbed
 from app.db.pool import FairPool, PoolStatus
 from app.db.retry import Retry
 from app.db.settings import DatabaseSettings
+from app.db.translating import translating
 
 Value = TypeVar("Value")
 Options = Mapping[str, Any]

@@ -18,13 +18,11 @@ DataAccessError            everything below; `sqlstate`, `constraint_name`, `ret
 """
 
 import re
-from contextlib import AbstractContextManager
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import asyncpg
-from sqlalchemy import exc as sa
 
-from app.db.privacy import chain, hidden, hide_values
+from app.db.privacy import chain, hidden
 
 
 class DataAccessError(Exception):
@@ -115,25 +113,32 @@ BY_SQLSTATE: dict[str, type[DataAccessError]] = {
     "25P03": TransientError,  # idle in transaction for too long: likewise
     "57P05": TransientError,  # idle for too long: nothing had begun
     "26000": TransientError,  # a prepared statement that another server has
-    **dict.fromkeys(("53300", "57P03"), UnavailableError),  # too many connections, starting up
-    **dict.fromkeys(("57P01", "57P02", "40003", "08"), _Lost),  # ended or asleep, crashed, unknown; see `_NOT_BEGUN`
-    **dict.fromkeys(("57014", "25P04"), StatementTimeoutError),  # of a statement, of the whole transaction
+    "53300": UnavailableError,  # too many connections
+    "57P03": UnavailableError,  # starting up
+    "57P01": _Lost,  # ended by an administrator, or asleep
+    "57P02": _Lost,  # the server crashed
+    "40003": _Lost,  # completion unknown
+    "08": _Lost,  # 08P01 is whatever a pooler has to say (see `_NOT_BEGUN`)
+    "57014": StatementTimeoutError,
+    "25P04": StatementTimeoutError,  # of the whole transaction
     "23503": MissingReferenceError,
-    **dict.fromkeys(("23505", "23P01"), ConflictError),
-    **dict.fromkeys(("22", "23"), InvalidInputError),
-    **dict.fromkeys(("0A", "28", "3D", "3F", "42"), ConfigurationError),
+    "23505": ConflictError,
+    "23P01": ConflictError,
+    "23": InvalidInputError,
+    "22": InvalidInputError,
+    "0A": ConfigurationError,
+    "28": ConfigurationError,
+    "3D": ConfigurationError,
+    "3F": ConfigurationError,
+    "42": ConfigurationError,
 }
 REPLACE_CONNECTION = frozenset({"25006", "25P03"})
 """After these the connection works, but for nothing that matters."""
 
-_OF_THE_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-DRIVER_ERRORS = (*_OF_THE_DRIVER, OSError)
+OF_THE_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+DRIVER_ERRORS = (*OF_THE_DRIVER, OSError)
 """What asyncpg raises: the only place outside `connect` that names it."""
 
-_MISUSE = {  # by SQLAlchemy's code
-    "isce": "one session is used by two tasks at once: give each task its own",
-    "7s2a": "the transaction was rolled back: a flush in it had failed, and its error was caught",
-}
 _CONNECTION_LOST = "08003"
 # Neon's proxy has one code for everything, poolers one for much: only words tell what waiting cannot mend (FACTS).
 _NEVER = {
@@ -152,33 +157,6 @@ def sqlstate_of(error: BaseException) -> str | None:
     codes = [cause.sqlstate for cause in chain(error) if isinstance(cause, asyncpg.PostgresError)]
     # On a kill in flight the driver says 08003, and what the server said is its cause.
     return next((code for code in codes if code != _CONNECTION_LOST), codes[0] if codes else None)
-
-
-def translate(error: BaseException, *, lost: type[DataAccessError] = TransientError) -> DataAccessError | None:
-    """Return our error for one of SQLAlchemy's; None for one that is ours already or not the database's.
-
-    `lost` is what a connection that broke means at this moment: `TransientError` where the server certainly undid the
-    work or repeating it is harmless, `OutcomeUnknownError` where it may have been committed.
-    """
-    if isinstance(error, _OF_THE_DRIVER):  # SQLAlchemy lets it pass where rows come from a server-side cursor
-        hide_values(error)
-        return translate_driver(error, lost=lost)
-    if isinstance(error, sa.InvalidRequestError) and error.code in _MISUSE:
-        return DataAccessError(_MISUSE[error.code])
-    if isinstance(error, sa.DBAPIError):
-        return _from_dbapi(error, lost)
-    # Any other is of a value that SQLAlchemy could not even convert.
-    return InvalidInputError(hidden(str(error.orig))) if isinstance(error, sa.StatementError) else None
-
-
-def _from_dbapi(error: sa.DBAPIError, lost: type[DataAccessError]) -> DataAccessError:
-    if (sqlstate := sqlstate_of(error)) is not None:
-        return _from_server(error, sqlstate, lost)
-    if not isinstance(error, sa.InterfaceError):
-        return _broken(error, lost, hidden(str(error.orig)))
-    if error.connection_invalidated:
-        return TransientError("the connection was closed before the statement was sent")
-    return DataAccessError(f"the driver cannot send the statement: {hidden(str(error.orig))}")
 
 
 # What a server answers a connection with while it is overloaded, starting, copied from, broken or slow.
@@ -209,31 +187,15 @@ def _refusal(error: asyncpg.PostgresError, place: str) -> DataAccessError:
     return kind(f"{place}: {text}", sqlstate=sqlstate)
 
 
-def translate_driver(error: Exception, *, lost: type[DataAccessError]) -> DataAccessError:
-    """Return our error for one that the driver raised for a statement; `lost` as in `translate`."""
+def translate_driver(error: BaseException, *, lost: type[DataAccessError]) -> DataAccessError:
+    """Return our error for one that the driver raised for a statement; `lost` as in `app.db.translating`."""
     if (sqlstate := sqlstate_of(error)) is not None:
         return _from_server(error, sqlstate, lost)
     if isinstance(error, asyncpg.InterfaceError):
         return TransientError("the connection was closed before the statement was sent")
-    return _broken(error, lost, hidden(str(error)) or "no answer in time")
-
-
-def _broken(error: BaseException, lost: type[DataAccessError], reason: str) -> DataAccessError:
     # So the driver says that it had heard of the end, but not seen it yet, and sent nothing.
     unsent = any("cannot switch to state" in str(cause) for cause in chain(error))
-    return (TransientError if unsent else lost)(f"{_LOST_TEXT} ({reason})")
-
-
-class translating(AbstractContextManager[Any]):  # noqa: N801 - reads as a verb: `with translating():`
-    """Raise ours for what SQLAlchemy raises inside (see `translate`); everything else passes."""
-
-    def __init__(self, lost: type[DataAccessError] = TransientError) -> None:
-        self._lost = lost
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        ours = error and translate(error, lost=self._lost)
-        if ours:
-            raise ours from error
+    return (TransientError if unsent else lost)(f"{_LOST_TEXT} ({hidden(str(error)) or 'no answer in time'})")
 
 
 def _from_server(error: BaseException, sqlstate: str, lost: type[DataAccessError]) -> DataAccessError:

@@ -25,9 +25,10 @@ from app.db._migration_index import create_index_concurrently, drop_index_concur
 from app.db._migration_lock import MIGRATION_LOCK_KEY
 from app.db._migration_steps import differences, heads_of, migrate, print_sql
 from app.db.engine import create_engine
-from app.db.errors import ConfigurationError, DataAccessError, DatabaseAheadError, translating
+from app.db.errors import ConfigurationError, DataAccessError, DatabaseAheadError
 from app.db.pool import FairPool
 from app.db.settings import DatabaseSettings
+from app.db.translating import translating
 
 __all__ = [
     "MIGRATION_LOCK_KEY",

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ClauseElement
 
-from app.db.errors import InvalidInputError, translating
+from app.db.errors import InvalidInputError
+from app.db.translating import translating
 
 Node = Mapping[str, Any]
 

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from app.db import Database, DatabaseSettings
-from app.db.errors import DRIVER_ERRORS, DataAccessError, TransientError, translate_driver, translating
+from app.db.errors import DRIVER_ERRORS, DataAccessError, TransientError, translate_driver
+from app.db.translating import translating
 from app.db.url import ConnectionTarget
 from app.db.wire import RoundTrips
 from app.doctor import (

@@ -30,9 +30,9 @@ from app.db.errors import (
     InvalidInputError,
     NotFoundError,
     TransientError,
-    translating,
 )
 from app.db.models.base import ReadModel, RowId, UserId, table_of
+from app.db.translating import translating
 
 MAX_LIMIT: Final = 1000
 """The longest page."""
