@@ -78,7 +78,7 @@ async def test_clients_that_hang_up_at_random_leak_nothing_and_lose_no_answer(mi
             await asyncio.sleep(0.2)
         started = [[message["content"] for message in messages] for messages in stored if messages]
         assert started == [["talk", ALL_OF_IT]] * len(started)
-        assert len(started) > 40
+        assert len(started) > 10  # else nothing was tested
         # All five connections are there to be had: five transactions at once that need each of them.
         both = [client.post("/messages", json={"role": "user", "content": "x"}) for _ in range(CONNECTIONS * 4)]
         assert {answer.status_code for answer in await asyncio.gather(*both)} == {201}

@@ -13,10 +13,10 @@ from tests.doctor.conftest import Clinic
 
 # What differs from run to run, and from machine to machine.
 _VARIES = (
+    (re.compile(r"\s+"), " "),
     (re.compile(r"\d+(\.\d+)*"), "N"),
     (re.compile("ahead of|behind"), "off"),
     (re.compile("the slowest of N, .*?, took"), "the slowest of N took"),
-    (re.compile(r"\s+"), " "),
 )
 
 
