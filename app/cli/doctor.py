@@ -20,6 +20,7 @@ from app.doctor import Finding, Level, Report, examine
 from app.doctor.address import without_settings
 
 _INTERRUPTED: Final = 130
+_ASKED: Final = (signal.SIGINT, signal.SIGTERM)
 _STYLES: Final = {Level.OK: "green", Level.NOTE: "cyan", Level.WARNING: "yellow", Level.ERROR: "bold red"}
 
 
@@ -33,7 +34,6 @@ def doctor(url: Sequence[str], console: Console, *, instances: int, write: bool,
             tell: Callable[[str], None] = (lambda text: spinner.update(escape(text))) if spinner else (lambda _: None)
             report = asyncio.run(_examined(" ".join(url), tell, instances=instances, write=write))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left that could be interrupted
         made = "; what the doctor made is removed, or will be by the next --write" if write else ""
         aside.print(f"interrupted{made}", soft_wrap=True)
         return _INTERRUPTED
@@ -59,12 +59,23 @@ async def _tidied_up(work: "asyncio.Task[Report]") -> Report:
     try:
         await asyncio.wait([work])
     except asyncio.CancelledError:
+        # A connect that is given up leaves futures behind whose errors asyncio would print.
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         work.cancel()
         while not work.done():  # who is impatient interrupts again
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([work])
+        _end_in_peace()
         raise
     return work.result()
+
+
+def _end_in_peace() -> None:
+    """Ignore whoever interrupts from now on: nothing is left to end, and a loop that closes cannot be told."""
+    with suppress(NotImplementedError):  # Windows
+        for asked in _ASKED:
+            asyncio.get_running_loop().remove_signal_handler(asked)
+            signal.signal(asked, signal.SIG_IGN)
 
 
 def _end_in_order_when_asked() -> None:
@@ -72,7 +83,7 @@ def _end_in_order_when_asked() -> None:
     task = asyncio.current_task()
     assert task
     with suppress(NotImplementedError):  # Windows
-        for asked in (signal.SIGINT, signal.SIGTERM):
+        for asked in _ASKED:
             asyncio.get_running_loop().add_signal_handler(asked, task.cancel)
 
 
