@@ -12,6 +12,7 @@ from app.doctor.capacity import free_connections
 from app.doctor.findings import Broken, Level, require
 from app.doctor.subject import Subject
 
+_TLS: Final = ("tls.version", "tls.certificate")
 _SESSIONS: Final = 20
 _MORE: Final = 10
 _READ: Final = text("select 1").execution_options(repeatable=True)
@@ -29,11 +30,12 @@ async def tables_match(subject: Subject) -> str:
 
 
 async def encrypted(subject: Subject) -> str:
-    """Ask the finding on TLS."""
-    for finding in subject.findings:
-        if finding.check == "tls.version" and finding.level is not Level.OK:
-            raise Broken(finding.found, finding.advice, level=finding.level)
-    return "see tls.version"
+    """Return the findings on TLS version and certificate as one; the worse of them decides."""
+    found = [each for each in subject.findings if each.check in _TLS]
+    worst = max(found, key=lambda each: each.level)
+    if worst.level is not Level.OK:
+        raise Broken(f"see {worst.check}", worst.advice, level=worst.level)
+    return f"see {' and '.join(each.check for each in found)}"
 
 
 async def sessions_at_once(subject: Subject) -> str:

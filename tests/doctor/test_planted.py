@@ -73,6 +73,7 @@ async def test_an_unverified_certificate_is_found(clinic: Clinic) -> None:
     """It is encrypted, but nobody knows with whom."""
     report = await examine(DatabaseSettings(url=clinic.url(query="sslmode=require")))
     _assert_found(report, "tls.certificate", Level.WARNING, "not verified (sslmode=require)", "sslmode=verify-full")
+    _assert_found(report, "criteria.SC-004", Level.WARNING, "see tls.certificate", "sslmode=verify-full")
     assert report.exit_status == 1
 
 
