@@ -39,7 +39,7 @@ check: .venv/.dev ## ruff, mypy --strict, squawk on every revision, shellcheck, 
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m app.db.revision_gate
+	@$(BIN)/python -m tools.revision_gate
 	@$(BIN)/shellcheck .ci/run deploy/pgbouncer/start.sh
 	@$(BIN)/hadolint Dockerfile deploy/pgbouncer/Dockerfile
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml

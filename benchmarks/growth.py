@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from app.db import Database, DatabaseSettings
 from app.db.models import MessageCreate, Role, TaskCreate, TaskUpdate
-from app.db.plan import Plan
+from app.doctor.explain import Plan
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from benchmarks.results import Growth, Query
 

@@ -13,8 +13,8 @@ from typing import Any
 import asyncpg
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.migrations import upgrade
+from app.embedded import EmbeddedPostgres
 from benchmarks.contenders import CONTENDERS, Place, load
 
 # No autovacuum: it would come in the middle of somebody's turn.

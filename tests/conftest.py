@@ -11,8 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.migrations import upgrade
+from app.embedded import EmbeddedPostgres
 from tests.support.faults_page import write_page
 
 DOCKER_SOCKET = Path("/var/run/docker.sock")

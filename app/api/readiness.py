@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.api.errors import NotReadyError
 from app.db import Database
-from app.db.connect import connect
+from app.db.driver.connect import connect
 from app.db.errors import ConfigurationError, DataAccessError, PoolTimeoutError, UnavailableError
 from app.db.migrations import known_revisions
 

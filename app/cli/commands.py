@@ -17,9 +17,9 @@ from app.cli.doctor import doctor as run_doctor
 from app.cli.serve import serve as run_server
 from app.cli.server import database_url
 from app.db import DatabaseSettings
-from app.db.embedded import EmbeddedPostgresError
 from app.db.errors import DataAccessError
 from app.db.migrations import current, upgrade
+from app.embedded import EmbeddedPostgresError
 
 app = typer.Typer(
     no_args_is_help=True,

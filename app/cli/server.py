@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 
-from app.db.embedded import EmbeddedPostgres, default_data_folder
+from app.embedded import EmbeddedPostgres, default_data_folder
 
 
 class _Environment(BaseSettings):

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Executable, event
 
 from app.db import Database
 from app.db.errors import DataAccessError
-from app.db.plan import Plan, explain
-from app.db.wire import RoundTrips
+from app.doctor.explain import Plan, explain
+from app.doctor.round_trips import RoundTrips
 
 Value = TypeVar("Value")
 

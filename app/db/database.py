@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.util import EMPTY_DICT, greenlet_spawn
 
-from app.db.direct import PINNED, Rows, fetch, lost_by, write
-from app.db.engine import create_engine
+from app.db.driver.cancellation import undisturbed
+from app.db.driver.retry import Retry
+from app.db.engine.direct import PINNED, Rows, fetch, lost_by, write
+from app.db.engine.factory import create_engine
+from app.db.engine.translation import translating
 from app.db.errors import DataAccessError, OutcomeUnknownError
-from app.db.hangup import undisturbed
-from app.db.pool import FairPool, PoolStatus
-from app.db.retry import Retry
-from app.db.settings import DatabaseSettings
-from app.db.translating import translating
+from app.db.pool.pool import FairPool, PoolStatus
+from app.db.target.settings import DatabaseSettings
 
 Value = TypeVar("Value")
 Options = Mapping[str, Any]

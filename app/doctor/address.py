@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from app.db.driver.redaction import chain
 from app.db.errors import DataAccessError, UnavailableError
-from app.db.privacy import chain
-from app.db.url import SHAPE, ConnectionTarget
+from app.db.target.url import SHAPE, ConnectionTarget
 from app.doctor.findings import Finding, error, note, ok
 from app.doctor.subject import Checks, Subject, open_driver
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import event, text
 
 from app.db import Database
-from app.db.translating import translating
+from app.db.engine.translation import translating
 from app.doctor.capacity import free_connections
 from app.doctor.findings import Broken, Level, require
 from app.doctor.subject import Subject

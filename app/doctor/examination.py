@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from app.db import Database, DatabaseSettings
-from app.db.errors import DRIVER_ERRORS, DataAccessError, TransientError, translate_driver
-from app.db.translating import translating
-from app.db.url import ConnectionTarget
-from app.db.wire import RoundTrips
+from app.db.driver.sqlstates import DRIVER_ERRORS, translate_driver
+from app.db.engine.translation import translating
+from app.db.errors import DataAccessError, TransientError
+from app.db.target.url import ConnectionTarget
 from app.doctor import (
     access,
     address,
@@ -26,6 +26,7 @@ from app.doctor import (
 )
 from app.doctor.findings import Finding, error
 from app.doctor.report import Report
+from app.doctor.round_trips import RoundTrips
 from app.doctor.subject import Check, Checks, Subject, open_driver, patient
 
 Tell = Callable[[str], None]

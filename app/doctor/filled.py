@@ -9,9 +9,9 @@ from sqlalchemy import Executable, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database
+from app.db.engine.translation import translating
 from app.db.models.base import MAX_BIGINT
-from app.db.plan import Plan, explain
-from app.db.translating import translating
+from app.doctor.explain import Plan, explain
 from app.doctor.plans import any_parameters, statements
 from app.doctor.structure import indexes_of
 from app.doctor.subject import our_tables

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ClauseElement
 
 from app import repositories
-from app.db.dialect import LeanDialect
+from app.db.engine.dialect import LeanDialect
 from app.db.errors import ConfigurationError
-from app.db.plan import Plan, explain
+from app.doctor.explain import Plan, explain
 from app.doctor.findings import Finding, error, note, ok, warning
 from app.doctor.subject import Checks, Subject, table_names
 

@@ -5,8 +5,9 @@ from typing import Any, Final
 from uuid import uuid4
 
 from app.db import DatabaseSettings
-from app.db.errors import DRIVER_ERRORS, TransientError, translate_driver
-from app.db.url import ConnectionTarget
+from app.db.driver.sqlstates import DRIVER_ERRORS, translate_driver
+from app.db.errors import TransientError
+from app.db.target.url import ConnectionTarget
 from app.doctor.findings import Finding, error, note, ok
 from app.doctor.subject import Checks, Subject, drivers
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
 from app.db.migrations import differences, heads_of, known_revisions
-from app.db.translating import translating
 from app.doctor.findings import Finding, Level, error, note, ok, warning
 from app.doctor.subject import Checks, Subject
 

@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from app.db import Database, DatabaseSettings
-from app.db.engine import create_engine
-from app.db.errors import DRIVER_ERRORS, ConfigurationError, DataAccessError, TransientError, translate_driver
-from app.db.hangup import undisturbed
-from app.db.url import ConnectionTarget
+from app.db.driver.cancellation import undisturbed
+from app.db.driver.sqlstates import DRIVER_ERRORS, translate_driver
+from app.db.engine.factory import create_engine
+from app.db.errors import ConfigurationError, DataAccessError, TransientError
+from app.db.target.url import ConnectionTarget
 from app.doctor.findings import Finding, ok, warning
 from app.doctor.pooling import shares_sessions
 from app.doctor.subject import Checks, Subject, open_driver, patient

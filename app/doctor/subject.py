@@ -10,12 +10,12 @@ from sqlalchemy import RowMapping, Table, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, DatabaseSettings
-from app.db.connect import connect
+from app.db.driver.connect import connect
+from app.db.driver.retry import Retry
 from app.db.models import metadata
-from app.db.retry import Retry
-from app.db.url import ConnectionTarget
-from app.db.wire import RoundTrips
+from app.db.target.url import ConnectionTarget
 from app.doctor.findings import Finding
+from app.doctor.round_trips import RoundTrips
 
 _NEON: Final = ".neon.tech"
 _TRIES: Final = 3

@@ -23,7 +23,8 @@ from sqlalchemy.types import Enum, TypeEngine
 from sqlmodel import SQLModel
 
 from app.db import Database
-from app.db.direct import PINNED, Rows
+from app.db.engine.direct import PINNED, Rows
+from app.db.engine.translation import translating
 from app.db.errors import (
     ConflictError,
     DataAccessError,
@@ -32,7 +33,6 @@ from app.db.errors import (
     TransientError,
 )
 from app.db.models.base import ReadModel, RowId, UserId, table_of
-from app.db.translating import translating
 
 MAX_LIMIT: Final = 1000
 """The longest page."""

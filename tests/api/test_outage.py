@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.migrations import upgrade
+from app.embedded import EmbeddedPostgres
 from tests.api.support import bearer, served_app
 
 AWAY_SECONDS = 5.0

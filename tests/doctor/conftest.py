@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.migrations import upgrade
+from app.embedded import EmbeddedPostgres
 from tests.support.canary import SECRET
 from tests.support.tls import Authority, certificate_folder, tls_server
 

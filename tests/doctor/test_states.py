@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from app.db import DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.migrations import upgrade
 from app.doctor import Finding, Level, examine
+from app.embedded import EmbeddedPostgres
 from tests.doctor.conftest import Clinic, MakePatient
 from tests.support.canary import SECRET
 from tests.support.tls import Authority, certificate_folder, tls_server

@@ -26,6 +26,6 @@ def ordinary_uid() -> int | None:
     """Give a user other than root who can run this interpreter and this checkout; None means ourselves."""
     for entry in pwd.getpwall() if AS_ROOT else []:
         if entry.pw_uid != 0 and entry.pw_name != "nobody":
-            with suppress(OSError), owner(code="import app.db.embedded; print('yes')", uid=entry.pw_uid) as (_, said):
+            with suppress(OSError), owner(code="import app.embedded; print('yes')", uid=entry.pw_uid) as (_, said):
                 return entry.pw_uid if said else None
     return None

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # no stubs installed
 import pytest
 
-from app.db.embedded import EmbeddedPostgres
+from app.embedded import EmbeddedPostgres
 from tests.support.embedded import AS_ROOT, SERVE, eventually, owner, processes_of, psql
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from tests.support.embedded import AS_ROOT, IMPORTABLE, SERVE, WHEEL, owner, psql
 
 

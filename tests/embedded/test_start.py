@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # no stubs installed
 import pytest
 
-from app.db.embedded import EmbeddedPostgres, EmbeddedPostgresError, default_data_folder
+from app.embedded import EmbeddedPostgres, EmbeddedPostgresError, default_data_folder
 from tests.support.embedded import eventually, owner, processes_of, psql
 
 

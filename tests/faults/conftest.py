@@ -14,10 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.errors import DataAccessError
 from app.db.migrations import upgrade
 from app.db.models import TaskCreate
+from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 from tests.support.proxy import FaultProxy
 

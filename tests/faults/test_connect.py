@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.db.connect import connect
+from app.db.driver.connect import connect
 from app.db.errors import ConfigurationError, DataAccessError, UnavailableError
 from tests.support.canary import SECRET, shown_by
 from tests.support.proxy import FaultProxy

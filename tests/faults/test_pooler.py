@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlmodel import col, select
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.models import Task, TaskCreate
-from app.db.wire import RoundTrips
+from app.doctor.round_trips import RoundTrips
+from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 from tests.faults.conftest import KINDS, Lab
 from tests.support.pgbouncer import PgBouncer

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.errors import ConfigurationError, OutcomeUnknownError, TransientError
 from app.db.models import TaskCreate
+from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 from tests.support.pgbouncer import PgBouncer
 from tests.support.proxy import FaultProxy

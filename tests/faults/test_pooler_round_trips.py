@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
+from app.embedded import EmbeddedPostgres
 from tests.support.calls import CALLS, Call, Repos, Rows
 from tests.support.pgbouncer import PgBouncer
 from tests.support.wire import WireCounter, counted

@@ -10,8 +10,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, DatabaseSettings
+from app.db.driver.sqlstates import BY_SQLSTATE
 from app.db.errors import (
-    BY_SQLSTATE,
     ConfigurationError,
     ConflictError,
     DataAccessError,

@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlmodel import col, select
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.errors import ConfigurationError, TransientError
 from app.db.models import Message, MessageCreate, Role, Task, TaskCreate
+from app.embedded import EmbeddedPostgres
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.calls import CALLS, Repos, Rows
 from tests.support.pgbouncer import PgBouncer

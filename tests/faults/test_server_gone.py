@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.errors import OutcomeUnknownError, TransientError, UnavailableError
 from app.db.models import TaskCreate
+from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 
 
@@ -139,7 +139,7 @@ async def test_a_server_that_stays_away_is_an_error_in_time(
     tasks = TaskRepo(gone_db)
     own_server.stop()
     began = time.monotonic()
-    with caplog.at_level(logging.WARNING, "app.db.retry"):
+    with caplog.at_level(logging.WARNING, "app.db.driver.retry"):
         errors = await asyncio.gather(*(tasks.count(user_id) for _ in range(30)), return_exceptions=True)
     assert {type(error) for error in errors} == {UnavailableError}
     assert 4 < time.monotonic() - began < 7

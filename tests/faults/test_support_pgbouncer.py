@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
+from app.embedded import EmbeddedPostgres
 from tests.support.pgbouncer import PgBouncer
 from tests.support.tls import Authority
 

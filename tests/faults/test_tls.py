@@ -11,10 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.errors import ConfigurationError
-from app.db.tls import TlsSettings
-from app.db.url import parse_url
+from app.db.target.tls import TlsSettings
+from app.db.target.url import parse_url
+from app.embedded import EmbeddedPostgres
 from tests.support.tls import Authority, Secure, certificate_folder, secure_servers, tls_server
 
 

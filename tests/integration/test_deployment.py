@@ -19,9 +19,9 @@ from sqlalchemy import text
 
 from app.api import ApiSettings
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
 from app.db.errors import ConfigurationError
 from app.db.migrations import upgrade
+from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 from tests.support.tls import Certificate, certificate_folder, tls_server
 

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, text
 from app.db import Database
 from app.db.errors import ConfigurationError, InvalidInputError
 from app.db.models import Task
-from app.db.plan import Plan, explain
+from app.doctor.explain import Plan, explain
 from app.repositories import TaskRepo
 
 

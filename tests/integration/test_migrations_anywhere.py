@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.pool import StaticPool
 
 from app.db import Database, DatabaseSettings
-from app.db.engine import create_engine
+from app.db.engine.factory import create_engine
 from app.db.errors import ConfigurationError, DataAccessError
 from app.db.migrations import check, current, downgrade, upgrade
 from tests.support.migrations import FIRST, HEAD, ROOT

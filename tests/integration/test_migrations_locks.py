@@ -51,7 +51,7 @@ async def test_traffic_goes_on_while_a_migration_waits_for_a_long_transaction(
         traffic = [asyncio.create_task(_traffic(db, done)) for _ in range(4)]
         async with db.engine.connect() as long_transaction:
             await long_transaction.execute(text("select count(*) from task"))
-            with caplog.at_level(logging.WARNING, "app.db.retry"):
+            with caplog.at_level(logging.WARNING, "app.db.driver.retry"):
                 migration = asyncio.create_task(upgrade(settings))
                 async with asyncio.timeout(20):
                     while caplog.text.count("lock timeout") < 3:  # noqa: ASYNC110 - three slices

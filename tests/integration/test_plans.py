@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, DatabaseSettings
 from app.db.models import MessageCreate, TaskCreate, TaskUpdate
-from app.db.plan import Plan, explain
+from app.doctor.explain import Plan, explain
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.statements import Recorder, all_statements
 

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app.db import Database, DatabaseSettings
+from app.db.driver.redaction import chain
 from app.db.errors import (
     ConfigurationError,
     ConflictError,
@@ -18,7 +19,6 @@ from app.db.errors import (
     MissingReferenceError,
 )
 from app.db.models import Message, MessageCreate, Role, Task, TaskCreate, TaskUpdate
-from app.db.privacy import chain
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
 SECRET = "the cat's name is Schnurrbert"

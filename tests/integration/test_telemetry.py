@@ -13,7 +13,7 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError
 from app.db.models import MessageCreate, Role, TaskCreate
-from app.db.otel import POOL_NAME
+from app.db.telemetry.spans import POOL_NAME
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.statements import all_statements
 from tests.support.telemetry import Telemetry, observed

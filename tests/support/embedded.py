@@ -19,7 +19,7 @@ AS_ROOT = os.geteuid() == 0
 SERVE = """
 import os, sys, time
 from pathlib import Path
-from app.db.embedded import EmbeddedPostgres
+from app.embedded import EmbeddedPostgres
 with EmbeddedPostgres(Path(sys.argv[1]) if sys.argv[1:] else None) as server:
     print(server.pid, server.url(), server.data_folder, flush=True)
     sys.stdin.read()

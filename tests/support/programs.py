@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from app.db._embedded_host import find_binaries, server_account
+from app.embedded.host import find_binaries, server_account
 
 
 def postgres_program(name: str, url: str, *arguments: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from app.db.url import parse_url
+from app.db.target.url import parse_url
 from tests.support.flow import Faults, Flow, Streams
 from tests.support.frames import error_response
 

@@ -12,9 +12,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.db import Database, DatabaseSettings
-from app.db.otel import POOL_NAME, opentelemetry
-from app.db.otel_pool import measure_pool
-from app.db.telemetry import report_to, slow_statement_log
+from app.db.telemetry.execution import report_to, slow_statement_log
+from app.db.telemetry.pool_metrics import measure_pool
+from app.db.telemetry.spans import POOL_NAME, opentelemetry
 
 
 class Telemetry:

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import trustme
 
 from app.db import Database, DatabaseSettings
-from app.db.embedded import EmbeddedPostgres
+from app.embedded import EmbeddedPostgres
 
 # Each role is let in another way; the password of `careful` is `right`.
 _ROLES = ("careful", "only_tls", "only_plain", "certified")

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Executable
 from sqlalchemy.types import ARRAY, Boolean, TypeEngine
 
-from app.db.dialect import LeanDialect
-from app.db.direct import write
+from app.db.engine.dialect import LeanDialect
+from app.db.engine.direct import write
 from tests.support.statements import all_statements
 
 STATEMENTS = all_statements()

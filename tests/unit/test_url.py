@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.db import DatabaseSettings
 from app.db.errors import ConfigurationError
-from app.db.url import parse_url
+from app.db.target.url import parse_url
 
 NEON = "postgresql://ada:pw@ep-cool-darkness-123456-pooler.c-2.eu-central-1.aws.neon.tech/app"
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError
-from app.db.url import parse_url
+from app.db.target.url import parse_url
 from tests.support.canary import SECRET, shown_by
 
 PLACE = f"postgresql://ada:{SECRET}@host/app"

@@ -8,8 +8,8 @@ from weakref import WeakKeyDictionary
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter
 from sqlalchemy import Engine
 
-from app.db.otel import POOL_NAME
-from app.db.pool import FairPool
+from app.db.pool.pool import FairPool
+from app.db.telemetry.spans import POOL_NAME
 
 Callback = Callable[[CallbackOptions], Iterable[Observation]]
 # Of the whole process: of two callbacks for one metric OpenTelemetry takes the first and drops the other.

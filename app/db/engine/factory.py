@@ -6,13 +6,13 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import Pool
 
-from app.db.connect import connect
-from app.db.dialect import register as register_dialect
-from app.db.events import attach
-from app.db.pool import FairPool
-from app.db.retry import Retry
-from app.db.settings import DatabaseSettings
-from app.db.telemetry import observe
+from app.db.driver.connect import connect
+from app.db.driver.retry import Retry
+from app.db.engine.dialect import register as register_dialect
+from app.db.engine.listeners import attach
+from app.db.pool.pool import FairPool
+from app.db.target.settings import DatabaseSettings
+from app.db.telemetry.execution import observe
 
 _log = logging.getLogger(__name__)
 

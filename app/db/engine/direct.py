@@ -14,20 +14,12 @@ from sqlalchemy import Executable
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql import ClauseElement
 
-from app.db.dialect import LeanDialect
-from app.db.errors import (
-    DRIVER_ERRORS,
-    REPLACE_CONNECTION,
-    DataAccessError,
-    KeyedOutcomeUnknownError,
-    OutcomeUnknownError,
-    TransientError,
-    sqlstate_of,
-    translate_driver,
-)
-from app.db.hangup import hang_up, undisturbed
-from app.db.pool import FairPool
-from app.db.privacy import hide_values
+from app.db.driver.cancellation import hang_up, undisturbed
+from app.db.driver.redaction import hide_values
+from app.db.driver.sqlstates import DRIVER_ERRORS, REPLACE_CONNECTION, sqlstate_of, translate_driver
+from app.db.engine.dialect import LeanDialect
+from app.db.errors import DataAccessError, KeyedOutcomeUnknownError, OutcomeUnknownError, TransientError
+from app.db.pool.pool import FairPool
 
 Rows = Sequence[Any]  # mappings of column names: asyncpg's Records, or SQLAlchemy's, whose keys are typed otherwise
 PINNED: Final = {"pinned": True}

@@ -5,15 +5,9 @@ from typing import Any, Final
 
 from sqlalchemy import exc as sa
 
-from app.db.errors import (
-    OF_THE_DRIVER,
-    DataAccessError,
-    InvalidInputError,
-    TransientError,
-    sqlstate_of,
-    translate_driver,
-)
-from app.db.privacy import hidden, hide_values
+from app.db.driver.redaction import hidden, hide_values
+from app.db.driver.sqlstates import OF_THE_DRIVER, sqlstate_of, translate_driver
+from app.db.errors import DataAccessError, InvalidInputError, TransientError
 
 _MISUSE: Final = {  # by SQLAlchemy's code
     "isce": "one session is used by two tasks at once: give each task its own",

@@ -10,11 +10,12 @@ from typing import Any
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from app.db.errors import DRIVER_ERRORS, ConfigurationError, PoolTimeoutError
-from app.db.hangup import hang_up, undisturbed
-from app.db.holder import Holder
-from app.db.retry import queued_seconds
-from app.db.settings import DatabaseSettings
+from app.db.driver.cancellation import hang_up, undisturbed
+from app.db.driver.retry import queued_seconds
+from app.db.driver.sqlstates import DRIVER_ERRORS
+from app.db.errors import ConfigurationError, PoolTimeoutError
+from app.db.pool.holder import Holder
+from app.db.target.settings import DatabaseSettings
 
 _log = logging.getLogger(__name__)
 

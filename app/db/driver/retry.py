@@ -12,7 +12,7 @@ import backoff
 from backoff.types import Details
 
 from app.db.errors import DataAccessError, PoolTimeoutError, UnavailableError
-from app.db.settings import DatabaseSettings
+from app.db.target.settings import DatabaseSettings
 
 Value = TypeVar("Value")
 Call = Callable[[], Awaitable[Value]]

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
 
-from app.db.errors import REPLACE_CONNECTION, sqlstate_of
-from app.db.privacy import hide_values
-from app.db.settings import DatabaseSettings
+from app.db.driver.redaction import hide_values
+from app.db.driver.sqlstates import REPLACE_CONNECTION, sqlstate_of
+from app.db.target.settings import DatabaseSettings
 
 _NO_SUCH_STATEMENT: Final = "26000"
 

@@ -13,12 +13,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, SAWarning
 from sqlalchemy.util import await_only, greenlet_spawn
 
-from app.db._migration_lock import lock_until_commit, migration_lock
-from app.db.errors import DatabaseAheadError, sqlstate_of
+from app.db.driver.retry import until_unlocked
+from app.db.driver.sqlstates import sqlstate_of
+from app.db.engine.translation import translating
+from app.db.errors import DatabaseAheadError
+from app.db.migrations.lock import lock_until_commit, migration_lock
 from app.db.models import metadata
-from app.db.retry import until_unlocked
-from app.db.settings import DatabaseSettings
-from app.db.translating import translating
+from app.db.target.settings import DatabaseSettings
 
 _log = logging.getLogger(__name__)
 _NO_SUCH_TABLE = "42P01"

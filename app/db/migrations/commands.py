@@ -21,32 +21,15 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
-from app.db._migration_index import create_index_concurrently, drop_index_concurrently
-from app.db._migration_lock import MIGRATION_LOCK_KEY
-from app.db._migration_steps import differences, heads_of, migrate, print_sql
-from app.db.engine import create_engine
+from app.db.engine.factory import create_engine
+from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError, DataAccessError, DatabaseAheadError
-from app.db.pool import FairPool
-from app.db.settings import DatabaseSettings
-from app.db.translating import translating
-
-__all__ = [
-    "MIGRATION_LOCK_KEY",
-    "check",
-    "create_index_concurrently",
-    "current",
-    "differences",
-    "downgrade",
-    "drop_index_concurrently",
-    "heads_of",
-    "known_revisions",
-    "run_offline",
-    "run_online",
-    "upgrade",
-]
+from app.db.migrations.steps import heads_of, migrate, print_sql
+from app.db.pool.pool import FairPool
+from app.db.target.settings import DatabaseSettings
 
 Source = DatabaseSettings | AsyncEngine
-_INI = Path(__file__).parents[2] / "alembic.ini"
+_INI = Path(__file__).parents[3] / "alembic.ini"
 _POLL_SECONDS = 0.05
 _one_command = threading.Lock()  # Alembic keeps the command under way in globals of its modules
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from app.db.errors import ConfigurationError
-from app.db.url_parameters import Parameters
+from app.db.target.parameters import Parameters
 
 _SETTINGS: Final = (
     "client_connection_check_interval",

@@ -5,10 +5,11 @@ from typing import Final
 
 import asyncpg
 
-from app.db.errors import DRIVER_ERRORS, ConfigurationError, DataAccessError, UnavailableError, translate_connect
-from app.db.settings import DatabaseSettings
-from app.db.tls import explain_failure
-from app.db.url import ConnectionTarget
+from app.db.driver.sqlstates import DRIVER_ERRORS, translate_connect
+from app.db.errors import ConfigurationError, DataAccessError, UnavailableError
+from app.db.target.settings import DatabaseSettings
+from app.db.target.tls import explain_failure
+from app.db.target.url import ConnectionTarget
 
 _STATEMENT_CACHE_SIZE: Final = 100
 _WRONG_PASSWORD: Final = "28P01"  # noqa: S105 - a code, not one

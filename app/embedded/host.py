@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.db._embedded_process import Account, EmbeddedPostgresError, run_as, tail
+from app.embedded.process import Account, EmbeddedPostgresError, run_as, tail
 
 if sys.platform != "win32":
     import fcntl

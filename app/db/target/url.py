@@ -6,11 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.db.errors import ConfigurationError
-from app.db.tls import TlsSettings
-from app.db.url_hosts import hosts_and_ports
-from app.db.url_options import endpoint_of, server_options, with_endpoint
-from app.db.url_parameters import Parameters, decoded
-from app.db.url_tls import tls_of
+from app.db.target.hosts import hosts_and_ports
+from app.db.target.options import endpoint_of, server_options, with_endpoint
+from app.db.target.parameters import Parameters, decoded
+from app.db.target.tls import TlsSettings
+from app.db.target.tls_parameters import tls_of
 
 SHAPE: Final = "postgresql://user:password@host/database"
 _SCHEMES: Final = ("postgresql", "postgres", "postgresql+asyncpg")

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Literal, Self, TypeVar
 from urllib.parse import quote
 
-from app.db._embedded_host import (
+from app.embedded.host import (
     find_binaries,
     initialise,
     is_locked,
@@ -26,7 +26,7 @@ from app.db._embedded_host import (
     server_account,
     state_folder,
 )
-from app.db._embedded_process import Account, Address, EmbeddedPostgresError, Postmaster, end, launch
+from app.embedded.process import Account, Address, EmbeddedPostgresError, Postmaster, end, launch
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError", "default_data_folder"]
 

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql import ClauseElement
 
+from app.db.engine.translation import translating
 from app.db.errors import InvalidInputError
-from app.db.translating import translating
 
 Node = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import SpanKind, Status, StatusCode, TracerProvider, get_tracer
 from opentelemetry.util.types import AttributeValue
 
-from app.db.telemetry import Execution, Report
+from app.db.telemetry.execution import Execution, Report
 
 POOL_NAME: Final = "db.client.connection.pool.name"
 _NANOSECONDS: Final = 1_000_000_000

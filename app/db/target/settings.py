@@ -8,8 +8,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.db.errors import ConfigurationError
-from app.db.url import SHAPE, ConnectionTarget, parse_url
-from app.db.url_options import sets_server_settings
+from app.db.target.options import sets_server_settings
+from app.db.target.url import SHAPE, ConnectionTarget, parse_url
 
 Seconds = Annotated[float, Field(ge=0)]
 

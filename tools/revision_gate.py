@@ -1,4 +1,4 @@
-"""What a revision must pass before it is merged: ``python -m app.db.revision_gate``, a part of ``make check``."""
+"""What a revision must pass before it is merged: ``python -m tools.revision_gate``, a part of ``make check``."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.util import CommandError
 
-_INI = Path(__file__).parents[2] / "alembic.ini"
+_INI = Path(__file__).parents[1] / "alembic.ini"
 _OLDEST_SERVER = "14"
 _NAME = re.compile(r"\d{4}_\d\d_\d\d_\d{4}_[a-z0-9_]+\.py")
 _CONCURRENT = re.compile(r"(create( unique)?|drop) index concurrently", re.IGNORECASE)

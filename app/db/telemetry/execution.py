@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from app.db.errors import sqlstate_of
-from app.db.retry import queued_seconds, retry_number
-from app.db.settings import DatabaseSettings
+from app.db.driver.retry import queued_seconds, retry_number
+from app.db.driver.sqlstates import sqlstate_of
+from app.db.target.settings import DatabaseSettings
 
 _slow = logging.getLogger("app.db.slow")
 _SCOPE = "app.db"
@@ -45,8 +45,8 @@ def observe(engine: Engine, settings: DatabaseSettings) -> None:
     if settings.slow_statement_seconds is not None:
         reports.append(slow_statement_log(settings.slow_statement_seconds))
     if _is_configured():
-        from app.db.otel import opentelemetry  # noqa: PLC0415 - it need not be installed
-        from app.db.otel_pool import measure_pool  # noqa: PLC0415 - likewise
+        from app.db.telemetry.pool_metrics import measure_pool  # noqa: PLC0415 - likewise
+        from app.db.telemetry.spans import opentelemetry  # noqa: PLC0415 - it need not be installed
 
         reports.append(opentelemetry(_SCOPE, settings.application_name))
         measure_pool(_SCOPE, settings.application_name, engine)

@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
-from app.db.hangup import hang_up, undisturbed
-from app.db.holder import holder_of
+from app.db.driver.cancellation import hang_up, undisturbed
+from app.db.pool.holder import holder_of
 
 NAME = "postgresql.asyncpg_lean"
 _VIRTUAL_COLUMNS_SINCE = 18

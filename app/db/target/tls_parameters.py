@@ -3,8 +3,8 @@
 from typing import Final
 
 from app.db.errors import ConfigurationError
-from app.db.tls import MODES, SYSTEM, TlsSettings
-from app.db.url_parameters import Parameters
+from app.db.target.parameters import Parameters
+from app.db.target.tls import MODES, SYSTEM, TlsSettings
 
 _MAY_BE_PLAIN: Final = ("disable", "allow", "prefer")
 

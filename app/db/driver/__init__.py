@@ -1,0 +1,1 @@
+"""One connection: connect, cancel and close, retry, SQLSTATE table."""

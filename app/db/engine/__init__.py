@@ -1,0 +1,1 @@
+"""SQLAlchemy on the pool: dialect, events, error translation, the direct path."""

@@ -1,0 +1,1 @@
+"""Where to connect: URL, TLS, settings."""

@@ -1,0 +1,1 @@
+"""What operators see: spans, metrics, the slow-statement log."""
