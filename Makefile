@@ -52,7 +52,7 @@ lock: ## renew requirements/*.txt from pyproject.toml (pinned by hash, without a
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target .tools uv
 	@for set in "run --extra api --extra cli --extra embedded" "dev --all-extras --group dev" \
 	  "bench -c requirements/dev.txt --extra cli --extra embedded --group bench"; do set -- $$set; name=$$1; shift; \
-	  .tools/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes \
+	  .tools/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate $$* pyproject.toml -o requirements/$$name.txt; done
 
 clean: ## remove what the targets set up
@@ -67,15 +67,18 @@ clean: ## remove what the targets set up
 .venv-bench/.bench: requirements/bench.txt
 	@$(PYTHON) -m venv --without-pip .venv-bench
 	@echo "installing $<"
-	@$(PYTHON) -m pip --quiet --disable-pip-version-check --python .venv-bench/bin/python install --require-hashes -r $<
+	@$(PYTHON) -m pip --quiet --disable-pip-version-check --python .venv-bench/bin/python install --no-deps --require-hashes -r $<
+	@$(PYTHON) -m pip --disable-pip-version-check --python .venv-bench/bin/python check
 	@touch $@
 
 .venv/.run: requirements/run.txt | .venv/.python
 	@echo "installing $<"
-	@$(PIP) install --require-hashes -r $<
+	@$(PIP) install --no-deps --require-hashes -r $<
+	@$(PIP) check
 	@touch $@
 
 .venv/.dev: requirements/dev.txt | .venv/.python
 	@echo "installing $<"
-	@$(PIP) install --require-hashes -r $<
+	@$(PIP) install --no-deps --require-hashes -r $<
+	@$(PIP) check
 	@touch $@ .venv/.run

@@ -42,7 +42,7 @@ def _require_the_extra() -> None:
     if missing:
         raise ConfigurationError(
             f"{', '.join(missing)} cannot be imported: serving needs the extra `api`; from a checkout: "
-            "pip install --require-hashes -r requirements/run.txt"
+            "pip install --no-deps --require-hashes -r requirements/run.txt"
         )
 
 
