@@ -61,6 +61,7 @@ def doctor(
     as_json: Annotated[
         bool, typer.Option("--json", help="For programs: the keys and the names of checks stay.")
     ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every finding, also where all is well.")] = False,
 ) -> None:
     """Say whether a database is secure, near, large enough and migrated, and keeps every promise.
 
@@ -72,7 +73,8 @@ def doctor(
 
     Exit status: 0 all is well, 1 warnings, 2 errors (or a wrong command line), 3 no connection, 130 interrupted.
     """
-    raise typer.Exit(run_doctor(url or [], _console, instances=instances, write=write, as_json=as_json))
+    status = run_doctor(url or [], _console, instances=instances, write=write, as_json=as_json, verbose=verbose)
+    raise typer.Exit(status)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The tour: each promise shown on a real database, and checked while it is shown."""
+"""The demo: each promise shown on a real database, and checked while it is shown."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -28,7 +28,7 @@ _SEED = (
 
 
 async def demo(settings: DatabaseSettings, console: Console) -> bool:
-    """Migrate, seed, walk the tour and clean up; return whether every step was as promised."""
+    """Migrate, seed, run the steps and clean up; return whether every step came out as promised."""
     ada, bob = (f"{name}-{uuid4().hex[:8]}" for name in ("ada", "bob"))
     async with Database(settings) as db:
         tour = Tour(db)
@@ -45,7 +45,7 @@ async def demo(settings: DatabaseSettings, console: Console) -> bool:
             await _forget(db, [ada, bob])
     console.print(tour.table())
     console.print(tour.verdict())
-    return tour.kept
+    return tour.as_promised
 
 
 async def _walk(tour: Tour, ada: str, bob: str) -> None:

@@ -1,12 +1,13 @@
-"""One step of the demo after the other: what it asked the database, and whether the promise held."""
+"""The steps of the demo: what each sent to the database, and whether it came out as promised."""
 
 import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from rich.console import Group
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection, Executable, event
@@ -17,6 +18,8 @@ from app.doctor.explain import Plan, explain
 from app.doctor.round_trips import RoundTrips
 
 Value = TypeVar("Value")
+_NUMBERS: Final = {"trips": 5, "buffers": 7, "ms": 6, "as promised": 11}
+_INDENT: Final = (0, 0, 0, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +29,11 @@ class _Step:
     plan: Plan
     round_trips: int
     milliseconds: float
-    kept: bool
+    as_promised: bool
 
 
 class Tour:
-    """Runs steps on a database and notes statement, round trips and plan of each."""
+    """Run steps on a database and record statement, round trips and plan of each."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -45,18 +48,18 @@ class Tour:
         self._sent.append((statement, parameters, result.context.statement))
 
     def begin_again(self) -> None:
-        """Forget the steps so far: the first walk only warms the server and the connection."""
+        """Forget the steps so far: the first walk warms the server and the connection."""
         self._steps.clear()
 
     @property
-    def kept(self) -> bool:
-        """Whether every step was as promised."""
-        return all(step.kept for step in self._steps)
+    def as_promised(self) -> bool:
+        """Whether every step came out as promised."""
+        return all(step.as_promised for step in self._steps)
 
     async def step(
         self, title: str, call: Callable[[], Awaitable[Value]], promise: Callable[[Value], bool], *, trips: int = 1
     ) -> Value:
-        """Run `call`; the promise is what it returns, `trips` round trips, and no reading of whole tables."""
+        """Run `call`; promised are its result, `trips` round trips, and a plan without sequential scans."""
         self._trips.reset()
         self._sent.clear()
         began = time.perf_counter()
@@ -66,8 +69,8 @@ class Tour:
         statement, parameters, sql = self._sent[0]
         async with self.db.engine.connect() as connection:
             plan = await explain(connection, statement, parameters, analyze=True)
-        kept = promise(value) and round_trips == trips and "Seq Scan" not in plan.nodes
-        self._steps.append(_Step(title, sql, plan, round_trips, milliseconds, kept))
+        as_promised = promise(value) and round_trips == trips and "Seq Scan" not in plan.nodes
+        self._steps.append(_Step(title, sql, plan, round_trips, milliseconds, as_promised))
         return value
 
     async def refused(self, title: str, call: Callable[[], Awaitable[Any]], error: type[DataAccessError]) -> None:
@@ -82,36 +85,38 @@ class Tour:
 
         await self.step(title, caught, lambda raised: raised)
 
-    def table(self) -> Table:
-        """Return the steps as a table."""
-        table = Table(title="What was promised, and what happened", expand=True)
-        table.add_column("step, statement, index", ratio=1)
-        for name in ("trips", "buffers", "ms"):
-            table.add_column(name, justify="right")
-        table.add_column("kept")
-        for step in self._steps:
-            table.add_row(
-                Group(
-                    Text(step.title, style="bold"),
-                    Text(_short(step.statement), style="dim", no_wrap=True, overflow="ellipsis"),
-                    *(Text(index, style="cyan") for index in dict.fromkeys(step.plan.indexes)),
-                ),
-                str(step.round_trips),
-                str(step.plan.buffers),
-                f"{step.milliseconds:.1f}",
-                Text("yes", "green") if step.kept else Text("NO", "bold red"),
-            )
-        return table
+    def table(self) -> Group:
+        """Return the steps as a table, with each statement on lines of its own."""
+        heading = _line(Text("step, statement, index"), [Text(name) for name in _NUMBERS], style="bold underline")
+        return Group(heading, *(each for step in self._steps for each in _shown(step)))
 
     def verdict(self) -> Text:
-        """Return one sentence: all kept, or which were not."""
-        broken = [step.title for step in self._steps if not step.kept]
+        """Return one sentence: all as promised, or which were not."""
+        broken = [step.title for step in self._steps if not step.as_promised]
         if broken:
             return Text(f"Broken: {'; '.join(broken)}", "bold red")
         return Text(f"All {len(self._steps)} steps were as promised; what they wrote is deleted again.", "bold green")
 
 
+def _shown(step: _Step) -> list[RenderableType]:
+    numbers = [str(step.round_trips), str(step.plan.buffers), f"{step.milliseconds:.1f}"]
+    verdict = Text("yes", "green") if step.as_promised else Text("NO", "bold red")
+    indexes = (Text(index, "cyan") for index in dict.fromkeys(step.plan.indexes))
+    below = Group(Text(_short(step.statement), "dim"), *indexes)
+    return [_line(Text(step.title, "bold"), [*map(Text, numbers), verdict]), Padding(below, _INDENT)]
+
+
+def _line(first: Text, rest: list[Text], *, style: str = "") -> Table:
+    """Return one line of the table; the widths of the numbers are fixed, so that they stand in columns."""
+    line = Table.grid(expand=True, padding=(0, 1))
+    line.add_column(ratio=1)
+    for width in _NUMBERS.values():
+        line.add_column(justify="right", width=width)
+    line.add_row(first, *rest, style=style)
+    return line
+
+
 def _short(sql: str) -> str:
-    """Return the statement on one line, its list of columns left out."""
+    """Return the statement on one line, without its list of columns."""
     line = " ".join(sql.split())
     return re.sub(r"CAST\(.*?\) AS \w+(?:, CAST\(.*?\) AS \w+)*", "…", line)

@@ -48,7 +48,22 @@ def test_the_status_is_of_the_worst_finding(clinic: Clinic, query: str, status: 
     """1 for warnings; what to do stands at the end, where the eye is."""
     ran = run_doctor(clinic.url(query=query))
     assert ran.returncode == status
-    assert ("sslmode=verify-full" in ran.stdout[-400:]) == (status == 1)
+    assert ("sslmode=verify-full" in ran.stdout.partition("What to do:")[2]) == (status == 1)
+
+
+def test_groups_in_which_all_is_well_are_one_line(clinic: Clinic) -> None:
+    """Without `--verbose` a group is its counts, and what to do about an error stands alone, once."""
+    url = clinic.url(query="sslmode=require")
+    short, full = (run_doctor("--instances", "8", *more, url).stdout for more in ([], ["--verbose"]))
+    groups, _, to_do = short.partition("\n\n")
+    counts = dict(line.split(maxsplit=1) for line in groups.splitlines())
+    assert (counts["tls"], counts["latency"], counts["capacity"]) == ("1 warning, 1 ok", "3 ok", "1 error, 1 ok")
+    assert to_do.startswith(
+        "1 error, 2 warnings, 9 notes; --verbose shows every finding. What to do:\nerror: capacity."
+    )
+    assert to_do.count("Write sslmode=verify-full") == 1
+    assert "at head" not in short
+    assert "at head" in full
 
 
 def test_errors_are_2(clinic: Clinic) -> None:

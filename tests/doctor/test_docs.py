@@ -32,7 +32,7 @@ def _block(page: Path, after: str) -> str:
 
 def test_the_page_shows_a_healthy_database(clinic: Clinic) -> None:
     """To renew it, paste what this test prints."""
-    ran = run_doctor("--write", clinic.url(), COLUMNS="120")
+    ran = run_doctor("--write", "--verbose", clinic.url(), COLUMNS="120")
     shown = _block(ROOT / "docs" / "doctor.md", "## A healthy database")
     assert _evened_out(shown) == _evened_out(ran.stdout), ran.stdout
 
@@ -40,7 +40,7 @@ def test_the_page_shows_a_healthy_database(clinic: Clinic) -> None:
 def test_the_readme_shows_what_to_do(clinic: Clinic) -> None:
     """For a pool that is too large, and a certificate that nobody verifies."""
     ran = run_doctor("--instances", "8", clinic.url(query="sslmode=require"))
-    assert ran.stdout.endswith("\n" + _block(ROOT / "README.md", "ends with what to do:") + "\n"), ran.stdout
+    assert "\n" + _block(ROOT / "README.md", "ends with what to do:") + "\n" in ran.stdout
 
 
 async def test_the_page_shows_the_json(clinic: Clinic) -> None:
