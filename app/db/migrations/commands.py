@@ -29,7 +29,8 @@ from app.db.pool.pool import FairPool
 from app.db.target.settings import DatabaseSettings
 
 Source = DatabaseSettings | AsyncEngine
-_INI = Path(__file__).parents[3] / "alembic.ini"
+_APP = Path(__file__).parents[2]
+_INI = (_APP / "_alembic" / "alembic.ini", _APP.parent / "alembic.ini")  # of a wheel, of a checkout
 _POLL_SECONDS = 0.05
 _one_command = threading.Lock()  # Alembic keeps the command under way in globals of its modules
 
@@ -100,11 +101,12 @@ async def _run(source: Source, function: Any, *arguments: str) -> None:
 
 
 def _config() -> Config:
-    if not _INI.exists():
+    ini = next((path for path in _INI if path.exists()), None)
+    if ini is None:
         raise ConfigurationError(
-            f"{_INI} is not there: an installed package has no revisions, migrate from the checkout"
+            f"no revisions: neither {_INI[0]} nor {_INI[1]} is there; install the wheel, or copy both"
         )
-    return Config(_INI, stdout=StringIO())
+    return Config(ini, stdout=StringIO())
 
 
 @asynccontextmanager
