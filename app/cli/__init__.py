@@ -1,4 +1,4 @@
-"""What a person runs: demo, doctor, migrate, serve."""
+"""The commands: demo, doctor, migrate, serve."""
 
 from app.cli.commands import app
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from alembic.util import CommandError
@@ -20,6 +20,7 @@ from app.db import DatabaseSettings
 from app.db.errors import DataAccessError
 from app.db.migrations import current, upgrade
 from app.embedded import EmbeddedPostgresError
+from app.extras import MissingExtraError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,12 +41,12 @@ def _main() -> None:
 def demo() -> None:
     """Show every promise at work: statement, round trips and index of each step. Exit status 1 if one is broken.
 
-    Without DATABASE_URL a private PostgreSQL is started and thrown away. With it, what the tour writes for its own
-    users is deleted at the end.
+    Without DATABASE_URL a private PostgreSQL is started and removed at the end. With it, the demo deletes at the end
+    what it wrote for its own users.
     """
-    with _in_words(), database_url(_console) as url:
-        kept = asyncio.run(run_demo(DatabaseSettings(url=url), _console))
-    raise typer.Exit(0 if kept else 1)
+    with _errors_in_a_sentence(), database_url(_console) as url:
+        as_promised = asyncio.run(run_demo(DatabaseSettings(url=url), _console))
+    raise typer.Exit(0 if as_promised else 1)
 
 
 @app.command()
@@ -56,18 +57,18 @@ def doctor(
     *,
     instances: Annotated[int, typer.Option(min=1, help="How many processes of the application there are.")] = 1,
     write: Annotated[
-        bool, typer.Option("--write", help="Also try what needs writing, in a schema of its own; 3 to 30 s.")
+        bool, typer.Option("--write", help="Also try what needs writing, in a separate schema; 3 to 30 s.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="For programs: the keys and the names of checks stay.")
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every finding, also where all is well.")] = False,
 ) -> None:
-    """Say whether a database is secure, near, large enough and migrated, and keeps every promise.
+    """Examine whether a database is secure, near, large enough and migrated, and keeps every promise.
 
-    It only reads: the server itself refuses its transactions to write. It shows no password. With --write it makes a
-    schema, tries in it what cannot be seen by reading, and removes it again, also when it is interrupted; if it was
-    killed, the next --write does.
+    It only reads: the server itself refuses writes in its transactions. It shows no password. With --write it creates
+    a schema, tries in it what reading cannot show, and drops it at the end, also when interrupted; if the doctor was
+    killed, the next --write drops it.
 
     Each finding is ok, note, warning or error; what is wrong comes with what to do.
 
@@ -79,16 +80,16 @@ def doctor(
 
 @app.command()
 def migrate(revision: Annotated[str, typer.Argument(help="Where to; default: the newest.")] = "head") -> None:
-    """Bring DATABASE_URL up to a revision, on its direct host; safe to run at any time from many places at once.
+    """Upgrade DATABASE_URL to a revision, on its direct host; safe to run at any time from many places at once.
 
-    At the revision already it is one SELECT. The way back is `alembic downgrade`. Exit status 3 if the database is
-    ahead of this code: nothing was changed.
+    A database that is at the revision already costs one SELECT. The way back is `alembic downgrade`. Exit status 3 if
+    the database is ahead of this code: nothing was changed.
     """
     logging.basicConfig(format="%(message)s")
     steps = logging.getLogger("alembic.runtime.migration")
     steps.setLevel(logging.INFO)
     steps.addFilter(lambda record: record.levelno > logging.INFO or "->" in record.getMessage())
-    with _in_words():
+    with _errors_in_a_sentence():
         settings = DatabaseSettings()
         asyncio.run(upgrade(settings, revision))
         _console.print(f"at revision [bold]{asyncio.run(current(settings))}[/]")
@@ -101,18 +102,26 @@ def serve(
 ) -> None:
     """Serve the API for development, on DATABASE_URL or a private PostgreSQL whose data is kept; Ctrl-C ends it.
 
-    Its secret is made anew each time, and it gives tokens to whoever asks, so it answers this machine only. In
+    It issues a token to every client that asks, with a new secret at each start, so it answers this machine only. In
     production run `uvicorn --factory app.api:create_app` with API_* and DATABASE_* set.
     """
-    with _in_words(), database_url(_console, kept="serve") as url:
+    with _errors_in_a_sentence(), database_url(_console, kept="serve") as url:
         run_server(DatabaseSettings(url=url), _console, host=host, port=port)
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
-    """Say what is wrong in a sentence and exit with 2; a traceback helps nobody who pasted a URL."""
+def _errors_in_a_sentence() -> Iterator[None]:
+    """Print what is wrong in one sentence and exit with 2: a traceback does not help after a wrong URL."""
     try:
         yield
-    except (DataAccessError, EmbeddedPostgresError, ValidationError, CommandError) as error:
-        _console.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(getattr(error, "exit_status", 2)) from None
+    except ValidationError as error:
+        _end("; ".join(each["msg"] for each in error.errors()))
+    except MissingExtraError as error:
+        _end(str(error))
+    except (DataAccessError, EmbeddedPostgresError, CommandError) as error:
+        _end(f"{type(error).__name__}: {error}", getattr(error, "exit_status", 2))
+
+
+def _end(sentence: str, status: int = 2) -> NoReturn:
+    _console.print(f"[bold red]error:[/] {escape(sentence)}", soft_wrap=True)
+    raise typer.Exit(status) from None

@@ -18,9 +18,9 @@ class _Environment(BaseSettings):
 
 @contextmanager
 def database_url(console: Console, *, kept: str | None = None) -> Iterator[str]:
-    """Give DATABASE_URL, or the URL of a private PostgreSQL that lives as long as the block.
+    """Give DATABASE_URL, or the URL of a private PostgreSQL that runs as long as the block.
 
-    Its data is thrown away, or `kept` for the next time under that name.
+    Its data is removed at the end, or `kept` under that name for the next time.
     """
     given = _Environment().database_url
     if given is not None:

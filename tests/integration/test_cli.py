@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -119,6 +120,38 @@ def test_what_is_wrong_is_a_sentence(
     assert ran.returncode == 2, ran.stdout + ran.stderr
     assert says in ran.stdout
     assert "Traceback" not in ran.stderr
+
+
+def test_without_a_url_it_is_one_sentence(tmp_path: Path) -> None:
+    """Said once, in one line."""
+    ran = _app("migrate", folder=tmp_path)
+    assert ran.stdout.startswith("error: Set DATABASE_URL, in the environment or in .env")
+    assert (ran.stdout.count("\n"), ran.stderr) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent", "says"),
+    [
+        ("runpy.run_module('app', run_name='__main__')", "typer", "typer is not installed: install .* extra `cli`"),
+        ("import app.api", "fastapi", "fastapi is not installed: install .* extra `api`"),
+        ("sys.argv[1:] = ['serve']; runpy.run_module('app', run_name='__main__')", "jwt", "error: jwt .* extra `api`"),
+    ],
+    ids=["python -m app", "import app.api", "python -m app serve"],
+)
+def test_a_missing_extra_is_named(migrated_url: str, statement: str, absent: str, says: str) -> None:
+    """In one sentence, with the way to install it."""
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import runpy, sys; sys.modules['{absent}'] = None; {statement}"],
+        env=_environment(DATABASE_URL=migrated_url),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    *_, last = (ran.stdout + ran.stderr).splitlines()
+    assert ran.returncode != 0
+    assert re.search(f"{says}.*pip install '.\\[", last), ran.stdout + ran.stderr
+    assert ("Traceback" in ran.stderr) == (statement == "import app.api")  # raised in the reader's own program
 
 
 def test_a_port_that_is_taken_is_a_sentence(migrated_url: str) -> None:
