@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.db.models.blank import VISIBLE
 from app.doctor import Level
 
 
@@ -60,11 +61,11 @@ PLANTED = {
         "by hand",
     ),
     "a constraint missing": Planted(
-        ("alter table task drop constraint ck_task_title_not_blank",),
+        ("alter table task drop constraint ck_task_title_visible",),
         "schema.constraints",
         Level.ERROR,
-        "ck_task_title_not_blank on task is missing",
-        r"CHECK (title ~ '\S') NOT VALID; alter table task validate constraint ck_task_title_not_blank;",
+        "ck_task_title_visible on task is missing",
+        f"CHECK (title ~ '{VISIBLE}') NOT VALID; alter table task validate constraint ck_task_title_visible;",
     ),
     "a foreign key missing": Planted(
         ("alter table message drop constraint fk_message_user_id_conversation_id_conversation",),
@@ -82,13 +83,13 @@ PLANTED = {
     ),
     "a constraint never validated": Planted(
         (
-            "alter table task drop constraint ck_task_title_not_blank",
-            r"alter table task add constraint ck_task_title_not_blank check (title ~ '\S') not valid",
+            "alter table task drop constraint ck_task_title_visible",
+            f"alter table task add constraint ck_task_title_visible check (title ~ '{VISIBLE}') not valid",
         ),
         "schema.constraints",
         Level.ERROR,
         "was never validated",
-        "validate constraint ck_task_title_not_blank;",
+        "validate constraint ck_task_title_visible;",
     ),
     "foreign keys not enforced": Planted(
         ("alter table message disable trigger all",),

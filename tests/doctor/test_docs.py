@@ -13,6 +13,7 @@ from tests.doctor.conftest import Clinic
 
 # What differs from run to run, and from machine to machine.
 _VARIES = (
+    (re.compile("at head, [0-9a-f]+"), "at head, R"),
     (re.compile(r"\s+"), " "),
     (re.compile(r"\d+(\.\d+)*"), "N"),
     (re.compile("ahead of|behind"), "off"),

@@ -9,7 +9,7 @@ from app.db.migrations import downgrade
 from app.doctor import Level, Report, examine
 from tests.doctor.conftest import Clinic, MakePatient
 from tests.doctor.planted import CURABLE, PLANTED, Planted
-from tests.support.migrations import FIRST, HEAD
+from tests.support.migrations import BEHIND_AT_FIRST, FIRST, HEAD
 
 
 @pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
@@ -49,7 +49,13 @@ async def test_a_database_behind_head_is_found(clinic: Clinic, make_patient: Mak
     url = clinic.url(await make_patient())
     await downgrade(DatabaseSettings(url=url), FIRST)
     report = await examine(DatabaseSettings(url=url))
-    _assert_found(report, "schema.revision", Level.ERROR, f"at {FIRST}, 2 behind head {HEAD}", "python -m app migrate")
+    _assert_found(
+        report,
+        "schema.revision",
+        Level.ERROR,
+        f"at {FIRST}, {BEHIND_AT_FIRST} behind head {HEAD}",
+        "python -m app migrate",
+    )
     assert [each.level for each in report.findings if each.check == "schema.drift"] == [Level.NOTE]
 
 

@@ -115,7 +115,7 @@ async def test_a_plain_session_does_not_tell_either(db: Database, user_id: str) 
         async with db.sessionmaker.begin() as session:
             session.add(Task(user_id=user_id, title=" ", description=SECRET))
     assert SECRET not in "".join(traceback.format_exception(failed.value))
-    assert "ck_task_title_not_blank" in str(failed.value)  # what was refused is told
+    assert "ck_task_title_visible" in str(failed.value)  # what was refused is told
 
 
 async def test_models_do_not_tell() -> None:

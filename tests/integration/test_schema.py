@@ -9,6 +9,7 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.migrations import check
 from app.db.models import metadata
+from app.db.models.blank import VISIBLE
 from tests.support.catalog import describe
 
 _KEYS = "USING btree (user_id, idempotency_key) WHERE (idempotency_key IS NOT NULL)"
@@ -47,7 +48,7 @@ EXPECTED = {
         "FOREIGN KEY (user_id, conversation_id) REFERENCES conversation(user_id, id) ON DELETE CASCADE"
     ),
     "constraint message.pk_message": "PRIMARY KEY (id)",
-    "constraint task.ck_task_title_not_blank": r"CHECK (((title)::text ~ '\S'::text))",
+    "constraint task.ck_task_title_visible": f"CHECK (((title)::text ~ '{VISIBLE}'::text))",
     "constraint task.ck_task_user_id_not_empty": "CHECK (((user_id)::text <> ''::text))",
     "constraint task.pk_task": "PRIMARY KEY (id)",
     "function set_updated_at": (

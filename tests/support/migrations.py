@@ -8,13 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from app.db import Database
 from tests.support.programs import postgres_program
 
 ROOT = Path(__file__).resolve().parents[2]
-FIRST, HEAD = "1ef187533fa2", "b3e5f2087c6d"
+_SCRIPT = ScriptDirectory.from_config(Config(ROOT / "alembic.ini"))
+FIRST, HEAD = str(_SCRIPT.get_base()), str(_SCRIPT.get_current_head())
+BEHIND_AT_FIRST = len(list(_SCRIPT.walk_revisions(FIRST, HEAD))) - 1
+"""How many revisions a database at `FIRST` lacks."""
 
 
 def start_alembic(*arguments: str, url: str, folder: Path = ROOT, **environ: str) -> subprocess.Popen[str]:

@@ -14,6 +14,11 @@ WRONG_INPUT = {
     "title of 201 characters": (TaskCreate, "title", {"title": "x" * 201}),
     "empty title": (TaskCreate, "title", {"title": ""}),
     "blank title": (TaskCreate, "title", {"title": " \t\n"}),
+    "title of one zero-width space": (TaskCreate, "title", {"title": "\u200b"}),
+    "title of a byte order mark and spaces": (TaskCreate, "title", {"title": " \ufeff\u3000"}),
+    "title of Hangul fillers": (TaskCreate, "title", {"title": "\u3164\uffa0"}),
+    "title of tag characters": (TaskCreate, "title", {"title": "\U000e0041\U000e007f"}),
+    "update to an invisible title": (TaskUpdate, "title", {"title": "\u2060\u00ad"}),
     "title with NUL": (TaskCreate, "title", {"title": "a\x00b"}),
     "title with a lone surrogate": (TaskCreate, "title", {"title": "a\ud800b"}),
     "title that is no text": (TaskCreate, "title", {"title": 7}),
@@ -56,6 +61,12 @@ def test_the_longest_values_are_allowed() -> None:
     """Lengths are counted in characters, as the database counts them: 200 emoji are 800 bytes."""
     task = TaskCreate(title=EMOJI * 200, description=EMOJI * 1000)
     assert (len(task.title), len(task.description)) == (200, 1000)
+
+
+@pytest.mark.parametrize("title", ["\u200bx", "\u2764\ufe0f", "\u2800", "\u200d\N{PARTY POPPER}"])
+def test_invisible_characters_are_allowed_beside_a_visible_one(title: str) -> None:
+    """Emoji are made with them; the title is kept as it is."""
+    assert TaskCreate(title=title).title == title
 
 
 @pytest.mark.parametrize("character", ["x", EMOJI], ids=["one byte", "four bytes"])

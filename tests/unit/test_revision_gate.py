@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from tests.support.migrations import ROOT, with_revisions
+from tests.support.migrations import HEAD, ROOT, with_revisions
 from tools.revision_gate import problems
 
 CARELESS = {
@@ -79,7 +79,7 @@ def test_two_heads_are_refused(tmp_path: Path) -> None:
     """Two branches were merged: `upgrade head` would not know which."""
     folder = with_revisions(tmp_path, made=CAREFUL["column"], other=CAREFUL["constant"])
     other = next(folder.glob("alembic/versions/*_other.py"))
-    other.write_text(other.read_text().replace('down_revision = "made"', 'down_revision = "b3e5f2087c6d"'))
+    other.write_text(other.read_text().replace('down_revision = "made"', f'down_revision = "{HEAD}"'))
     assert ["2 heads, made, other" in problem for problem in problems(folder / "alembic.ini")] == [True]
 
 

@@ -23,6 +23,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
+from app.db.models.blank import is_blank
+
 metadata = SQLModel.metadata
 # Set before any table is defined: Alembic can only drop or alter what has a known name.
 metadata.naming_convention = {
@@ -48,7 +50,7 @@ def _storable(value: str) -> str:
 
 
 def _not_blank(value: str) -> str:
-    if not value.strip():
+    if is_blank(value):
         raise ValueError("must not be blank")
     return value
 

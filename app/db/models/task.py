@@ -22,6 +22,7 @@ from app.db.models.base import (
     set_by_database,
     touch_on_update,
 )
+from app.db.models.blank import VISIBLE
 
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable, NotBlank]
 Description = Annotated[str, StringConstraints(max_length=1000), Storable]
@@ -33,7 +34,7 @@ class Task(SQLModel, table=True):
     __tablename__: ClassVar[str] = "task"
     __table_args__ = (
         owner_not_empty(),
-        CheckConstraint(r"title ~ '\S'", name="title_not_blank"),
+        CheckConstraint(f"title ~ '{VISIBLE}'", name="title_visible"),
         Index("ix_task_user_id_id", "user_id", newest_first()),
         Index("ix_task_user_id_completed_id", "user_id", "completed", newest_first()),
         *idempotency_key(),
