@@ -25,7 +25,8 @@ select 'trigger ' || relname || '.' || tgname,
 from pg_trigger join pg_class on pg_class.oid = tgrelid
 where relnamespace = to_regnamespace(:schema) and not tgisinternal
 union all
-select 'function ' || proname, prosrc from pg_proc where pronamespace = to_regnamespace(:schema)
+select 'function ' || proname, concat_ws(' ', array_to_string(proconfig, ' '), prosrc)
+from pg_proc where pronamespace = to_regnamespace(:schema)
 union all
 select 'enum ' || typname, '' from pg_type where typnamespace = to_regnamespace(:schema) and typtype in ('e', 'd')
 """

@@ -52,6 +52,7 @@ EXPECTED = {
     "constraint task.ck_task_user_id_not_empty": "CHECK (((user_id)::text <> ''::text))",
     "constraint task.pk_task": "PRIMARY KEY (id)",
     "function set_updated_at": (
+        "search_path=pg_catalog, pg_temp "
         "begin new.updated_at := greatest(clock_timestamp(), old.updated_at + interval '1 microsecond'); "
         "return new; end"
     ),

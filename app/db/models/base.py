@@ -6,7 +6,6 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from pydantic import Field as Bounds
 from sqlalchemy import (
-    DDL,
     BigInteger,
     CheckConstraint,
     Column,
@@ -18,11 +17,11 @@ from sqlalchemy import (
     Table,
     TextClause,
     Uuid,
-    event,
     text,
 )
 from sqlmodel import Field, SQLModel
 
+from app.db.models import updated_at
 from app.db.models.blank import is_blank
 
 metadata = SQLModel.metadata
@@ -34,6 +33,7 @@ metadata.naming_convention = {
     "ck": "ck_%(table_name)s_%(constraint_name)s",
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
 }
+updated_at.follow(metadata)
 
 MAX_BIGINT: Final = 2**63 - 1
 
@@ -119,7 +119,8 @@ def set_by_database(*, on_update: bool = False) -> Any:
     """Return a timestamptz column that the database fills.
 
     ``clock_timestamp()``, since ``now()`` is the start of the transaction: all rows of one would carry one time.
-    With `on_update` the table's trigger moves it (`touch_on_update`), and the ORM fetches what the trigger set.
+    With `on_update` the ORM fetches what the trigger of `updated_at` set; `app.db.models.updated_at` derives that
+    trigger from the column's name.
     """
     more: dict[str, Any] = {"server_onupdate": FetchedValue()} if on_update else {}
     column = Column(DateTime(timezone=True), server_default=text("clock_timestamp()"), nullable=False, **more)
@@ -130,21 +131,3 @@ def table_of(model: type[SQLModel]) -> Table:
     """Return the table behind a model; SQLModel does not declare the attribute."""
     table: Table = model.__table__  # type: ignore[attr-defined]  # see above
     return table
-
-
-# `greatest`: strictly growing also when two updates meet in one microsecond or the server's clock steps back.
-_SET_UPDATED_AT = """
-create or replace function set_updated_at() returns trigger language plpgsql as $$
-begin
-  new.updated_at := greatest(clock_timestamp(), old.updated_at + interval '1 microsecond');
-  return new;
-end $$"""
-
-
-def touch_on_update(model: type[SQLModel]) -> None:
-    """Have `updated_at` of a table moved by a trigger, whoever updates the row: ORM, repository or psql."""
-    trigger = f"""
-create trigger set_updated_at before update on {table_of(model).name}
-for each row execute function set_updated_at()"""
-    event.listen(table_of(model), "after_create", DDL(_SET_UPDATED_AT))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves DDL without types
-    event.listen(table_of(model), "after_create", DDL(trigger))  # type: ignore[no-untyped-call]  # likewise

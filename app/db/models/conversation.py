@@ -14,7 +14,6 @@ from app.db.models.base import (
     owner_not_empty,
     row_id,
     set_by_database,
-    touch_on_update,
 )
 
 if TYPE_CHECKING:
@@ -48,9 +47,6 @@ class Conversation(SQLModel, table=True):
             "passive_deletes": True,
         },
     )
-
-
-touch_on_update(Conversation)
 
 
 class ConversationRead(ReadModel):

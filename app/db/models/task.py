@@ -20,7 +20,6 @@ from app.db.models.base import (
     owner_not_empty,
     row_id,
     set_by_database,
-    touch_on_update,
 )
 from app.db.models.blank import VISIBLE
 
@@ -49,9 +48,6 @@ class Task(SQLModel, table=True):
     completed: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: datetime = set_by_database()
     updated_at: datetime = set_by_database(on_update=True)
-
-
-touch_on_update(Task)
 
 
 class TaskCreate(InputModel):
