@@ -5,6 +5,7 @@ from typing import Final
 
 import asyncpg
 
+from app.db.driver.redaction import forget_frames
 from app.db.driver.sqlstates import DRIVER_ERRORS, translate_connect
 from app.db.errors import ConfigurationError, DataAccessError, UnavailableError
 from app.db.target.settings import DatabaseSettings
@@ -95,8 +96,11 @@ async def _open(
             statement_cache_size=0 if target.pooled else _STATEMENT_CACHE_SIZE,
             server_settings={"application_name": settings.application_name, **target.server_settings},
         )
-    except DRIVER_ERRORS as error:
-        raise _explained(error, target, target.place((host,), (port,))) from error
+    except BaseException as error:
+        forget_frames(error)  # asyncpg's hold the password
+        if isinstance(error, DRIVER_ERRORS):
+            raise _explained(error, target, target.place((host,), (port,))) from error
+        raise
 
 
 def _explained(error: BaseException, target: ConnectionTarget, place: str) -> DataAccessError:

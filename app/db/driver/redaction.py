@@ -34,3 +34,14 @@ def hide_values(error: BaseException) -> None:
         cause.args = tuple(hidden(arg) if isinstance(arg, str) else arg for arg in cause.args)
         if isinstance(getattr(cause, "detail", None), str):  # SQLAlchemy's own errors have a list of notes there
             vars(cause)["detail"] = None
+
+
+def forget_frames(error: BaseException) -> None:
+    """Drop the tracebacks of `error` and of all that is chained to it: collectors record the variables of frames."""
+    known: set[int] = set()
+    left = [error]
+    while left:
+        each = left.pop()
+        known.add(id(each))
+        each.__traceback__ = None
+        left += [other for other in (each.__cause__, each.__context__) if other and id(other) not in known]
