@@ -35,10 +35,11 @@ bench: .venv-bench/.bench ## measure against drivers, ORMs and chat histories; f
 faults: .venv/.dev ## write docs/faults.md from the marks of the tests
 	@$(BIN)/pytest --collect-only -qq --faults-page=docs/faults.md tests >/dev/null
 
-check: .venv/.dev ## ruff, mypy --strict, squawk on every revision, shellcheck, hadolint, compose's schema
+check: .venv/.dev ## ruff, mypy --strict, pyright on the documents' programs, squawk on every revision, shellcheck, hadolint, compose's schema
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m tools.typed_programs
 	@$(BIN)/python -m tools.revision_gate
 	@$(BIN)/shellcheck .ci/run deploy/pgbouncer/start.sh
 	@$(BIN)/hadolint Dockerfile deploy/pgbouncer/Dockerfile

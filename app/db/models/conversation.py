@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Relationship, SQLModel
 
+from app.db.annotations import Mapped
 from app.db.models.base import (
     NOT_MAPPED,
     ReadModel,
@@ -32,12 +33,12 @@ class Conversation(SQLModel, table=True):
     )
     __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True, "exclude_properties": NOT_MAPPED}
 
-    id: int | None = row_id()
-    user_id: str = owner()
-    created_at: datetime = set_by_database()
-    updated_at: datetime = set_by_database(on_update=True)
+    id: Mapped[int | None] = row_id()
+    user_id: Mapped[str] = owner()
+    created_at: Mapped[datetime] = set_by_database()
+    updated_at: Mapped[datetime] = set_by_database(on_update=True)
 
-    messages: list["Message"] = Relationship(
+    messages: Mapped[list["Message"]] = Relationship(
         back_populates="conversation",
         # raise: nothing is loaded behind the caller's back. passive_deletes: the database deletes the messages.
         sa_relationship_kwargs={

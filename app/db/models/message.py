@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import AfterValidator
 from sqlalchemy import BigInteger, CheckConstraint, Column, Enum, ForeignKeyConstraint, Index, Text
 from sqlmodel import Field, Relationship, SQLModel
 
+from app.db.annotations import Accepts, Mapped
 from app.db.models.base import (
     NOT_MAPPED,
     InputModel,
@@ -61,19 +62,21 @@ class Message(SQLModel, table=True):
     )
     __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True, "exclude_properties": NOT_MAPPED}
 
-    id: int | None = row_id()
-    user_id: str = owner()
-    conversation_id: int = Field(sa_column=Column(BigInteger, nullable=False))
-    role: Role = Field(
+    id: Mapped[int | None] = row_id()
+    user_id: Mapped[str] = owner()
+    conversation_id: Mapped[int] = Field(  # None until the flush, where it is set through `conversation`
+        default=None, sa_column=Column(BigInteger, nullable=False)
+    )
+    role: Mapped[Role] = Field(
         sa_column=Column(
             Enum(Role, native_enum=False, length=16, values_callable=lambda roles: [role.value for role in roles]),
             nullable=False,
         )
     )
-    content: str = Field(sa_column=Column(Text, nullable=False))
-    created_at: datetime = set_by_database()
+    content: Mapped[str] = Field(sa_column=Column(Text, nullable=False))
+    created_at: Mapped[datetime] = set_by_database()
 
-    conversation: Conversation | None = Relationship(
+    conversation: Mapped[Conversation | None] = Relationship(
         back_populates="messages", sa_relationship_kwargs={"lazy": "raise"}
     )
 
@@ -81,7 +84,7 @@ class Message(SQLModel, table=True):
 class MessageCreate(InputModel):
     """A new message: text without NUL or lone surrogates, below 100 MB in UTF-8."""
 
-    role: Role
+    role: Accepts[Role, Literal["user", "assistant"]]
     content: Annotated[str, Storable, AfterValidator(_within_one_value)]
 
 

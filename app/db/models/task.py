@@ -8,6 +8,7 @@ from pydantic import StrictBool, StringConstraints, field_validator
 from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, String, false
 from sqlmodel import Field, SQLModel
 
+from app.db.annotations import Mapped
 from app.db.models.base import (
     NOT_MAPPED,
     InputModel,
@@ -41,13 +42,13 @@ class Task(SQLModel, table=True):
     )
     __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True, "exclude_properties": NOT_MAPPED}
 
-    id: int | None = row_id()
-    user_id: str = owner()
-    title: str = Field(sa_column=Column(String(200), nullable=False))
-    description: str | None = Field(default=None, sa_column=Column(String(1000)))
-    completed: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
-    created_at: datetime = set_by_database()
-    updated_at: datetime = set_by_database(on_update=True)
+    id: Mapped[int | None] = row_id()
+    user_id: Mapped[str] = owner()
+    title: Mapped[str] = Field(sa_column=Column(String(200), nullable=False))
+    description: Mapped[str | None] = Field(default=None, sa_column=Column(String(1000)))
+    completed: Mapped[bool] = Field(default=False, sa_column_kwargs={"server_default": false()})
+    created_at: Mapped[datetime] = set_by_database()
+    updated_at: Mapped[datetime] = set_by_database(on_update=True)
 
 
 class TaskCreate(InputModel):

@@ -7,6 +7,7 @@ from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr,
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.db.annotations import Accepts, default
 from app.db.errors import ConfigurationError
 from app.db.target.options import sets_server_settings
 from app.db.target.url import SHAPE, ConnectionTarget, parse_url
@@ -21,9 +22,9 @@ class DatabaseSettings(BaseSettings):
         env_prefix="DATABASE_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    url: SecretStr = Field(validation_alias=AliasChoices("DATABASE_URL", "url"))
+    url: Accepts[SecretStr, str] = Field(default=..., validation_alias=AliasChoices("DATABASE_URL", "url"))
     """Any PostgreSQL URL, as Neon's console writes it."""
-    direct_url: SecretStr | None = None
+    direct_url: Accepts[SecretStr | None, str] = default(None)
     """Where migrations go if `DATABASE_URL` is a pooler whose host does not tell; Neon's does."""
     pooler: Literal["auto", "none", "transaction"] = "auto"
     """Whether `DATABASE_URL` is a transaction pooler; `auto`: if its host begins with a name ending in `-pooler`."""
