@@ -4,9 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(PYTHON) -m pip --quiet --disable-pip-version-check --python $(BIN)/python
-export PIP_NO_WARN_SCRIPT_LOCATION := 1
-export PIP_ROOT_USER_ACTION := ignore
+INSTALL := $(PYTHON) tools/dev/install.py
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,12 +47,15 @@ format: .venv/.dev ## rewrite the code in the house's format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-lock: ## renew requirements/*.txt from pyproject.toml (pinned by hash, without addresses)
+# The set to develop comes first: what runs and what is measured are the versions that the tests ran with.
+lock: ## renew requirements/*.txt from pyproject.toml, pinned by hash, without addresses: make lock args=--upgrade
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target .tools uv
-	@for set in "run --extra api --extra cli --extra embedded" "dev --all-extras --group dev" \
+	@for set in "dev --all-extras --group dev" "run -c requirements/dev.txt --extra api --extra cli --extra embedded" \
 	  "bench -c requirements/dev.txt --extra cli --extra embedded --group bench"; do set -- $$set; name=$$1; shift; \
+	  echo "resolving requirements/$$name.txt"; \
 	  .tools/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-strip-extras \
-	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate $$* pyproject.toml -o requirements/$$name.txt; done
+	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(args) $$* pyproject.toml \
+	    -o requirements/$$name.txt || exit; done
 
 clean: ## remove what the targets set up
 	rm -rf .venv .venv-bench .tools .mypy_cache .pytest_cache .ruff_cache .coverage*
@@ -67,19 +68,13 @@ clean: ## remove what the targets set up
 # Its own environment: what is measured against never gets into ours.
 .venv-bench/.bench: requirements/bench.txt
 	@$(PYTHON) -m venv --without-pip .venv-bench
-	@echo "installing $<"
-	@$(PYTHON) -m pip --quiet --disable-pip-version-check --python .venv-bench/bin/python install --no-deps --require-hashes -r $<
-	@$(PYTHON) -m pip --disable-pip-version-check --python .venv-bench/bin/python check
+	@$(INSTALL) .venv-bench $<
 	@touch $@
 
 .venv/.run: requirements/run.txt | .venv/.python
-	@echo "installing $<"
-	@$(PIP) install --no-deps --require-hashes -r $<
-	@$(PIP) check
+	@$(INSTALL) .venv $<
 	@touch $@
 
 .venv/.dev: requirements/dev.txt | .venv/.python
-	@echo "installing $<"
-	@$(PIP) install --no-deps --require-hashes -r $<
-	@$(PIP) check
+	@$(INSTALL) .venv $<
 	@touch $@ .venv/.run
