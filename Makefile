@@ -30,8 +30,9 @@ test: .venv/.dev ## every test, on real PostgreSQL; coverage of app below 95 % f
 bench: .venv-bench/.bench ## measure against drivers, ORMs and chat histories; fails when a budget is over
 	@.venv-bench/bin/python -m benchmarks $(args)
 
-faults: .venv/.dev ## write docs/faults.md from the marks of the tests
+faults: .venv/.dev ## write docs/faults.md and the table of docs/neon.md from the tests
 	@$(BIN)/pytest --collect-only -qq --faults-page=docs/faults.md tests >/dev/null
+	@$(BIN)/python -m tests.support.neon_page
 
 check: .venv/.dev ## ruff, mypy --strict, pyright on the documents' programs, squawk on every revision, shellcheck, hadolint, compose's schema
 	@$(BIN)/ruff format --check .

@@ -67,6 +67,8 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     db.TransientError: Kind(503, "try-again", "Nothing was done. The same request may succeed in a moment.", _SOON),
     db.UnavailableError: Kind(503, "unavailable", "The database cannot be reached. Nothing was done.", _LATER),
     db.PoolTimeoutError: Kind(503, "overloaded", "Too many requests at once. Nothing was done.", _SOON),
+    db.OutOfResourcesError: Kind(503, "out-of-resources", "The database lacks room for it. Nothing was done.", _LATER),
+    db.NotDoneError: Kind(500, "not-done", "Something is wrong on our side. Nothing was done."),
     db.OutcomeUnknownError: Kind(503, "outcome-unknown", _OUTCOME_UNKNOWN, _SOON),
     db.StatementTimeoutError: Kind(504, "too-slow", "It took longer than it may and was ended. Nothing was done."),
     db.DataAccessError: _INTERNAL,
@@ -117,9 +119,9 @@ def install(app: FastAPI) -> None:
 
 async def _answer(request: Request, error: Exception) -> Response:
     kind, problem = problem_of(error)
-    if kind is _INTERNAL:
+    if kind.status == _INTERNAL.status:
         _log.error("%s %s", request.method, request.url.path, exc_info=error)
-    elif kind.status >= _INTERNAL.status:
+    elif kind.status > _INTERNAL.status:
         _log.warning("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
     return problem_response(problem, kind.headers)
 

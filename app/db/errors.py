@@ -10,6 +10,8 @@ DataAccessError            everything below; `sqlstate`, `constraint_name`, `ret
 ├─ TransientError          nothing was done; the same call may succeed later (`retryable` is true)
 │  ├─ UnavailableError     no connection could be made: refused, asleep, starting up, too many connections
 │  └─ PoolTimeoutError     all connections were in use for longer than the pool's timeout
+├─ NotDoneError            the server reported an error and undid the statement and its transaction: nothing was done
+│  └─ OutOfResourcesError  disk, memory or a configured limit of the server is used up: nothing was done
 ├─ StatementTimeoutError   the statement took longer than it may and was ended: nothing was done
 ├─ OutcomeUnknownError     the connection broke after a write was sent: it may or may not have happened
 │  └─ KeyedOutcomeUnknownError  likewise, with an idempotency key: repeat it (`retryable` is true)
@@ -21,14 +23,26 @@ from typing import ClassVar
 
 
 class DataAccessError(Exception):
-    """Whatever this layer raises; `sqlstate` and `constraint_name` where the database gave them."""
+    """Whatever this layer raises; `sqlstate` and `constraint_name` where the database gave them, `advice` if known."""
 
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, sqlstate: str | None = None, constraint_name: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        sqlstate: str | None = None,
+        constraint_name: str | None = None,
+        advice: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
         self.constraint_name = constraint_name
+        self.advice = advice
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message.rstrip('.')}. {self.advice}" if self.advice else message
 
 
 class NotFoundError(DataAccessError):
@@ -67,6 +81,17 @@ class UnavailableError(TransientError):
 
 class PoolTimeoutError(TransientError):
     """No connection came free within the pool's timeout."""
+
+
+class NotDoneError(DataAccessError):
+    """The server reported an error: the statement, and the transaction that it was in, had no effect."""
+
+
+class OutOfResourcesError(NotDoneError):
+    """The server lacks disk, memory or what a limit of its configuration allows: nothing was done.
+
+    Not retried: the same call may need as much again.
+    """
 
 
 class StatementTimeoutError(DataAccessError):

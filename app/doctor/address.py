@@ -62,7 +62,8 @@ def _in_words(kind: str, name: str, message: str) -> str:
 
 def not_connected(problem: DataAccessError) -> Finding:
     """Return why nobody answers or lets us in, and what to do."""
-    return error(_OPEN, str(problem), _BY_SQLSTATE.get(problem.sqlstate or "") or _by_cause(problem))
+    advice = problem.advice or _BY_SQLSTATE.get(problem.sqlstate or "") or _by_cause(problem)
+    return error(_OPEN, str(problem.args[0]), advice)
 
 
 def _by_cause(problem: DataAccessError) -> str:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from app.db import Database, DatabaseSettings
+from app.db.driver.neon import SHOWS_NEON
 from app.db.driver.sqlstates import DRIVER_ERRORS, translate_driver
 from app.db.engine.translation import translating
 from app.db.errors import DataAccessError, TransientError
@@ -84,14 +85,24 @@ async def _subject(
     driver = await open_driver(settings, target)
     seconds = time.perf_counter() - began
     try:
+        on_neon = await _is_neon(driver)
         behind_pooler = await pooling.shares_sessions(settings, target, driver)
         async with Database(_cautious(settings, behind_pooler=behind_pooler)) as db:
             trips = RoundTrips.of(db.engine)
             read_only = db.engine.execution_options(postgresql_readonly=True)
             async with db.sessionmaker(bind=read_only) as session:
-                yield Subject(settings, target, instances, write, db, trips, driver, seconds, behind_pooler, session)
+                yield Subject(
+                    settings, target, instances, write, db, trips, driver, seconds, behind_pooler, on_neon, session
+                )
     finally:
         driver.terminate()
+
+
+async def _is_neon(driver: Any) -> bool:
+    try:
+        return bool(await driver.fetchval(f"select {SHOWS_NEON}"))
+    except DRIVER_ERRORS as problem:
+        raise translate_driver(problem, lost=TransientError) from problem
 
 
 def _cautious(settings: DatabaseSettings, *, behind_pooler: bool) -> DatabaseSettings:

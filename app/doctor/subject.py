@@ -17,7 +17,6 @@ from app.db.target.url import ConnectionTarget
 from app.doctor.findings import Finding
 from app.doctor.round_trips import RoundTrips
 
-_NEON: Final = ".neon.tech"
 _TRIES: Final = 3
 _STATEMENT_SECONDS: Final = 10
 _COMMAND_SECONDS: Final = 15
@@ -48,15 +47,12 @@ class Subject:
     first_connect_seconds: float
     behind_pooler: bool
     """Whether sessions are shared, as measured; the URL may say otherwise."""
+    on_neon: bool
+    """Whether the server is Neon's, as it says itself: its host may be an address or a name of one's own."""
     session: AsyncSession
     """What checks read with: the server itself refuses its transactions to write, and ends what takes long in them."""
     findings: list[Finding] = field(default_factory=list)
     """What was found so far."""
-
-    @property
-    def on_neon(self) -> bool:
-        """Whether the server is Neon's, by its host."""
-        return all(host.endswith(_NEON) for host in self.target.hosts)
 
     async def rows(self, statement: str, **parameters: Any) -> Sequence[RowMapping]:
         """Return the rows of a SELECT."""

@@ -24,6 +24,8 @@ EXPECTED = {
     "PoolTimeoutError": 503,
     "OutcomeUnknownError": 503,
     "KeyedOutcomeUnknownError": 503,
+    "NotDoneError": 500,
+    "OutOfResourcesError": 503,
     "StatementTimeoutError": 504,
     "ConfigurationError": 500,
     "DatabaseAheadError": 500,

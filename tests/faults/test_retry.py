@@ -1,4 +1,4 @@
-"""What is tried again, what is not, and what the error says about it."""
+"""What is retried, what is not, and what the error says about it."""
 
 import asyncio
 import time
@@ -16,7 +16,9 @@ from app.db.errors import (
     ConflictError,
     DataAccessError,
     InvalidInputError,
+    NotDoneError,
     OutcomeUnknownError,
+    OutOfResourcesError,
     StatementTimeoutError,
     TransientError,
     UnavailableError,
@@ -64,10 +66,13 @@ async def test_what_the_server_undid_is_tried_again(empty_copy: EmptyCopy, sqlst
         ("28000", ConfigurationError),
         ("3D000", ConfigurationError),
         ("42703", ConfigurationError),
-        ("53100", DataAccessError),
-        ("54000", DataAccessError),
+        ("25P02", NotDoneError),
+        ("53100", OutOfResourcesError),
+        ("53200", OutOfResourcesError),
+        ("53400", OutOfResourcesError),
+        ("54000", NotDoneError),
         ("57014", StatementTimeoutError),
-        ("P0001", DataAccessError),
+        ("P0001", NotDoneError),
     ],
 )
 async def test_what_would_fail_again_is_tried_once(

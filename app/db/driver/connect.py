@@ -7,28 +7,31 @@ import asyncpg
 
 from app.db.driver.redaction import forget_frames
 from app.db.driver.sqlstates import DRIVER_ERRORS, translate_connect
-from app.db.errors import ConfigurationError, DataAccessError, UnavailableError
+from app.db.errors import ConfigurationError, DataAccessError, NotDoneError, UnavailableError
 from app.db.target.settings import DatabaseSettings
 from app.db.target.tls import explain_failure
 from app.db.target.url import ConnectionTarget
 
 _STATEMENT_CACHE_SIZE: Final = 100
-_WRONG_PASSWORD: Final = "28P01"  # noqa: S105 - a code, not one
 _FAILED_TRANSACTION: Final = "25P02"
+_WHEN_MISSING: Final = "The URL has no password: copy it again, with the password shown."
+_WHEN_MASKED: Final = (
+    "The URL has the mask that the console shows instead of the password: show the password, then copy the URL again."
+)
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
-    """The driver's connection, but a COMMIT that undoes is an error."""
+    """asyncpg's connection, on which a COMMIT that rolls back is an error."""
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the driver's
-        """Run as the driver does: BEGIN and COMMIT come this way.
+        """Run `query` as asyncpg does; BEGIN and COMMIT are run by this method.
 
-        After a statement that failed the server takes COMMIT for ROLLBACK and says so, and the driver does not look:
-        who caught that statement's error would be told that all is stored.
+        After a failed statement the server answers COMMIT with ROLLBACK, and asyncpg does not look at the answer: a
+        caller that had caught the statement's error would take the transaction for stored.
         """
         status: str = await super().execute(query, *args, timeout=timeout)
         if status == "ROLLBACK" and query.startswith("COMMIT"):
-            raise DataAccessError(
+            raise NotDoneError(
                 "the transaction was rolled back: a statement in it had failed, and its error was caught",
                 sqlstate=_FAILED_TRANSACTION,
             )
@@ -36,19 +39,19 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
 
 
 async def connect(settings: DatabaseSettings, target: ConnectionTarget) -> asyncpg.Connection:
-    """Return a new connection to the first host that is there and is what `target_session_attrs` asks for.
+    """Return a new connection to the first reachable host that is what `target_session_attrs` asks for.
 
     Raises `UnavailableError` or `ConfigurationError`, naming the place; the driver's error is chained, and none of
-    them shows the password. Each host has the whole of `connect_timeout`, as in libpq: the driver would give it to all
-    of them together, and one that is silent would hide the others.
+    them shows the password. Each host has the whole of `connect_timeout`, as in libpq: asyncpg gives it to all of them
+    together, and one that does not answer would hide the others.
     """
     attrs = target.target_session_attrs
-    wishes = ("standby", "any") if attrs == "prefer-standby" else (attrs,)
+    attempts = ("standby", "any") if attrs == "prefer-standby" else (attrs,)
     failures: list[UnavailableError] = []
-    for wish in wishes:
+    for wanted in attempts:
         for host, port in zip(target.hosts, target.ports, strict=True):
             try:
-                return await _negotiate(settings, target, host, port, wish)
+                return await _negotiate(settings, target, host, port, wanted)
             except UnavailableError as error:
                 failures.append(error)
     if len(failures) == 1:
@@ -77,7 +80,7 @@ async def _open(
     attrs: str,
     context: ssl.SSLContext | None,
 ) -> asyncpg.Connection:
-    """Connect once. All that asyncpg would take from PG* variables or ~/.pgpass is given: only DATABASE_* counts."""
+    """Connect once, with every argument that asyncpg would read from PG* variables or ~/.pgpass if it were missing."""
     try:
         return await asyncpg.connect(
             host=[host],
@@ -105,11 +108,15 @@ async def _open(
 
 def _explained(error: BaseException, target: ConnectionTarget, place: str) -> DataAccessError:
     if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        # An OSError, but waiting does not mend it, unless the connection only ended early.
+        # An OSError, but waiting does not fix it, unless the connection only ended early.
         return ConfigurationError(f"{place}: {explain_failure(error)}")
-    ours = translate_connect(error, place)
-    if ours.sqlstate == _WRONG_PASSWORD and not target.password:
-        return ConfigurationError(f"{ours} (the URL has no password)", sqlstate=ours.sqlstate)
+    ours = translate_connect(error, place, password_advice=_password_advice(target))
     if isinstance(error, ConnectionError) and target.tls.direct:
         return UnavailableError(f"{ours} (sslnegotiation=direct needs PostgreSQL 17, or Neon)")
     return ours
+
+
+def _password_advice(target: ConnectionTarget) -> str | None:
+    if not target.password:
+        return _WHEN_MISSING
+    return _WHEN_MASKED if not target.password.strip("*\u2022") else None

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import backoff
 from backoff.types import Details
 
+from app.db.driver.sqlstates import may_connect_soon
 from app.db.errors import DataAccessError, PoolTimeoutError, UnavailableError
 from app.db.target.settings import DatabaseSettings
 
@@ -53,10 +54,9 @@ class Retry:
         seconds = max(self._seconds - queued_seconds.get(), _LONGEST_SECONDS)
         try:
             async with asyncio.timeout(seconds):
-                return await self._repeated(connect, _connecting_may_help, last, seconds)()
+                return await self._repeated(connect, may_connect_soon, last, seconds)()
         except TimeoutError as deadline:
-            cause = last[-1] if last else deadline
-            raise UnavailableError(f"no connection within {self._seconds:g} s: {cause}") from cause
+            raise _too_late(self._seconds, last[-1] if last else deadline) from (last[-1] if last else deadline)
 
     async def after(self, error: DataAccessError, run: Call[Value], *, began: float) -> Value:
         """Run a unit of work again that began at `began` (monotonic) and failed with `error`, if that may help.
@@ -101,8 +101,11 @@ class Retry:
         return repeated
 
 
-def _connecting_may_help(error: Exception) -> bool:
-    return isinstance(error, UnavailableError)
+def _too_late(seconds: float, cause: Exception) -> UnavailableError:
+    words = f"no connection within {seconds:g} s: "
+    if not isinstance(cause, DataAccessError):
+        return UnavailableError(words + "no answer in time")
+    return UnavailableError(f"{words}{cause.args[0]}", sqlstate=cause.sqlstate, advice=cause.advice)
 
 
 def _repeating_may_help(error: Exception) -> bool:

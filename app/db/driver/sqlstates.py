@@ -1,9 +1,11 @@
 """What each SQLSTATE means, and the one place where the driver's errors become ours."""
 
 import re
+from typing import Final
 
 import asyncpg
 
+from app.db.driver.neon import Decision, Reason, find_reason
 from app.db.driver.redaction import chain, hidden
 from app.db.errors import (
     ConfigurationError,
@@ -11,6 +13,8 @@ from app.db.errors import (
     DataAccessError,
     InvalidInputError,
     MissingReferenceError,
+    NotDoneError,
+    OutOfResourcesError,
     StatementTimeoutError,
     TransientError,
     UnavailableError,
@@ -18,12 +22,12 @@ from app.db.errors import (
 
 
 class _Lost(DataAccessError):  # noqa: N818 - never raised
-    """Stands in the table below for what depends on the moment: see `translate`."""
+    """Stands in the table below for what depends on the moment: see `translate_driver`."""
 
 
-# What each SQLSTATE means, the longest prefix first: five characters name a condition, two its class (FAULTS, "When to
-# retry"). TransientError is retried always: the server undid the statement. _Lost is retried if repeating is harmless.
-# Everything else is never retried.
+# What each SQLSTATE means: five characters name a condition, two its class; the longest match counts. TransientError is
+# retried, since the server undid the statement. _Lost is retried if running the statement twice does no harm. Nothing
+# else is retried. Any other code is a NotDoneError: the server has undone the statement that it reports an error for.
 BY_SQLSTATE: dict[str, type[DataAccessError]] = {
     "40001": TransientError,  # serialization failure
     "40P01": TransientError,  # deadlock
@@ -34,12 +38,14 @@ BY_SQLSTATE: dict[str, type[DataAccessError]] = {
     "26000": TransientError,  # a prepared statement that another server has
     "53300": UnavailableError,  # too many connections
     "57P03": UnavailableError,  # starting up
-    "57P01": _Lost,  # ended by an administrator, or asleep
+    "57P01": _Lost,  # ended by an administrator, or suspended
     "57P02": _Lost,  # the server crashed
     "40003": _Lost,  # completion unknown
-    "08": _Lost,  # 08P01 is whatever a pooler has to say (see `_NOT_BEGUN`)
+    "08": _Lost,  # poolers use 08P01 for everything (see `_NOT_BEGUN`)
     "57014": StatementTimeoutError,
     "25P04": StatementTimeoutError,  # of the whole transaction
+    "25P02": NotDoneError,  # an earlier statement of the transaction failed, and its error was caught
+    "53": OutOfResourcesError,  # disk full, out of memory, a configured limit
     "23503": MissingReferenceError,
     "23505": ConflictError,
     "23P01": ConflictError,
@@ -52,40 +58,44 @@ BY_SQLSTATE: dict[str, type[DataAccessError]] = {
     "42": ConfigurationError,
 }
 REPLACE_CONNECTION = frozenset({"25006", "25P03"})
-"""After these the connection works, but for nothing that matters."""
+"""After these a connection still answers, but cannot be used for writing."""
 
 OF_THE_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 DRIVER_ERRORS = (*OF_THE_DRIVER, OSError)
 """What asyncpg raises: the only place outside `connect` that names it."""
 
-_CONNECTION_LOST = "08003"
-# Neon's proxy has one code for everything, poolers one for much: only words tell what waiting cannot mend (FACTS).
-_NEVER = {
-    "XX000": "password authentication failed|endpoint (cannot|could not) be found|endpoint is disabled|quota"
-    "|not allowed|endpoint ID is not specified|inconsistent project",
-    "08P01": "startup parameter|no such (database|user)|does not exist|authentication failed|(SSL|TLS).* required"
+_CONNECTION_LOST: Final = "08003"
+_TOO_MANY_CONNECTIONS: Final = "53300"
+_WRONG_PASSWORD: Final = re.compile("(password|sasl) authentication failed", re.IGNORECASE)
+# The server ends the connection with these, and whether a COMMIT that ran was done is not known.
+_ENDS_CONNECTION: Final = {"FATAL", "PANIC"}
+# What PgBouncer says with 08P01 that waiting does not remove.
+_POOLER_REFUSES: Final = re.compile(
+    "startup parameter|no such (database|user)|does not exist|authentication failed|(SSL|TLS).* required"
     "|login rejected",
-}
-# Said while a statement waits for a server; after anything else ("server conn crashed?") it may have been committed.
-_NOT_BEGUN = re.compile("query_wait_timeout|login has been failing|cannot connect to server|no more connections")
-_LOST_TEXT = "the connection broke while the statement ran"
+    re.IGNORECASE,
+)
+# What it says while a statement waits for a server; after anything else ("server conn crashed?") it may be committed.
+_NOT_BEGUN: Final = re.compile("query_wait_timeout|login has been failing|cannot connect to server|no more connections")
+# Classes that a server refuses a connection with while it is overloaded, starting, copied from, broken or slow.
+_MAY_PASS: Final = ("08", "53", "55006", "57", "58", "XX")
+_LOST_TEXT: Final = "the connection broke while the statement ran"
 
 
 def sqlstate_of(error: BaseException) -> str | None:
     """Return the server's code for `error` or for the first of its causes that has one."""
     codes = [cause.sqlstate for cause in chain(error) if isinstance(cause, asyncpg.PostgresError)]
-    # On a kill in flight the driver says 08003, and what the server said is its cause.
+    # When the server ends a running statement the driver says 08003, and what the server said is its cause.
     return next((code for code in codes if code != _CONNECTION_LOST), codes[0] if codes else None)
 
 
-# What a server answers a connection with while it is overloaded, starting, copied from, broken or slow.
-_WAITING_MAY_MEND = ("08", "53", "55006", "57", "58", "XX")
+def translate_connect(error: BaseException, place: str, *, password_advice: str | None = None) -> DataAccessError:
+    """Return our error for one of `DRIVER_ERRORS`, raised while connecting to `place`: nothing was sent yet.
 
-
-def translate_connect(error: BaseException, place: str) -> DataAccessError:
-    """Return our error for one of `DRIVER_ERRORS`, raised while connecting to `place`: nothing was sent yet."""
+    `password_advice` replaces the usual advice where the password is refused.
+    """
     if isinstance(error, asyncpg.PostgresError):
-        return _refusal(error, place)
+        return _refusal(error, place, password_advice)
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return UnavailableError(f"{place}: the server is not what target_session_attrs asks for")
     if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
@@ -99,11 +109,35 @@ def translate_connect(error: BaseException, place: str) -> DataAccessError:
     return UnavailableError(f"{place}: the database cannot be reached: {reason}")
 
 
-def _refusal(error: asyncpg.PostgresError, place: str) -> DataAccessError:
+def may_connect_soon(error: BaseException) -> bool:
+    """Whether connecting again within seconds may succeed where it failed with `error`."""
+    reasons = map(_reason, chain(error))
+    return isinstance(error, UnavailableError) and not any(
+        reason.decision is Decision.LATER for reason in reasons if reason
+    )
+
+
+def is_out_of_connections(error: BaseException) -> bool:
+    """Whether the server refused a connection because it has as many as it may."""
+    return getattr(error, "sqlstate", None) == _TOO_MANY_CONNECTIONS
+
+
+def _reason(error: BaseException) -> Reason | None:
+    return find_reason(str(error.sqlstate), str(error.args[0])) if isinstance(error, asyncpg.PostgresError) else None
+
+
+def _refusal(error: asyncpg.PostgresError, place: str, password_advice: str | None) -> DataAccessError:
     sqlstate, text = str(error.sqlstate), hidden(str(error.args[0]))
-    never = sqlstate in _NEVER and re.search(_NEVER[sqlstate], text, re.IGNORECASE)
-    kind = UnavailableError if sqlstate.startswith(_WAITING_MAY_MEND) and not never else ConfigurationError
-    return kind(f"{place}: {text}", sqlstate=sqlstate)
+    reason = _reason(error)
+    if reason:
+        kind = ConfigurationError if reason.decision is Decision.FIX else UnavailableError
+    else:
+        refused = sqlstate == "08P01" and _POOLER_REFUSES.search(text)
+        kind = UnavailableError if sqlstate.startswith(_MAY_PASS) and not refused else ConfigurationError
+    advice = reason.advice if reason else None
+    if password_advice and _WRONG_PASSWORD.search(text):
+        advice = password_advice
+    return kind(f"{place}: {text}", sqlstate=(reason and reason.sqlstate) or sqlstate, advice=advice)
 
 
 def translate_driver(error: BaseException, *, lost: type[DataAccessError]) -> DataAccessError:
@@ -112,20 +146,22 @@ def translate_driver(error: BaseException, *, lost: type[DataAccessError]) -> Da
         return _from_server(error, sqlstate, lost)
     if isinstance(error, asyncpg.InterfaceError):
         return TransientError("the connection was closed before the statement was sent")
-    # So the driver says that it had heard of the end, but not seen it yet, and sent nothing.
+    # asyncpg raises this when it has been told that the connection is closing, and has sent nothing.
     unsent = any("cannot switch to state" in str(cause) for cause in chain(error))
     return (TransientError if unsent else lost)(f"{_LOST_TEXT} ({hidden(str(error)) or 'no answer in time'})")
 
 
 def _from_server(error: BaseException, sqlstate: str, lost: type[DataAccessError]) -> DataAccessError:
-    driver = next(cause for cause in chain(error) if getattr(cause, "sqlstate", None) == sqlstate)
-    kind = next((BY_SQLSTATE[sqlstate[:n]] for n in (5, 2) if sqlstate[:n] in BY_SQLSTATE), DataAccessError)
+    reported = [cause for cause in chain(error) if isinstance(cause, asyncpg.PostgresError)]
+    driver = next(cause for cause in reported if cause.sqlstate == sqlstate)
+    kind = next((BY_SQLSTATE[sqlstate[:n]] for n in (5, 2) if sqlstate[:n] in BY_SQLSTATE), NotDoneError)
     constraint = next((name for cause in chain(error) if (name := getattr(cause, "constraint_name", None))), None)
     text = hidden(str(driver.args[0]))
     if sqlstate == "08P01" and _NOT_BEGUN.search(text):
         return TransientError(f"the pooler has no server: {text}", sqlstate=sqlstate)
-    if any(isinstance(cause, asyncpg.InvalidCachedStatementError) for cause in chain(error)):
+    if any(isinstance(cause, asyncpg.InvalidCachedStatementError) for cause in reported):
         return TransientError(text, sqlstate=sqlstate)  # a table was changed: the next try plans anew
-    if kind is _Lost:
+    fatal = driver.severity_en in _ENDS_CONNECTION and issubclass(kind, NotDoneError)
+    if kind is _Lost or fatal:
         return lost(f"{_LOST_TEXT} ({text})", sqlstate=sqlstate)
     return kind(text, sqlstate=sqlstate, constraint_name=constraint)

@@ -1,0 +1,39 @@
+"""The table of docs/neon.md: what Neon says instead of letting a connection in."""
+
+from pathlib import Path
+from typing import Final
+
+from app.db.driver.neon import REASONS, Decision
+
+PAGE: Final = Path(__file__).parents[2] / "docs/neon.md"
+_BEGIN: Final = "<!-- Written by `make faults` from app/db/driver/neon: do not edit. -->\n"
+_END: Final = "<!-- end -->\n"
+_ERRORS: Final = {
+    Decision.RETRY: "`UnavailableError` at the deadline",
+    Decision.LATER: "`UnavailableError`",
+    Decision.FIX: "`ConfigurationError`",
+}
+
+
+def with_table(page: str) -> str:
+    """Return `page` with the table of today between its marks."""
+    before, _, rest = page.partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    return f"{before}{_BEGIN}\n{_table()}\n{_END}{after}"
+
+
+def _table() -> str:
+    rows = [
+        f"| {_cell(said)} | {reason.decision.value} | {_ERRORS[reason.decision]}: {_cell(reason.advice)} |"
+        for reason in REASONS
+        for said in reason.texts
+    ]
+    return "\n".join(["| text | | what we raise and say |", "| --- | --- | --- |", *rows]) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text()))
