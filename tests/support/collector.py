@@ -30,7 +30,8 @@ def recorded_by(records: Iterable[logging.LogRecord]) -> str:
 
 def chained(error: BaseException) -> Iterator[BaseException]:
     """Yield `error`, its causes, what was suppressed by ``from None``, and the members of groups; each once."""
-    found, left = [], [error]
+    found: list[BaseException] = []
+    left = [error]
     while left:
         each = left.pop()
         if not any(each is known for known in found):

@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    DateTime,
     FetchedValue,
     Identity,
     Index,
@@ -20,6 +19,7 @@ from sqlalchemy import (
     text,
 )
 from sqlmodel import Field, SQLModel
+from sqlmodel.sql.sqltypes import UTCDateTime
 
 from app.db.models import updated_at
 from app.db.models.blank import is_blank
@@ -116,14 +116,14 @@ NOT_MAPPED: Final = ("idempotency_key", "idempotency_digest")
 
 
 def set_by_database(*, on_update: bool = False) -> Any:
-    """Return a timestamptz column that the database fills.
+    """Return a timestamptz column that the database fills, and that refuses a time without a time zone.
 
     ``clock_timestamp()``, since ``now()`` is the start of the transaction: all rows of one would carry one time.
     With `on_update` the ORM fetches what the trigger of `updated_at` set; `app.db.models.updated_at` derives that
     trigger from the column's name.
     """
     more: dict[str, Any] = {"server_onupdate": FetchedValue()} if on_update else {}
-    column = Column(DateTime(timezone=True), server_default=text("clock_timestamp()"), nullable=False, **more)
+    column = Column(UTCDateTime(), server_default=text("clock_timestamp()"), nullable=False, **more)
     return Field(default=None, sa_column=column)
 
 

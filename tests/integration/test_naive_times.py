@@ -1,0 +1,95 @@
+"""A time without a time zone never reaches a timestamptz: the driver would take it for the machine's local time."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, insert, select, update
+from sqlalchemy.exc import StatementError
+from sqlmodel import SQLModel
+
+from app.db import Database
+from app.db.errors import InvalidInputError
+from app.db.models import Conversation, Message, Role, Task, TaskCreate, TaskUpdate, metadata
+from app.repositories import TaskRepo
+
+NAIVE = datetime(2026, 1, 1, 12)  # noqa: DTZ001 - the point of these tests
+ZONED_COLUMNS = {
+    f"{table.name}.{column.name}": column
+    for table in metadata.sorted_tables
+    for column in table.columns
+    if getattr(column.type, "timezone", False) or getattr(getattr(column.type, "impl", None), "timezone", False)
+}
+
+
+async def _insert(db: Database, column: "Column[Any]") -> None:
+    await db.execute(insert(column.table).values({column.name: NAIVE}))
+
+
+async def _update(db: Database, column: "Column[Any]") -> None:
+    await db.execute(update(column.table).values({column.name: NAIVE}))
+
+
+async def _compare(db: Database, column: "Column[Any]") -> None:
+    await db.execute(select(column).where(column > NAIVE))
+
+
+async def _parameter(db: Database, column: "Column[Any]") -> None:
+    await db.execute(insert(column.table), {column.name: NAIVE})
+
+
+async def _parameters(db: Database, column: "Column[Any]") -> None:
+    await db.execute(insert(column.table), [{column.name: datetime.now(UTC)}, {column.name: NAIVE}])
+
+
+async def _in_a_transaction(db: Database, column: "Column[Any]") -> None:
+    async with db.transaction() as session:
+        await session.execute(select(column).where(column == NAIVE))
+
+
+@pytest.mark.parametrize("send", [_insert, _update, _compare, _parameter, _parameters, _in_a_transaction])
+@pytest.mark.parametrize("column", ZONED_COLUMNS.values(), ids=ZONED_COLUMNS)
+async def test_a_naive_time_is_refused(
+    db: Database, column: "Column[Any]", send: Callable[[Database, "Column[Any]"], Awaitable[None]]
+) -> None:
+    """By every column of a time, in every kind of statement, with words that say what to write."""
+    with pytest.raises(InvalidInputError, match="must have timezone information"):
+        await send(db, column)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda user: Task(user_id=user, title="x", created_at=NAIVE),
+        lambda user: Conversation(user_id=user, updated_at=NAIVE),
+        lambda user: Message(user_id=user, conversation_id=1, role=Role.USER, content="x", created_at=NAIVE),
+    ],
+    ids=["task", "conversation", "message"],
+)
+async def test_a_naive_time_is_refused_in_a_session(db: Database, user_id: str, row: Callable[[str], SQLModel]) -> None:
+    """`datetime.utcnow()` on a new row: in a transaction of the layer and in a plain session of SQLAlchemy's."""
+    with pytest.raises(InvalidInputError, match="must have timezone information"):
+        async with db.transaction() as session:
+            session.add(row(user_id))
+    with pytest.raises(StatementError, match="must have timezone information"):
+        async with db.sessionmaker.begin() as session:
+            session.add(row(user_id))
+
+
+async def test_a_naive_time_is_refused_by_a_repository(db: Database, user_id: str) -> None:
+    """Where a method takes a time."""
+    tasks = TaskRepo(db)
+    task = await tasks.create(user_id, TaskCreate(title="x"))
+    with pytest.raises(InvalidInputError, match="time zone"):
+        await tasks.update(user_id, task.id, TaskUpdate(), expected_updated_at=NAIVE)
+
+
+async def test_a_time_of_another_zone_is_the_same_moment(db: Database, user_id: str) -> None:
+    """It comes back in UTC."""
+    there = datetime.fromisoformat("2026-01-01T12:00:00+05:00")
+    async with db.transaction() as session:
+        session.add(Task(user_id=user_id, title="x", created_at=there))
+    (task,) = (await TaskRepo(db).list_page(user_id)).items
+    assert task.created_at == there
+    assert task.created_at.utcoffset() == UTC.utcoffset(None)
