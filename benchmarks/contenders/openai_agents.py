@@ -28,7 +28,8 @@ class OpenAIAgents(Contender):
         await self._engine.dispose()
 
     async def append(self, role: str, content: str) -> Any:
-        return await self._session.add_items([{"role": role, "content": content}])
+        item: Any = {"role": role, "content": content}  # the SDK's types know only literal roles
+        return await self._session.add_items([item])
 
     async def latest(self) -> Any:
         return await self._session.get_items(limit=PAGE)
