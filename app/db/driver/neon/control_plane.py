@@ -27,8 +27,14 @@ REASONS: Final = (
         "active endpoints limit exceeded",
         advice="Suspend computes of other branches, or ask Neon to raise the limit.",
     ),
+    retry(
+        "temporar(il)?y unavailable",
+        "Control plane request failed: endpoint is temporarily unavailable. Check your quotas and/or contact our "
+        "support.",
+        advice="The project is under maintenance or a limit is reached: look at it in Neon's console.",
+    ),
     fix(
-        "exceeded the [a-z ]*quota|quota exceeded|exceeded the compute time",
+        "quota|exceeded the compute time",
         "Your account or project has exceeded the compute time quota. Upgrade your plan to increase limits.",
         *(
             f"Your project has exceeded the {what} quota. Upgrade your plan to increase limits."
@@ -54,12 +60,6 @@ REASONS: Final = (
         "running operations",
         "Your project already has running operations. Please wait until they complete, and then try again.",
         advice="Neon is changing the project: look at its operations in the console.",
-    ),
-    retry(
-        "temporar(il)?y unavailable",
-        "Control plane request failed: endpoint is temporarily unavailable. Check your quotas and/or contact our "
-        "support.",
-        advice="The project is under maintenance or a limit is reached: look at it in Neon's console.",
     ),
     retry(
         "control plane request failed",
