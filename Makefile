@@ -1,6 +1,6 @@
 # Needs nothing but Python >= 3.11, pip and make: each target sets up what it uses.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve migrate revision test faults bench check format lock clean
+.PHONY: help demo serve db migrate revision test faults bench check format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -15,11 +15,14 @@ demo: .venv/.run ## a visible tour on real PostgreSQL (embedded, or DATABASE_URL
 serve: .venv/.run ## the API on http://127.0.0.1:8000/docs, on a private PostgreSQL or DATABASE_URL
 	@$(BIN)/python -m app serve $(args)
 
-migrate: .venv/.run ## alembic upgrade head on DATABASE_URL
-	@$(BIN)/alembic upgrade head
+db: .venv/.run ## a private PostgreSQL with kept data, until Ctrl-C; the targets below use it without DATABASE_URL
+	@$(BIN)/python -m tools.dev.database start
 
-revision: .venv/.dev ## a new revision from the models, on DATABASE_URL at head: make revision m="add the due date"
-	@$(BIN)/alembic revision --autogenerate -m "$(m)"
+migrate: .venv/.run ## alembic upgrade head on DATABASE_URL or the private PostgreSQL
+	@$(BIN)/python -m tools.dev.database migrate
+
+revision: .venv/.dev ## a new revision from the models, on a database at head: make revision m="add the due date"
+	@$(BIN)/python -m tools.dev.database revision "$(m)"
 
 test: .venv/.dev ## every test, on real PostgreSQL; coverage of app below 95 % fails
 	@$(BIN)/coverage erase

@@ -15,11 +15,12 @@ from rich.markup import escape
 from app.cli.demo import demo as run_demo
 from app.cli.doctor import doctor as run_doctor
 from app.cli.serve import serve as run_server
-from app.cli.server import database_url
 from app.db import DatabaseSettings
 from app.db.errors import DataAccessError
 from app.db.migrations import current, upgrade
+from app.db.target.problems import settings_problem
 from app.embedded import EmbeddedPostgresError
+from app.embedded.development import database_url
 from app.extras import MissingExtraError
 
 app = typer.Typer(
@@ -44,7 +45,7 @@ def demo() -> None:
     Without DATABASE_URL a private PostgreSQL is started and removed at the end. With it, the demo deletes at the end
     what it wrote for its own users.
     """
-    with _errors_in_a_sentence(), database_url(_console) as url:
+    with _errors_in_a_sentence(), _database() as url:
         as_promised = asyncio.run(run_demo(DatabaseSettings(url=url), _console))
     raise typer.Exit(0 if as_promised else 1)
 
@@ -105,8 +106,15 @@ def serve(
     It issues a token to every client that asks, with a new secret at each start, so it answers this machine only. In
     production run `uvicorn --factory app.api:create_app` with API_* and DATABASE_* set.
     """
-    with _errors_in_a_sentence(), database_url(_console, kept="serve") as url:
+    with _errors_in_a_sentence(), _database(kept=True) as url:
         run_server(DatabaseSettings(url=url), _console, host=host, port=port)
+
+
+@contextmanager
+def _database(*, kept: bool = False) -> Iterator[str]:
+    with database_url(kept=kept) as (url, name):
+        _console.print(f"database: {name}", soft_wrap=True)
+        yield url
 
 
 @contextmanager
@@ -115,7 +123,7 @@ def _errors_in_a_sentence() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        _end("; ".join(each["msg"] for each in error.errors()))
+        _end(settings_problem(error))
     except MissingExtraError as error:
         _end(str(error))
     except (DataAccessError, EmbeddedPostgresError, CommandError) as error:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from app.db.driver.redaction import chain
 from app.db.errors import DataAccessError, UnavailableError
+from app.db.target.problems import settings_problem
 from app.db.target.url import SHAPE, ConnectionTarget
 from app.doctor.findings import Finding, error, note, ok
 from app.doctor.subject import Checks, Subject, open_driver
@@ -49,15 +50,7 @@ def not_understood(problem: DataAccessError) -> Finding:
 
 def without_settings(problem: ValidationError) -> Finding:
     """Return which of the settings cannot be used; what was in them is not shown."""
-    details = problem.errors(include_input=False, include_url=False, include_context=False)
-    words = (_in_words(each["type"], str(each["loc"][0]), each["msg"]) for each in details)
-    return error(_UNDERSTOOD, "; ".join(words), _WRONG)
-
-
-def _in_words(kind: str, name: str, message: str) -> str:
-    if kind == "missing":
-        return message
-    return f"{name if name.startswith('DATABASE_') else f'DATABASE_{name.upper()}'}: {message}"
+    return error(_UNDERSTOOD, settings_problem(problem), _WRONG)
 
 
 def not_connected(problem: DataAccessError) -> Finding:

@@ -1,24 +1,20 @@
 """A folder for a server, and a user who is not root."""
 
 import pwd
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.support.embedded import AS_ROOT, eventually, owner, processes_of
+from tests.support.embedded import AS_ROOT, owner, public_folder
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """Give an empty folder below none that is private, as pytest's own are."""
-    made = Path(tempfile.mkdtemp(prefix="kept-", dir="/tmp"))
-    yield made
-    assert eventually(lambda: not processes_of(made)), "the test left processes behind"
-    shutil.rmtree(made)
+    with public_folder() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

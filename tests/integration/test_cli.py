@@ -173,7 +173,7 @@ def state_folder() -> Iterator[Path]:
 
 
 def _names_of_data(state_folder: Path) -> set[str]:
-    (data,) = state_folder.glob("embedded-postgres/serve-*/pgdata")
+    (data,) = state_folder.glob("embedded-postgres/development-*/pgdata")
     return {file.name for file in data.iterdir()}
 
 

@@ -3,8 +3,10 @@
 import importlib.util
 import os
 import pwd
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -44,6 +46,15 @@ def owner(*args: object, code: str = SERVE, uid: int | None = None, **environ: s
         yield process.pid, process.stdout.readline().split()
         with suppress(BrokenPipeError):
             process.communicate(timeout=60)
+
+
+@contextmanager
+def public_folder() -> Iterator[Path]:
+    """Give an empty folder below none that is private, as pytest's own are; no process may be left in it."""
+    made = Path(tempfile.mkdtemp(prefix="kept-", dir="/tmp"))
+    yield made
+    assert eventually(lambda: not processes_of(made)), "the test left processes behind"
+    shutil.rmtree(made)
 
 
 def psql(url: str, sql: str) -> str:

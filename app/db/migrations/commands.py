@@ -26,6 +26,7 @@ from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError, DataAccessError, DatabaseAheadError
 from app.db.migrations.steps import heads_of, migrate, print_sql
 from app.db.pool.pool import FairPool
+from app.db.target.problems import settings_problem
 from app.db.target.settings import DatabaseSettings
 
 Source = DatabaseSettings | AsyncEngine
@@ -151,7 +152,7 @@ def _settings(url: str | None) -> DatabaseSettings:
     try:
         return DatabaseSettings(url=url) if url else DatabaseSettings()
     except ValidationError as error:
-        raise CommandError(f"the settings of the database: {error}. Set DATABASE_URL or write it into .env") from None
+        raise CommandError(settings_problem(error)) from None
 
 
 def _timeouts_only() -> DatabaseSettings:

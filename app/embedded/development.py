@@ -1,0 +1,42 @@
+"""Which database a developer's command works on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.embedded.server import EmbeddedPostgres, default_data_folder
+
+
+class _Environment(BaseSettings):
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+
+    database_url: SecretStr | None = None
+
+
+def given_url() -> str | None:
+    """Return DATABASE_URL, from the environment or .env."""
+    given = _Environment().database_url
+    return given.get_secret_value() if given else None
+
+
+def development_folder() -> Path:
+    """Return where this checkout's private PostgreSQL keeps its data."""
+    return default_data_folder("development")
+
+
+@contextmanager
+def database_url(*, kept: bool = False) -> Iterator[tuple[str, str]]:
+    """Give a URL and what it is: DATABASE_URL, or a private PostgreSQL that runs as long as the block.
+
+    The data of the private one is removed at the end, or `kept` for the next time.
+    """
+    if given := given_url():
+        yield given, "DATABASE_URL"
+        return
+    folder = development_folder() if kept else None
+    fate = f"its data in {folder}" if folder else "gone when this ends"
+    with EmbeddedPostgres(folder) as server:
+        yield server.url(), f"a private PostgreSQL, {fate} (or set DATABASE_URL)"
