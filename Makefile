@@ -1,6 +1,6 @@
 # Needs nothing but Python >= 3.11, pip and make: each target sets up what it uses.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve db migrate revision test faults bench check format lock clean
+.PHONY: help demo serve db migrate revision test faults pictures bench check format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -36,6 +36,9 @@ bench: .venv-bench/.bench ## measure against drivers, ORMs and chat histories; f
 faults: .venv/.dev ## write docs/faults.md and the table of docs/neon.md from the tests
 	@$(BIN)/pytest --collect-only -qq --faults-page=docs/faults.md tests >/dev/null
 	@$(BIN)/python -m tests.support.neon_page
+
+pictures: .venv/.dev ## make docs/pictures/*.svg from what demo and doctor print
+	@$(BIN)/python -m tools.pictures
 
 check: .venv/.dev ## ruff, mypy --strict, pyright on the documents' programs, squawk on every revision, shellcheck, hadolint, compose's schema
 	@$(BIN)/ruff format --check .

@@ -38,12 +38,6 @@ def test_the_page_shows_a_healthy_database(clinic: Clinic) -> None:
     assert _evened_out(shown) == _evened_out(ran.stdout), ran.stdout
 
 
-def test_the_readme_shows_what_to_do(clinic: Clinic) -> None:
-    """For a pool that is too large, and a certificate that nobody verifies."""
-    ran = run_doctor("--instances", "8", clinic.url(query="sslmode=require"))
-    assert "\n" + _block(ROOT / "README.md", "ends with what to do:") + "\n" in ran.stdout
-
-
 async def test_the_page_shows_the_json(clinic: Clinic) -> None:
     """One finding of it."""
     shown = json.loads(_block(ROOT / "docs" / "doctor.md", "## For programs"))

@@ -1,0 +1,59 @@
+"""Make the pictures of README.md from what the commands print: ``docs/pictures/*.svg``."""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from app.embedded import EmbeddedPostgres
+
+FOLDER: Final = Path(__file__).parents[1] / "docs" / "pictures"
+PICTURES: Final[Mapping[str, tuple[str, ...]]] = {"demo": ("demo",), "doctor": ("doctor", "--instances", "8")}
+_WIDTH: Final = 110
+_HEIGHT: Final = 34
+_TAIL: Final = 1
+_LIKE_A_SERVER: Final = {"fsync": "on", "full_page_writes": "on"}
+# Rich's template loads its font from another host; a reader's own does as well.
+_TEMPLATE: Final = inspect.signature(Console.export_svg).parameters["code_format"].default
+_FORMAT: Final = re.sub(r"@font-face \{\{.*?\}\}\n", "", _TEMPLATE, flags=re.DOTALL)
+
+
+def _picture(name: str, url: str) -> str:
+    """Return what the command prints on a migrated database, as SVG; a long text without its middle."""
+    console = Console(record=True, width=_WIDTH, file=StringIO(), force_terminal=True)
+    lines = Text.from_ansi(_printed(*PICTURES[name], url=url)).split("\n", allow_blank=False)
+    console.print(_without_middle(list(lines)))
+    return console.export_svg(title=f"python -m app {' '.join(PICTURES[name])}", code_format=_FORMAT, unique_id=name)
+
+
+def _without_middle(lines: list[Text]) -> Text:
+    if len(lines) > _HEIGHT:
+        lines = [*lines[: _HEIGHT - _TAIL - 1], Text("…", "dim"), *lines[-_TAIL:]]
+    return Text("\n").join(lines)
+
+
+def _printed(*arguments: str, url: str) -> str:
+    wide = {"DATABASE_URL": url, "COLUMNS": str(_WIDTH), "FORCE_COLOR": "1", "TERM": "xterm-256color"}
+    command = [sys.executable, "-m", "app", *arguments]
+    return subprocess.run(command, env=os.environ | wide, capture_output=True, text=True, check=False).stdout  # noqa: S603 - ours
+
+
+def make(folder: Path) -> None:
+    """Make all pictures, on a private PostgreSQL."""
+    folder.mkdir(exist_ok=True)
+    with EmbeddedPostgres(settings=_LIKE_A_SERVER) as server:
+        _printed("migrate", url=server.url())
+        for name in PICTURES:
+            (folder / f"{name}.svg").write_text(_picture(name, server.url()))
+
+
+if __name__ == "__main__":
+    make(FOLDER)
