@@ -1,8 +1,10 @@
+<% body = "".join([upgrades or "", downgrades or ""]) %>\
 """${message[:1].upper() + message[1:].rstrip(".")}.
 
 Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}
 Create Date: ${create_date}
+% if "(" not in body:
 
 Old code runs beside the new one, on tables with rows and traffic. Delete what does not apply of this; the reasons are
 in docs/operations.md. ``lock_timeout`` is set and a revision that meets it is tried again: keep each one short.
@@ -23,12 +25,17 @@ A rename: never. Add the new name, write both, fill in, read the new one, and dr
 A drop: only what no deployed code names any more.
 What squawk warns of and is right all the same: explained = {"the-rule": "the reason"} on the module.
 No way back: raise alembic.util.CommandError in downgrade, with the reason.
+% endif
 """
 
 from collections.abc import Sequence
 
+% if "(" not in body or "sa." in body:
 import sqlalchemy as sa
+% endif
+% if "(" not in body or "op." in body:
 from alembic import op
+% endif
 ${imports if imports else ""}
 
 revision: str = ${repr(up_revision)}

@@ -26,7 +26,7 @@ _EXPLAINED: Final = {
 }
 """Rules of squawk that no revision has to keep, with the reason. A revision's own stand in its `explained`."""
 
-_DOWN: Final = ["ban-drop-column", "ban-drop-table", "ban-drop-function"]
+_DOWN: Final = ["ban-drop-column", "ban-drop-constraint", "ban-drop-function", "ban-drop-table", "ban-drop-type"]
 """What a downgrade is for."""
 
 

@@ -1,11 +1,10 @@
 """Whether the schema is the one that this code was written for."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
-from app.db.migrations import differences, heads_of, known_revisions
+from app.db.migrations import Difference, differences, heads_of, known_revisions
 from app.doctor.findings import Finding, Level, error, note, ok, warning
 from app.doctor.subject import Checks, Subject
 
@@ -13,13 +12,8 @@ _REVISION: Final = "schema.revision"
 _DRIFT: Final = "schema.drift"
 _FORBIDDEN: Final = "42501"
 _MIGRATE: Final = "Run: python -m app migrate"
-_BY_HAND: Final = (
-    "Somebody changed the schema by hand: change it back as the revisions have it, "
-    "or write a revision, if all databases are to have it so."
-)
-# Told by the checks of indexes and constraints, with the statement that mends it.
-_TOLD_ELSEWHERE: Final = ("add_index", "add_constraint", "add_fk")
-_KINDS: Final = {"fk": "foreign key"}
+# Told by the checks of indexes, constraints and triggers, with the statement that fixes it.
+_TOLD_ELSEWHERE: Final = ("index", "check", "foreign key", "unique constraint", "trigger")
 _ELSEWHERE: Final = """
 select quote_ident(nspname) as schema, quote_ident(current_user) as role
 from pg_class join pg_namespace on pg_namespace.oid = relnamespace
@@ -61,43 +55,16 @@ async def _drift(subject: Subject) -> list[Finding]:
     if any(each.check == _REVISION and each.level > Level.NOTE for each in subject.findings):
         return [note(_DRIFT, "not compared: the database is at another revision than the models")]
     found = await (await subject.session.connection()).run_sync(differences)
-    flat = [each for group in found for each in (group if isinstance(group, list) else [group])]
-    return _in_words(flat) or [ok(_DRIFT, "none: the tables are as the models say")]
+    if not found:
+        return [ok(_DRIFT, "none: the tables are as the models say")]
+    told = [_difference(each) for each in found if not (each.kind in _TOLD_ELSEWHERE and each.is_missing)]
+    return told or [note(_DRIFT, f"only what is told below: {', '.join(sorted({each.what for each in found}))}")]
 
 
-def _in_words(found: Sequence[Any]) -> list[Finding]:
-    """Return what Alembic's tuples say. What was changed in place it removes and adds under the same name."""
-    added = {_named(each) for each in found if each[0].startswith("add_")}
-    strangers = sorted(what[0].name for action, *what in found if action == "remove_table")
-    findings = [_difference(each, added) for each in found if each[0] not in ("remove_table", *_TOLD_ELSEWHERE)]
-    if strangers:
-        findings.append(note(_DRIFT, f"tables that are none of the models': {', '.join(strangers)}"))
-    return findings
-
-
-def _difference(difference: Any, added: set[str]) -> Finding:
-    action, *what = difference
-    if action.startswith("modify_"):
-        *_, table, column, _, there, here = what
-        detail = f"its {action.removeprefix('modify_')} is {_shown(there)}, in the models {_shown(here)}"
-        return error(_DRIFT, f"{table}.{column}: {detail}", _BY_HAND)
-    named = _named(difference)
-    if action.startswith("add_"):
-        return error(_DRIFT, f"the database lacks the {named}", _BY_HAND)
-    if named in added:
-        return error(_DRIFT, f"the {named} is another than in the models", _BY_HAND)
-    return warning(_DRIFT, f"the database has a {named} that the models do not", _BY_HAND)
-
-
-def _named(difference: Any) -> str:
-    kind, subject = difference[0].partition("_")[2], difference[-1]
-    table = getattr(subject, "table", None)
-    of = f" of {table.name}" if table is not None and kind != "table" else ""
-    return f"{_KINDS.get(kind, kind)} {subject.name}{of}"
-
-
-def _shown(value: Any) -> str:
-    return str(getattr(getattr(value, "arg", value), "text", getattr(value, "arg", value)))
+def _difference(each: Difference) -> Finding:
+    if each.is_extra:
+        return warning(_DRIFT, each.what, f"Write a revision, if all databases are to have it; else: {each.remedy}")
+    return error(_DRIFT, each.what, each.remedy)
 
 
 CHECKS: Checks = {

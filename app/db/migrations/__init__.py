@@ -9,20 +9,39 @@ from app.db.migrations.commands import (
     run_online,
     upgrade,
 )
-from app.db.migrations.indexes import create_index_concurrently, drop_index_concurrently
+from app.db.migrations.differences import Difference, differences
 from app.db.migrations.lock import MIGRATION_LOCK_KEY
-from app.db.migrations.steps import differences, heads_of
+from app.db.migrations.operations import (
+    add_enum_value,
+    create_enum,
+    create_index_concurrently,
+    create_updated_at_trigger,
+    drop_enum,
+    drop_index_concurrently,
+    drop_updated_at_function,
+    drop_updated_at_trigger,
+    replace_enum,
+)
+from app.db.migrations.steps import heads_of
 
 __all__ = [
     "MIGRATION_LOCK_KEY",
+    "Difference",
+    "add_enum_value",
     "check",
+    "create_enum",
     "create_index_concurrently",
+    "create_updated_at_trigger",
     "current",
     "differences",
     "downgrade",
+    "drop_enum",
     "drop_index_concurrently",
+    "drop_updated_at_function",
+    "drop_updated_at_trigger",
     "heads_of",
     "known_revisions",
+    "replace_enum",
     "run_offline",
     "run_online",
     "upgrade",

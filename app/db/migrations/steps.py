@@ -1,24 +1,21 @@
 """What an Alembic command does to the database: one look, one lock, each revision until it gets its locks."""
 
 import logging
-import warnings
-from collections.abc import Sequence
 from functools import partial, wraps
-from typing import Any
+from typing import Any, Final
 
 from alembic import context
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.runtime.migration import MigrationStep
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, SAWarning
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from app.db.driver.retry import until_unlocked
 from app.db.driver.sqlstates import sqlstate_of
 from app.db.engine.translation import translating
 from app.db.errors import DatabaseAheadError
+from app.db.migrations.autogenerate import OPTIONS
 from app.db.migrations.lock import lock_until_commit, migration_lock
-from app.db.models import metadata
 from app.db.target.settings import DatabaseSettings
 
 _log = logging.getLogger(__name__)
@@ -27,12 +24,7 @@ _HEADS = text("select version_num from alembic_version")
 # A migration that is killed must not leave its statement running, and its locks held, on the server.
 _NOTICE_DEATH = text("select set_config('client_connection_check_interval', '1s', false)")
 
-OPTIONS: dict[str, Any] = {
-    "target_metadata": metadata,
-    "compare_type": True,
-    "compare_server_default": True,
-    "transaction_per_migration": True,
-}
+_OPTIONS: Final = {**OPTIONS, "transaction_per_migration": True}
 
 
 def migrate(connection: Connection, settings: DatabaseSettings) -> None:
@@ -57,7 +49,7 @@ def migrate(connection: Connection, settings: DatabaseSettings) -> None:
 
 def print_sql(settings: DatabaseSettings) -> None:
     """Print the SQL of the command under way; needs no database."""
-    options = {**OPTIONS, "dialect_name": "postgresql", "literal_binds": True, "settings": settings}
+    options = {**_OPTIONS, "dialect_name": "postgresql", "literal_binds": True, "settings": settings}
     context.configure(**options)
     plan = context.get_context().opts["fn"]
     context.configure(**options, fn=lambda *now: [_timed(step, settings) for step in plan(*now)])
@@ -75,14 +67,6 @@ def heads_of(connection: Connection) -> tuple[str, ...]:
         if sqlstate_of(error) != _NO_SUCH_TABLE:
             raise
         return ()
-
-
-def differences(connection: Connection) -> Sequence[Any]:
-    """Return where the tables differ from the models, in the tuples of Alembic's autogenerate."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)  # a constraint NOT VALID is no difference, and it warns of it
-        found: Sequence[Any] = compare_metadata(MigrationContext.configure(connection, opts=OPTIONS), metadata)
-    return found
 
 
 def _plan(connection: Connection, settings: DatabaseSettings) -> list[MigrationStep]:
@@ -121,7 +105,7 @@ def _run(connection: Connection, settings: DatabaseSettings, steps: list[Migrati
 
 def _configure(connection: Connection, settings: DatabaseSettings, **more: Any) -> None:
     within = connection.in_transaction()
-    context.configure(connection=connection, **OPTIONS, **more, settings=settings, in_callers_transaction=within)
+    context.configure(connection=connection, **_OPTIONS, **more, settings=settings, in_callers_transaction=within)
 
 
 def _timed(step: MigrationStep, settings: DatabaseSettings) -> MigrationStep:

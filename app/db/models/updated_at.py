@@ -9,17 +9,20 @@ COLUMN: Final = "updated_at"
 NAME: Final = "set_updated_at"
 """The name of the trigger and of its function."""
 
+SEARCH_PATH: Final = "pg_catalog, pg_temp"
+"""What the function resolves names through: what another role creates in a schema of the session changes nothing."""
+
 # `greatest`: strictly growing also when two updates meet in one microsecond or the server's clock steps back.
-# `search_path`: what another role creates in a schema of the session's path changes nothing here.
-CREATE_FUNCTION: Final = f"""
-create or replace function {NAME}() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+BODY: Final = f"""
 begin
   new.{COLUMN} := greatest(clock_timestamp(), old.{COLUMN} + interval '1 microsecond');
   return new;
-end $$"""
-CREATE_TRIGGER: Final = f"""
-create or replace trigger {NAME} before update on %(fullname)s
-for each row execute function {NAME}()"""
+end """
+CREATE_FUNCTION: Final = f"""
+create or replace function {NAME}() returns trigger language plpgsql set search_path = {SEARCH_PATH} as $${BODY}$$"""
+CREATE_TRIGGER: Final = (
+    f"create or replace trigger {NAME} before update on %(fullname)s for each row execute function {NAME}()"
+)
 
 
 def is_touched(table: Table) -> bool:

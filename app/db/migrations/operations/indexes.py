@@ -5,8 +5,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from alembic import op
-from sqlalchemy import TextClause, text
+from alembic.autogenerate import renderers
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import MigrateOperation
+from alembic.operations.ops import CreateIndexOp
+from sqlalchemy import Index, text
 from sqlalchemy.exc import PendingRollbackError
+
+from app.db.migrations.operations.base import MODULE, SqlOperation
 
 # By its table, too: names of indexes are a schema's, and another table's is not the one.
 _IS_VALID = text("""
@@ -14,15 +20,48 @@ select indisvalid from pg_index join pg_class on pg_class.oid = indexrelid
 where indrelid = to_regclass(quote_ident(:table)) and relname = :name""")
 
 
+class CreateIndexConcurrently(CreateIndexOp):
+    """As autogenerate writes an index of a table that is there already."""
+
+    def reverse(self) -> Any:
+        """Return the way back."""
+        return DropIndexConcurrently(str(self.index_name), self.table_name, was=self.to_index())
+
+
+class DropIndexConcurrently(SqlOperation):
+    """The same of an index that the models no longer have."""
+
+    called = "drop_index_concurrently"
+
+    def __init__(self, name: str, table: str, *, was: Index) -> None:
+        self.name, self.table, self.was = name, table, was
+
+    def arguments(self) -> str:
+        """Return index and table."""
+        return f"{self.name!r}, {self.table!r}"
+
+    def reverse(self) -> MigrateOperation:
+        """Return the way back."""
+        return CreateIndexConcurrently.from_index(self.was)
+
+
+@renderers.dispatch_for(CreateIndexConcurrently)
+def _render(context: AutogenContext, operation: CreateIndexConcurrently) -> str:
+    context.imports.add(f"from {MODULE} import create_index_concurrently")
+    plain: str = renderers.dispatch(CreateIndexOp)(context, operation)
+    return f"create_index_concurrently({plain.partition('(')[2]}"
+
+
 def create_index_concurrently(
-    name: str, table: str, columns: Sequence[str | TextClause], *, unique: bool = False, where: str | None = None
+    name: str, table: str, columns: Sequence[Any], *, unique: bool = False, where: str | None = None, **more: Any
 ) -> None:
     """Create an index while the table is read and written; one that is there and valid is left alone.
 
     An invalid one, left by an attempt that failed, is dropped first. What the revision did before is committed: let
     such calls be all that it does, then it can be run again. In a transaction of the caller's it locks the table.
+    `more` are options of `op.create_index`.
     """
-    options: dict[str, Any] = {"unique": unique, "postgresql_where": text(where) if where else None}
+    options: dict[str, Any] = {"unique": unique, **({"postgresql_where": text(where)} if where else {}), **more}
     if _in_callers_transaction():
         op.create_index(name, table, columns, **options)
         return

@@ -1,0 +1,36 @@
+"""How column types are written into a revision, so that it needs nothing but SQLAlchemy."""
+
+from typing import Any, Literal
+
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import ARRAY, Enum
+from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlmodel import AutoString
+
+
+def enum_of(kind: TypeEngine[Any]) -> Enum | None:
+    """Return the enum type that a column or the items of its array have in the database; None for others."""
+    if isinstance(kind, ARRAY):
+        return enum_of(kind.item_type)
+    if isinstance(kind, TypeDecorator):
+        return enum_of(kind.impl_instance)
+    return kind if isinstance(kind, Enum) and kind.native_enum else None
+
+
+def render_type(kind: str, value: Any, context: AutogenContext) -> str | Literal[False]:
+    """Return the type in Python; False where Alembic's own rendering is right."""
+    if kind != "type":
+        return False
+    if isinstance(value, AutoString):
+        return "sa.String()" if value.length is None else f"sa.String(length={value.length})"
+    enum = enum_of(value)
+    if enum is None:
+        return False
+    context.imports.add("from sqlalchemy.dialects import postgresql")
+    # Created by an operation of its own, once: two tables may have it.
+    rendered = f"postgresql.ENUM({', '.join(map(repr, enum.enums))}, name={enum.name!r}, create_type=False)"
+    return f"sa.ARRAY({rendered})" if enum is not value and _is_array(value) else rendered
+
+
+def _is_array(kind: TypeEngine[Any]) -> bool:
+    return isinstance(kind.impl_instance if isinstance(kind, TypeDecorator) else kind, ARRAY)

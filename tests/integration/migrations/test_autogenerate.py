@@ -1,0 +1,109 @@
+"""What autogenerate writes for a developer's models: it migrates, goes back, passes the gate, and then `check`."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from tests.support.catalog import describe
+from tests.support.tree import Tree
+
+MakeDatabase = Callable[..., Awaitable[str]]
+
+NOTE = """
+class Mood(StrEnum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+class Note(SQLModel, table=True):
+    __tablename__: ClassVar[str] = "note"
+    __table_args__ = (owner_not_empty(), sa.Index("ix_note_user_id_id", "user_id", newest_first()))
+
+    id: int | None = row_id()
+    user_id: str = owner()
+    title: str = Field(max_length=200)
+    body: str = Field(sa_column=sa.Column(sa.Text, nullable=False))
+    pinned: bool = Field(default=False, sa_column_kwargs={"server_default": sa.false()})
+    mood: Mood = Mood.GOOD
+    moods: list[Mood] = Field(sa_column=sa.Column(sa.ARRAY(sa.Enum(Mood)), nullable=False, server_default="{}"))
+    due: date | None = None
+    tags: list[str] = Field(sa_column=sa.Column(postgresql.ARRAY(sa.Text), nullable=False, server_default="{}"))
+    more: dict[str, Any] = Field(sa_column=sa.Column(postgresql.JSONB, nullable=False, server_default="{}"))
+    raw: dict[str, Any] | None = Field(sa_column=sa.Column(sa.JSON, server_default="{}"))
+    created_at: datetime = set_by_database()
+    updated_at: datetime = set_by_database(on_update=True)
+"""
+
+
+@pytest.fixture
+async def tree(empty_copy: Callable[[], Awaitable[str]], tmp_path: Path) -> Tree:
+    """Give a copy of the project whose database is at head."""
+    return Tree(tmp_path, await empty_copy())
+
+
+async def _schema(tree: Tree) -> dict[str, str]:
+    async with Database(DatabaseSettings(url=tree.url)) as db:
+        return await describe(db)
+
+
+async def _migrate_as_written(tree: Tree, message: str) -> None:
+    """Write revisions, hold them against the gate, and go up, down and up again."""
+    before, already = await _schema(tree), len(tree.revisions())
+    await tree.alembic("revision", "--autogenerate", "-m", message)
+    written = "".join(path.read_text() for path in tree.revisions())
+    status, said = await tree.run("tools.revision_gate")
+    assert status == 0, said + written
+    for arguments in (["ruff", "check", "alembic"], ["ruff", "format", "--check", "alembic"]):
+        status, said = await tree.run(*arguments)
+        assert status == 0, said + written
+    await tree.alembic("upgrade", "head")
+    await tree.alembic("check")
+    after = await _schema(tree)
+    assert after != before
+    await tree.alembic("downgrade", f"-{len(tree.revisions()) - already}")
+    assert await _schema(tree) == before
+    await tree.alembic("upgrade", "head")
+    assert await _schema(tree) == after
+    await tree.alembic("check")
+
+
+async def test_a_table_of_every_type_of_column(tree: Tree) -> None:
+    """Trigger, enum, array of enum, array, json and date, without a hand."""
+    tree.write_models(NOTE)
+    await _migrate_as_written(tree, "add note")
+    assert 'create_updated_at_trigger("note")' in tree.revisions()[0].read_text()
+    assert "trigger note.set_updated_at" in await _schema(tree)
+
+
+async def test_changes_of_a_table_with_rows(tree: Tree) -> None:
+    """Columns, indexes, keys, checks and values of enums: each in a revision that the gate lets pass."""
+    tree.write_models(NOTE)
+    await tree.alembic("revision", "--autogenerate", "-m", "add note")
+    await tree.alembic("upgrade", "head")
+    tree.write_models(
+        NOTE.replace('BAD = "bad"', 'BAD = "bad"\n    SO_SO = "so so"')
+        .replace("newest_first()))", f"newest_first()), {CHANGES})")
+        .replace("    created_at", f"{COLUMNS}    created_at")
+    )
+    async with Database(DatabaseSettings(url=tree.url)) as db:
+        await db.execute(
+            text("insert into note (user_id, title, body, mood, moods) values ('ada', 'x', 'y', 'GOOD', '{BAD}')")
+        )
+    before = len(tree.revisions())
+    await _migrate_as_written(tree, "change note")
+    assert len(tree.revisions()) - before > 1
+
+
+CHANGES = """
+        sa.Index("ix_note_colour", "colour", postgresql_where=sa.text("colour is not null")),
+        sa.UniqueConstraint("user_id", "title"),
+        sa.CheckConstraint("colour in ('red', 'blue')", name="colour_known"),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
+    """
+COLUMNS = """\
+    colour: str | None = None
+    task_id: int | None = Field(sa_column=sa.Column(sa.BigInteger))
+"""
