@@ -22,7 +22,7 @@ from app.doctor.findings import Broken, Finding, error, note, ok
 from app.doctor.scratch import Scratch, scratch
 from app.doctor.subject import Checks, Subject
 
-_TEXTS: Final[Mapping[str, str]] = {
+CRITERIA: Final[Mapping[str, str]] = {
     "SC-001": "the tables match the models exactly",
     "SC-002": "foreign keys refuse a message without a valid conversation",
     "SC-003": "queries by user stay under 50 ms at 10,000 rows per user",
@@ -75,7 +75,9 @@ async def _criteria(subject: Subject) -> list[Finding]:
         except DataAccessError as problem:
             advice = await _how_to_get_a_schema(subject, problem)
             rest = [error("scratch.schema", f"no schema to try in: {problem}", advice)]
-    return [found.get(name) or note(_check(name), f"{text}: not tried ({why})") for name, text in _TEXTS.items()] + rest
+    return [
+        found.get(name) or note(_check(name), f"{text}: not tried ({why})") for name, text in CRITERIA.items()
+    ] + rest
 
 
 async def _how_to_get_a_schema(subject: Subject, problem: DataAccessError) -> str:
@@ -101,11 +103,11 @@ async def _write(place: Scratch, ours: Mapping[str, str], found: dict[str, Findi
 async def _tried(name: str, attempt: Awaitable[str]) -> Finding:
     """Return that the criterion is kept, and how that was seen; or broken, and by what."""
     try:
-        return ok(_check(name), f"{_TEXTS[name]}: {await attempt}")
+        return ok(_check(name), f"{CRITERIA[name]}: {await attempt}")
     except Broken as problem:
-        return Finding(_check(name), problem.level, f"NOT SO: {_TEXTS[name]}: {problem}", problem.advice)
+        return Finding(_check(name), problem.level, f"NOT SO: {CRITERIA[name]}: {problem}", problem.advice)
     except DataAccessError as problem:
-        return error(_check(name), f"NOT SO: {_TEXTS[name]}: {problem}", "See the other findings first.")
+        return error(_check(name), f"NOT SO: {CRITERIA[name]}: {problem}", "See the other findings first.")
 
 
 def _check(name: str) -> str:
