@@ -19,7 +19,7 @@ def page(items: Iterable[pytest.Item]) -> str:
     """Return the page for the tests that were collected."""
     cells: dict[tuple[int, str], dict[str, list[str]]] = {}
     files: dict[tuple[int, str], set[str]] = {}
-    for item in items:
+    for item in sorted(items, key=lambda item: item.nodeid):  # the tests run in any order
         for mark in item.iter_markers("fault"):
             outcomes = dict(mark.kwargs)
             row = (outcomes.pop("row"), outcomes.pop("name"))

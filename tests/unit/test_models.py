@@ -1,6 +1,5 @@
 """What the models refuse, with the field's name; what they let through; that what they return cannot change."""
 
-import time
 from typing import Any
 
 import pytest
@@ -70,13 +69,11 @@ def test_invisible_characters_are_allowed_beside_a_visible_one(title: str) -> No
 
 
 @pytest.mark.parametrize("character", ["x", EMOJI], ids=["one byte", "four bytes"])
-def test_content_from_100_mb_on_is_refused_at_once(character: str) -> None:
-    """The limit is in bytes of UTF-8; nothing was sent, nobody waited."""
+def test_content_from_100_mb_on_is_refused(character: str) -> None:
+    """The limit is in bytes of UTF-8; no database is asked."""
     largest = character * (TOO_LARGE // len(character.encode()))
-    began = time.perf_counter()
     with pytest.raises(ValidationError, match=r"content\n.*must be shorter than 100,000,000 bytes"):
         MessageCreate(role="user", content=largest)
-    assert time.perf_counter() - began < 2
     assert MessageCreate(role="user", content=largest[:-1]).content == largest[:-1]
 
 
