@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from app.cli.demo import demo as run_demo
 from app.cli.doctor import doctor as run_doctor
+from app.cli.roles import roles as run_roles
 from app.cli.serve import serve as run_server
 from app.db import DatabaseSettings
 from app.db.errors import DataAccessError
@@ -94,6 +95,20 @@ def migrate(revision: Annotated[str, typer.Argument(help="Where to; default: the
         settings = DatabaseSettings()
         asyncio.run(upgrade(settings, revision))
         _console.print(f"at revision [bold]{asyncio.run(current(settings))}[/]")
+
+
+@app.command()
+def roles(
+    application: Annotated[str, typer.Option(help="The role of the application: it reads and writes rows.")] = "app",
+    reader: Annotated[str, typer.Option(help="The role that only reads.")] = "app_reader",
+) -> None:
+    """Give two roles beside the owner exactly their rights; run it as the owner, after each migration.
+
+    A role that is missing is created, without a password: give it one by alter role. Goes to
+    DATABASE_DIRECT_URL where that is set.
+    """
+    with _errors_in_a_sentence():
+        run_roles(_console, application=application, reader=reader)
 
 
 @app.command()

@@ -1,49 +1,83 @@
-"""Whether the role may do what the repositories do, and whether somebody else keeps it from the tables."""
+"""Whether the role has exactly the rights of the application, and whether a lock keeps it from the tables."""
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import Final
 
-from app.doctor.findings import Finding, error, ok, warning
-from app.doctor.subject import Checks, Subject, table_names
+from sqlalchemy import RowMapping
 
-# A table that is not there has no privileges that could be missing: `has_table_privilege` of null is null.
+from app.db.access import application_rights
+from app.doctor.findings import Finding, error, ok, warning
+from app.doctor.subject import OUR_TABLES, Checks, Subject, table_names
+
+# A table that does not exist has no rights that could be missing: `has_table_privilege` of null is null.
 _MISSING: Final = """
 select name, string_agg(privilege, ', ' order by place) as privileges, quote_ident(current_user) as role
-from (
-  select name, privilege, place from unnest(cast(:names as text[])) as name,
-    unnest(array['select', 'insert', 'update', 'delete']) with ordinality as wanted (privilege, place)
-  union all select 'alembic_version', 'select', 1
-) as wanted
-where not has_table_privilege(to_regclass(name), privilege)
+from unnest(cast(:names as text[]), cast(:privileges as text[])) with ordinality as wanted (name, privilege, place)
+where not has_table_privilege(cast(to_regclass(quote_ident(name)) as oid), privilege)
 group by name order by name"""
-_LOCKS: Final = """
-select relname, pid, granted, coalesce(application_name, '') as application,
+# By the entry that gives it, to the role or to one that it is a member of: only its own revoke takes that away.
+_TOO_MUCH: Final = f"""
+with {OUR_TABLES}
+select quote_ident(cast(relname as text)) as name, lower(privilege_type) as privilege,
+  case when grantee = cast(0 as oid) then 'public'
+    else quote_ident(cast(pg_get_userbyid(grantee) as text)) end as grantee
+from ours, aclexplode(relacl)
+where not pg_has_role(relowner, 'usage') and (grantee = cast(0 as oid) or pg_has_role(grantee, 'usage'))
+  and not exists (
+    select from unnest(cast(:names as text[]), cast(:privileges as text[])) as wanted (name, privilege)
+    where wanted.name = cast(relname as text) and wanted.privilege = lower(privilege_type))
+order by grantee, relname, privilege"""  # noqa: S608 - constants
+_LOCKS: Final = f"""
+with {OUR_TABLES}
+select cast(relname as text) as relname, pid, granted, coalesce(application_name, '') as application,
   round(extract(epoch from clock_timestamp() - xact_start)) as seconds
-from pg_locks join pg_class on pg_class.oid = relation left join pg_stat_activity using (pid)
-where mode = 'AccessExclusiveLock' and relname = any(:names) and pg_table_is_visible(relation)
+from ours join pg_locks on relation = oid left join pg_stat_activity using (pid)
+where mode = 'AccessExclusiveLock'
   and database = (select oid from pg_database where datname = current_database())
-order by relname, pid"""
+order by relname, pid"""  # noqa: S608 - constants
 
 
 async def _privileges(subject: Subject) -> list[Finding]:
-    check, missing = "access.privileges", await subject.rows(_MISSING, names=table_names())
-    if not missing:
-        return [ok(check, "the role may do what the repositories do")]
-    found = "; ".join(f"the role may not {row['privileges']} on {row['name']}" for row in missing)
-    grants = " ".join(f"grant {row['privileges']} on {row['name']} to {row['role']};" for row in missing)
-    return [error(check, found, grants)]
+    check, wanted = "access.privileges", [(name, each) for name, all_ in application_rights().items() for each in all_]
+    names, privileges = ([pair[place] for pair in wanted] for place in (0, 1))
+    missing = await subject.rows(_MISSING, names=names, privileges=privileges)
+    tables = list(application_rights())
+    too_much = await subject.rows(_TOO_MUCH, tables=tables, names=names, privileges=privileges)
+    findings = []
+    if missing:
+        found = "; ".join(f"the role may not {row['privileges']} on {row['name']}" for row in missing)
+        grants = " ".join(f"grant {row['privileges']} on {row['name']} to {row['role']};" for row in missing)
+        findings.append(error(check, found, grants))
+    findings += [_more_than_needed(check, grantee, list(rows)) for grantee, rows in groupby(too_much, _grantee)]
+    return findings or [ok(check, "the role has the rights of the application, and no others")]
+
+
+def _grantee(row: RowMapping) -> str:
+    return str(row["grantee"])
+
+
+def _more_than_needed(check: str, grantee: str, rows: Sequence[RowMapping]) -> Finding:
+    by_table = {
+        table: ", ".join(each["privilege"] for each in each_table)
+        for table, each_table in groupby(rows, lambda row: row["name"])
+    }
+    found = "; ".join(f"{grantee} may {privileges} on {table}" for table, privileges in by_table.items())
+    revokes = " ".join(f"revoke {privileges} on {table} from {grantee};" for table, privileges in by_table.items())
+    return warning(check, f"more than the application needs: {found}", revokes)
 
 
 async def _locks(subject: Subject) -> list[Finding]:
-    check, locks = "access.locks", await subject.rows(_LOCKS, names=table_names())
+    check, locks = "access.locks", await subject.rows(_LOCKS, tables=table_names())
     return [
         warning(
             check,
             f"process {row['pid']}{_named(row['application'])} {'locks' if row['granted'] else 'waits to lock'} "
             f"{row['relname']}{_since(row['seconds'])}: every statement on it waits",
-            f"A migration ends by itself. Something else: select pg_terminate_backend({row['pid']});",
+            f"A migration ends by itself. Otherwise: select pg_terminate_backend({row['pid']});",
         )
         for row in locks
-    ] or [ok(check, "nobody keeps others from the tables")]
+    ] or [ok(check, "no other session locks the tables")]
 
 
 def _named(application: str) -> str:

@@ -90,4 +90,4 @@ async def connections_are_retried(subject: Subject) -> str:
 
 
 def _cut(opened: list[Any]) -> None:
-    opened[-1]._transport.abort()  # noqa: SLF001 - as a network would, without a word to the driver
+    opened[-1].terminate()  # at once, as a network would

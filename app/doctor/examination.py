@@ -18,8 +18,10 @@ from app.doctor import (
     criteria,
     latency,
     plans,
+    planting,
     pooling,
     revision,
+    roles,
     scratch,
     server,
     structure,
@@ -39,6 +41,8 @@ _CHECKS: Final[Checks] = {
     **server.CHECKS,
     **capacity.CHECKS,
     **access.CHECKS,
+    **roles.CHECKS,
+    **planting.CHECKS,
     **revision.CHECKS,
     **structure.CHECKS,
     **plans.CHECKS,
@@ -81,8 +85,10 @@ async def examine(
 async def _subject(
     settings: DatabaseSettings, target: ConnectionTarget, *, instances: int, write: bool
 ) -> AsyncIterator[Subject]:
+    sessions = transport.record_tls(target.tls)
     began = time.perf_counter()
     driver = await open_driver(settings, target)
+    tls = sessions[-1] if sessions else None
     seconds = time.perf_counter() - began
     try:
         on_neon = await _is_neon(driver)
@@ -92,7 +98,7 @@ async def _subject(
             read_only = db.engine.execution_options(postgresql_readonly=True)
             async with db.sessionmaker(bind=read_only) as session:
                 yield Subject(
-                    settings, target, instances, write, db, trips, driver, seconds, behind_pooler, on_neon, session
+                    settings, target, instances, write, db, trips, driver, tls, seconds, behind_pooler, on_neon, session
                 )
     finally:
         driver.terminate()

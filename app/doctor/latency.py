@@ -33,7 +33,8 @@ async def _cold_connect(subject: Subject) -> list[Finding]:
     check, first, began = "latency.cold_connect", subject.first_connect_seconds, time.perf_counter()
     (await open_driver(subject.settings, subject.target)).terminate()
     milliseconds = (time.perf_counter() - began) * 1000
-    found = f"{milliseconds:.1f} ms, TLS and login included; the first took {first * 1000:.1f} ms"
+    parts = "login" if subject.tls is None else "TLS and login"
+    found = f"{milliseconds:.1f} ms, {parts} included; the first took {first * 1000:.1f} ms"
     if first <= _AWAKE_SECONDS:
         return [ok(check, found)]
     found += ": the database was asleep, or far away"

@@ -1,5 +1,6 @@
 """The database that is examined, and how the checks reach it."""
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +22,12 @@ _TRIES: Final = 3
 _STATEMENT_SECONDS: Final = 10
 _COMMAND_SECONDS: Final = 15
 _LOCK_SECONDS: Final = 1
+OUR_TABLES: Final = """
+ours as (
+  select pg_class.oid, relname, relowner, relacl from pg_class join pg_catalog.unnest(cast(:tables as text[])) as name
+  on pg_class.oid = cast(to_regclass(quote_ident(name)) as oid)
+)"""
+"""The part of a WITH that finds the tables named in `:tables` as the role sees them."""
 # There, to be read by this role, and nobody keeps us out.
 _READABLE: Final = """
 select bool_and(coalesce(has_table_privilege(oid, 'select'), false)
@@ -44,6 +51,8 @@ class Subject:
     """Counts on every connection of `db`."""
     driver: Any
     """A connection of asyncpg, for what only the driver shows."""
+    tls: ssl.SSLObject | None
+    """The TLS session of `driver`."""
     first_connect_seconds: float
     behind_pooler: bool
     """Whether sessions are shared, as measured; the URL may say otherwise."""

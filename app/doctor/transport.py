@@ -1,62 +1,73 @@
-"""Whether the connection is encrypted, and with whom."""
+"""Whether the connection is encrypted, and whether the certificate says who is at its other end."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final, Self
 
+from app.db.target.development import on_this_machine
+from app.db.target.tls import TlsSettings
 from app.doctor.findings import Finding, error, note, ok, warning
 from app.doctor.subject import Checks, Subject
 
 _RENEW_BEFORE: Final = timedelta(days=14)
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+_VERIFY: Final = "Write sslmode=verify-full; for a CA of your own also sslrootcert=/path/of/its/ca.crt."
 
 
-def _tls_of(driver: Any) -> Any:
-    """Return the `ssl.SSLObject` of a connection; asyncpg has no public name for its transport."""
-    return driver._transport.get_extra_info("ssl_object")  # noqa: SLF001 - see above
+def record_tls(tls: TlsSettings) -> list[ssl.SSLObject]:
+    """Return a list to which every connection made with `tls` from now on adds its side of the TLS session."""
+    sessions: list[ssl.SSLObject] = []
+
+    class Recorded(ssl.SSLObject):
+        def __new__(cls) -> Self:
+            session = super().__new__(cls)
+            sessions.append(session)
+            return session
+
+    if context := tls.context():
+        context.sslobject_class = Recorded
+    return sessions
 
 
 async def _encryption(subject: Subject) -> list[Finding]:
-    check, tls = "tls.version", _tls_of(subject.driver)
+    check, tls = "tls.version", subject.tls
     if tls is not None:
-        return [ok(check, f"{tls.version()}, {tls.cipher()[0]}")]
+        cipher = tls.cipher()
+        return [ok(check, f"{tls.version()}, {cipher[0] if cipher else 'no cipher'}")]
     if subject.target.is_socket:
-        return [ok(check, "none: a unix socket, which nobody else can listen to")]
-    if all(host in _LOOPBACK for host in subject.target.hosts):
-        return [note(check, "none: on this machine's loopback only", "Write sslmode=require once it is elsewhere.")]
-    return [
-        error(check, "not encrypted: the network between sees everything", "Write sslmode=verify-full into the URL.")
-    ]
+        return [ok(check, "none: a unix socket, which no other machine can read")]
+    if on_this_machine(subject.target.hosts):
+        return [
+            note(check, "none: on this machine's loopback only", f"When the server moves to another host: {_VERIFY}")
+        ]
+    return [error(check, "not encrypted: every machine on the way can read everything", _VERIFY)]
 
 
 async def _certificate(subject: Subject) -> list[Finding]:
-    check, tls = "tls.certificate", _tls_of(subject.driver)
+    check, tls = "tls.certificate", subject.tls
     if tls is None:
         return []
     if tls.context.verify_mode is ssl.CERT_NONE:
-        return [
-            warning(
-                check,
-                f"not verified (sslmode={subject.target.tls.mode}): whoever sits between can pose as the server",
-                "Write sslmode=verify-full; for a CA of your own also sslrootcert=/path/of/its/ca.crt.",
-            )
-        ]
-    if not tls.context.check_hostname:
-        found = "its CA is verified, its host is not: any server with a certificate of that CA would do"
-        return [note(check, found, "Write sslmode=verify-full if the certificate names the host you connect to.")]
-    return [ok(check, "verified, and it is for this host")]
+        found = f"not verified (sslmode={subject.target.tls.mode}): a machine on the way can pose as the server"
+        return [warning(check, found, _VERIFY)]
+    if tls.context.check_hostname:
+        return [ok(check, "verified, and it is for this host")]
+    if subject.target.tls.root_cert is None:
+        found = "the host is not verified: every server with a certificate of any public CA is accepted"
+        return [error(check, found, "Write sslmode=verify-full, and connect by the name in the certificate.")]
+    found = "its CA is verified, its host is not: every server with a certificate of that CA is accepted"
+    return [note(check, found, "Write sslmode=verify-full if the certificate names the host you connect to.")]
 
 
 async def _validity(subject: Subject) -> list[Finding]:
-    check, tls = "tls.expiry", _tls_of(subject.driver)
+    check, tls = "tls.expiry", subject.tls
     shown = tls.getpeercert() if tls is not None else None
     if not shown:  # the driver shows only what it has verified
         return []
-    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(shown["notAfter"]), UTC)
-    found = f"the certificate is good until {until:%Y-%m-%d}"
+    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
+    found = f"the certificate is valid until {until:%Y-%m-%d}"
     if until - datetime.now(UTC) > _RENEW_BEFORE:
         return [ok(check, found)]
-    return [warning(check, found, "Renew it on the server: from then on nobody can connect.")]
+    return [warning(check, found, "Renew it on the server: from that day on no client can connect.")]
 
 
 CHECKS: Checks = {

@@ -10,12 +10,14 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
+from app.db.access import Roles, give_rights
 from app.db.migrations import upgrade
 from app.embedded import EmbeddedPostgres
 from tests.support.canary import SECRET
 from tests.support.tls import Authority, certificate_folder, tls_server
 
 _LOGIN_RULES = "local all all trust\nhost all all all scram-sha-256\n"
+_ROLES_AS_BEFORE = ("alter role app nobypassrls nocreatedb nocreaterole", "revoke pg_read_all_data from app")
 _DURABLE = {"fsync": "on", "full_page_writes": "on"}
 
 
@@ -33,9 +35,18 @@ class Clinic:
         query = query.format(ca=self.ca, other=self.other_ca)
         return "postgresql://{user}:{password}@{host}:{port}/".format(**place) + f"{database}?{query}"
 
+    def environment(self, database: str = "healthy") -> dict[str, str]:
+        """Return the variables of an application whose migrations run as the owner."""
+        owner = self.url(database, user="app_owner")
+        return {"DATABASE_URL": self.url(database), "DATABASE_DIRECT_URL": owner}
+
+    def settings(self, database: str = "healthy") -> DatabaseSettings:
+        """Return the settings of that application."""
+        return DatabaseSettings(url=self.url(database), direct_url=self.url(database, user="app_owner"))
+
     @asynccontextmanager
     async def as_superuser(self, database: str = "postgres") -> AsyncIterator[Database]:
-        """Open a database as who may do anything."""
+        """Open a database as a superuser."""
         async with Database(DatabaseSettings(url=self.server.url(database), pool_size=2)) as db:
             yield db
 
@@ -50,14 +61,16 @@ def _server() -> Iterator[Clinic]:
 
 @pytest.fixture(scope="session")
 async def clinic() -> AsyncIterator[Clinic]:
-    """Run the server, with a database `healthy` at head that belongs to the role `app`."""
+    """Run the server, with a database `healthy` at head, of `app_owner` and for the role `app`."""
     with _server() as clinic:
         async with clinic.as_superuser() as db:
-            await db.execute(text(f"create role app login password '{SECRET}'"))
-            await db.execute(text("create database healthy owner app"))
+            for role in ("app_owner", "app", "app_reader"):
+                await db.execute(text(f"create role {role} login password '{SECRET}'"))
+            await db.execute(text("create database healthy owner app_owner"))
         (clinic.server.data_folder / "pgdata" / "pg_hba.conf").write_text(_LOGIN_RULES)
         clinic.server.restart()
-        await upgrade(DatabaseSettings(url=clinic.url()))
+        await upgrade(clinic.settings())
+        await give_rights(clinic.settings(), Roles())
         yield clinic
 
 
@@ -72,7 +85,7 @@ async def make_patient(clinic: Clinic) -> AsyncIterator[MakePatient]:
     async def make(*illness: str) -> str:
         name = f"patient_{uuid4().hex[:8]}"
         async with clinic.as_superuser() as db:
-            await db.execute(text(f"create database {name} template healthy owner app"))
+            await db.execute(text(f"create database {name} template healthy owner app_owner"))
             names.append(name)
         async with clinic.as_superuser(name) as db:
             for statement in illness:
@@ -83,3 +96,5 @@ async def make_patient(clinic: Clinic) -> AsyncIterator[MakePatient]:
     async with clinic.as_superuser() as db:
         for name in names:
             await db.execute(text(f"drop database {name} with (force)"))
+        for statement in _ROLES_AS_BEFORE:  # they belong to the server, not to the copy
+            await db.execute(text(statement))

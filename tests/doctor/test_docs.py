@@ -33,7 +33,7 @@ def _block(page: Path, after: str) -> str:
 
 def test_the_page_shows_a_healthy_database(clinic: Clinic) -> None:
     """To renew it, paste what this test prints."""
-    ran = run_doctor("--write", "--verbose", clinic.url(), COLUMNS="120")
+    ran = run_doctor("--write", "--verbose", COLUMNS="120", **clinic.environment())
     shown = _block(ROOT / "docs" / "doctor.md", "## A healthy database")
     assert _evened_out(shown) == _evened_out(ran.stdout), ran.stdout
 
@@ -50,5 +50,5 @@ async def test_the_page_shows_the_json(clinic: Clinic) -> None:
 async def test_the_page_names_every_group(clinic: Clinic, write: bool) -> None:  # noqa: FBT001 - a parameter
     """Whatever can be found belongs to one of them."""
     named = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "doctor.md").read_text(), flags=re.MULTILINE))
-    report = await examine(DatabaseSettings(url=clinic.url()), write=write)
+    report = await examine(clinic.settings(), write=write)
     assert named == {each.group for each in report.findings} | {"connection"}

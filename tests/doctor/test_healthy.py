@@ -34,7 +34,7 @@ async def test_every_criterion_is_kept_and_nothing_is_left(clinic: Clinic, make_
     name = await make_patient("insert into task (user_id, title) values ('somebody', 'theirs')")
     async with clinic.as_superuser(name) as db:
         before = await _state(db)
-        report = await examine(DatabaseSettings(url=clinic.url(name)), write=True)
+        report = await examine(clinic.settings(name), write=True)
         assert await _state(db) == before
     kept = {finding.check: finding.level for finding in report.findings if finding.group == "criteria"}
     assert kept == dict.fromkeys(CRITERIA, Level.OK)

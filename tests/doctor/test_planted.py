@@ -46,9 +46,9 @@ def _assert_found(report: Report, check: str, level: Level, says: str, advises: 
 
 async def test_a_database_behind_head_is_found(clinic: Clinic, make_patient: MakePatient) -> None:
     """How many revisions it lacks; the drift that follows from that is not told twice."""
-    url = clinic.url(await make_patient())
-    await downgrade(DatabaseSettings(url=url), FIRST)
-    report = await examine(DatabaseSettings(url=url))
+    settings = clinic.settings(await make_patient())
+    await downgrade(settings, FIRST)
+    report = await examine(settings)
     _assert_found(
         report,
         "schema.revision",
@@ -81,6 +81,30 @@ async def test_an_unverified_certificate_is_found(clinic: Clinic) -> None:
     _assert_found(report, "tls.certificate", Level.WARNING, "not verified (sslmode=require)", "sslmode=verify-full")
     _assert_found(report, "criteria.SC-004", Level.WARNING, "see tls.certificate", "sslmode=verify-full")
     assert report.exit_status == 1
+
+
+async def test_a_certificate_of_any_public_ca_for_any_host_is_found(
+    clinic: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the system's CAs, `verify-ca` takes what everybody can buy."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(clinic.ca))
+    report = await examine(DatabaseSettings(url=clinic.url(query="sslmode=verify-ca")))
+    _assert_found(report, "tls.certificate", Level.ERROR, "any public CA", "sslmode=verify-full")
+    for query in ("sslmode=verify-full", "sslmode=verify-ca&sslrootcert=system"):  # which means the same
+        report = await examine(DatabaseSettings(url=clinic.url(query=query)))
+        assert [each.level for each in report.findings if each.check == "tls.certificate"] == [Level.OK]
+
+
+async def test_what_a_connection_in_the_open_is_told_is_well(clinic: Clinic) -> None:
+    """The mode that it says to write has no warning of its own, and the login without TLS claims none."""
+    for host in ("localhost", "127.1"):
+        report = await examine(DatabaseSettings(url=clinic.url(query="sslmode=disable", host=host)))
+        (advice,) = [each.advice for each in report.findings if each.check == "tls.version"]
+        assert "sslmode=verify-full" in advice
+        assert "sslmode=require" not in advice
+        assert [each for each in report.findings if "TLS and login" in each.found] == []
+    as_advised = await examine(DatabaseSettings(url=clinic.url()))
+    assert {each.level for each in as_advised.findings if each.group == "tls"} == {Level.OK}
 
 
 @pytest.mark.parametrize(("host", "level", "status"), [("localhost", Level.NOTE, 0), ("127.1", Level.ERROR, 2)])

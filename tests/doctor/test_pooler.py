@@ -14,7 +14,8 @@ from tests.support.pgbouncer import PgBouncer
 @pytest.fixture(scope="module")
 def pooler(clinic: Clinic) -> Iterator[PgBouncer]:
     """Run one in transaction mode, with ten connections to the clinic's server."""
-    with PgBouncer(str(clinic.server.socket_folder), clinic.server.port, pool_size=10, users={"app": SECRET}) as pooler:
+    host, port = str(clinic.server.socket_folder), clinic.server.port
+    with PgBouncer(host, port, pool_size=10, server_user="app", users={"app": SECRET}) as pooler:
         yield pooler
 
 
@@ -35,7 +36,8 @@ async def test_a_pooler_that_nobody_knows_of_is_found(pooler: PgBouncer) -> None
 
 async def test_a_pooler_that_is_known_is_no_fault(pooler: PgBouncer, clinic: Clinic) -> None:
     """With a direct URL for migrations everything is as it should be, and a call is one round trip."""
-    settings = DatabaseSettings(url=pooler.url("healthy"), pooler="transaction", direct_url=clinic.url())
+    direct_url = clinic.url(user="app_owner")
+    settings = DatabaseSettings(url=pooler.url("healthy"), pooler="transaction", direct_url=direct_url)
     report = await examine(settings, write=True)
     found = {finding.check: finding for finding in report.findings}
     assert [each for each in report.findings if each.level > Level.NOTE] == []

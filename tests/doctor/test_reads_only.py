@@ -43,7 +43,7 @@ async def test_a_role_that_may_only_read_is_enough(clinic: Clinic, make_patient:
         "grant pg_read_all_data to {name}_reader",
     )
     report = await examine(DatabaseSettings(url=clinic.url(name, user=f"{name}_reader")))
-    assert [each.check for each in report.findings if each.level > Level.NOTE] == ["access.privileges"]
+    assert [each.check for each in report.findings if each.level > Level.NOTE] == ["access.privileges", "access.role"]
     explained = {each.check: each for each in report.findings}
     assert explained["plans.tasks.page"].level is Level.OK
     assert "permission denied" in explained["plans.tasks.create"].found

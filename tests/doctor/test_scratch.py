@@ -22,9 +22,9 @@ SCRATCH = "select from pg_namespace where starts_with(nspname, 'doctor_')"
 PRECIOUS = "insert into task (user_id, title) values ('ada', 'precious')"
 
 
-async def _start(url: str) -> "asyncio.subprocess.Process":
+async def _start(clinic: Clinic, database: str = "healthy") -> "asyncio.subprocess.Process":
     return await asyncio.create_subprocess_exec(
-        *command("--write", url), env=environment(), stdout=DEVNULL, stderr=PIPE
+        *command("--write"), env=environment(**clinic.environment(database)), stdout=DEVNULL, stderr=PIPE
     )
 
 
@@ -39,7 +39,7 @@ async def _is_there(db: Database) -> bool:
 )
 async def test_an_interrupted_doctor_leaves_nothing(clinic: Clinic, asked: list[signal.Signals]) -> None:
     """The schema goes, although what was done in it was not done yet."""
-    process = await _start(clinic.url())
+    process = await _start(clinic)
     async with clinic.as_superuser("healthy") as db:
         await until(db, f"select exists ({SCRATCH})")
         await asyncio.sleep(0.3)
@@ -55,7 +55,7 @@ async def test_an_interrupted_doctor_leaves_nothing(clinic: Clinic, asked: list[
 async def test_what_a_killed_doctor_left_the_next_one_removes(clinic: Clinic, make_patient: MakePatient) -> None:
     """One that only reads names it; one that writes clears it away first."""
     name = await make_patient()
-    process = await _start(clinic.url(name))
+    process = await _start(clinic, name)
     async with clinic.as_superuser(name) as db:
         await until(db, f"select exists ({SCRATCH})")
         process.kill()
@@ -64,17 +64,17 @@ async def test_what_a_killed_doctor_left_the_next_one_removes(clinic: Clinic, ma
             db, "select not exists (select from pg_stat_activity where starts_with(application_name, 'doctor_'))"
         )
         assert await _is_there(db)
-        looked = await asyncio.to_thread(run_doctor, "--json", clinic.url(name))
+        looked = await asyncio.to_thread(run_doctor, "--json", **clinic.environment(name))
         (left,) = [each for each in json.loads(looked.stdout)["findings"] if each["check"] == "scratch.left"]
         assert (looked.returncode, left["level"]) == (1, "warning")
-        wrote = await asyncio.to_thread(run_doctor, "--write", clinic.url(name))
+        wrote = await asyncio.to_thread(run_doctor, "--write", **clinic.environment(name))
         assert wrote.returncode == 0, wrote.stdout
         assert not await _is_there(db)
 
 
 async def test_two_doctors_do_not_disturb_each_other(clinic: Clinic, make_patient: MakePatient) -> None:
     """Neither takes the other's schema for one that was left behind."""
-    settings = DatabaseSettings(url=clinic.url(await make_patient()))
+    settings = clinic.settings(await make_patient())
     reports = await asyncio.gather(*(examine(settings, write=True) for _ in range(2)))
     assert [_bad(report) for report in reports] == [[], []]
 
@@ -93,7 +93,7 @@ async def test_a_pooler_that_drops_the_search_path_destroys_nothing(clinic: Clin
 
 async def test_a_session_that_sees_more_than_the_schema_is_refused(clinic: Clinic, make_patient: MakePatient) -> None:
     """As behind a pooler in session mode, which keeps a session but drops what it is to begin with."""
-    name = await make_patient(PRECIOUS)
+    name = await make_patient(PRECIOUS, "grant create on database {name} to app")
     host, port = str(clinic.server.socket_folder), clinic.server.port
     drops = {"ignore_startup_parameters": "options", "pool_mode": "session"}
     with PgBouncer(host, port, pool_size=10, users={"app": SECRET}, settings=drops) as pooler:
@@ -116,7 +116,7 @@ async def _assert_precious(clinic: Clinic, name: str) -> None:
 
 async def test_who_may_make_no_schema_is_told(clinic: Clinic, make_patient: MakePatient) -> None:
     """Which right is missing; the criteria that need one are not tried."""
-    name = await make_patient("alter database {name} owner to postgres", "grant app to postgres")
+    name = await make_patient()
     report = await examine(DatabaseSettings(url=clinic.url(name)), write=True)
     found = {each.check: each for each in report.findings}
     assert _bad(report) == [("scratch.schema", Level.ERROR)]
@@ -130,7 +130,7 @@ async def test_a_schema_that_is_not_quite_as_migrated_is_found(clinic: Clinic, m
     name = await make_patient(
         "create or replace function set_updated_at() returns trigger language plpgsql as 'begin return new; end'"
     )
-    settings = DatabaseSettings(url=clinic.url(name))
+    settings = clinic.settings(name)
     assert _bad(await examine(settings)) == []
     report = await examine(settings, write=True)
     assert _bad(report) == [("criteria.SC-001", Level.ERROR)]

@@ -21,6 +21,7 @@ from app.api import ApiSettings
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError
 from app.db.migrations import upgrade
+from app.db.target.development import DEVELOPMENT_PASSWORD
 from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 from tests.support.tls import Certificate, certificate_folder, tls_server
@@ -64,12 +65,29 @@ def test_compose_names_only_what_there_is(compose: dict[str, Any]) -> None:
 
 
 def test_nothing_serves_before_the_release_step(compose: dict[str, Any]) -> None:
-    """The API waits until the migrations have succeeded, and these until PostgreSQL is there."""
+    """The API waits for its role's rights, these for the migrations, and these for PostgreSQL."""
     services = compose["services"]
     assert services["migrate"]["command"][-1] == "migrate"
     assert services["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
-    for name in ("api", "api-pooled"):
-        assert services[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    assert services["roles"]["command"][-1] == "roles"
+    for name, before in (("roles", "migrate"), ("api", "roles"), ("api-pooled", "roles")):
+        assert services[name]["depends_on"][before]["condition"] == "service_completed_successfully"
+
+
+def test_each_service_has_the_least_rights(compose: dict[str, Any]) -> None:
+    """What migrates is the owner, what serves is neither that nor the superuser, and each has its own password."""
+    roles: dict[str, set[tuple[str, str]]] = {}
+    for name, service in compose["services"].items():
+        urls = [value for value in service.get("environment", {}).values() if value.startswith("postgresql:")]
+        roles[name] = {re.findall(r"//(\w+):\$\{(\w+):", url)[0] for url in urls}
+    owner, application = {("app_owner", "OWNER_PASSWORD")}, {("app", "APP_PASSWORD")}
+    assert {name: each for name, each in roles.items() if each} == {
+        "migrate": owner, "roles": owner, "api": application, "api-pooled": application
+    }  # fmt: skip
+    environment = compose["services"]["postgres"]["environment"]
+    assert environment["POSTGRES_USER"] == "postgres"
+    made = (ROOT / "deploy" / "roles.sql").read_text()
+    assert set(re.findall(r"getenv \w+ (\w+)", made)) == {name for name in environment if name[0] != "P"}
 
 
 def test_every_connection_is_verified_and_no_port_is_open_to_others(compose: dict[str, Any]) -> None:
@@ -100,11 +118,12 @@ def test_a_key_belongs_to_the_user_of_its_server(compose: dict[str, Any]) -> Non
 
 
 def test_a_secret_that_is_not_set_does_not_look_like_one() -> None:
-    """One password everywhere, which says what it is; for tokens none at all."""
+    """One password everywhere, which says what it is and is refused outside this machine; for tokens none at all."""
     defaults = dict(re.findall(r"\$\{(\w+(?:PASSWORD|SECRET)):-([^}]*)\}", COMPOSE.read_text()))
-    passwords = set(re.findall(r"\$\{POSTGRES_PASSWORD:-([^}]*)\}", COMPOSE.read_text()))
-    assert passwords == {"insecure-development-password"}
-    assert defaults.keys() == {"POSTGRES_PASSWORD", "API_JWT_SECRET"}
+    passwords = set(re.findall(r"\$\{\w+_PASSWORD:-([^}]*)\}", COMPOSE.read_text()))
+    assert passwords == {DEVELOPMENT_PASSWORD}
+    owners = {f"{owner}_PASSWORD" for owner in ("POSTGRES", "OWNER", "APP", "READER")}
+    assert defaults.keys() == owners | {"API_JWT_SECRET"}
     assert defaults["API_JWT_SECRET"] == ""
 
 

@@ -41,7 +41,7 @@ os._exit(child.wait())
 class PgBouncer:
     """A pooler of `pool_size` connections to the server at `host` (a socket's folder, or a name) and `port`.
 
-    `users` are names and passwords (checked unless `auth_type` is trust); the first of them may use the console.
+    It logs in at the server as `server_user`. `users` are names and passwords (checked unless `auth_type` is trust); the first of them may use the console.
     With a certificate clients must use TLS. `settings` are more lines of its configuration.
     """
 
@@ -52,11 +52,12 @@ class PgBouncer:
         *,
         pool_size: int = 2,
         auth_type: str = "trust",
+        server_user: str = "postgres",
         users: Mapping[str, str] = _WITHOUT_PASSWORD,
         certificate: Certificate | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        self._server = f"host={host} port={port} user=postgres"
+        self._server = f"host={host} port={port} user={server_user}"
         self._users = users
         self._encrypted = certificate is not None
         self._process: subprocess.Popen[bytes] | None = None

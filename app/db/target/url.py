@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from app.db.errors import ConfigurationError
+from app.db.target.development import refuse_development_password
 from app.db.target.hosts import hosts_and_ports
 from app.db.target.options import endpoint_of, server_options, with_endpoint
 from app.db.target.parameters import Parameters, decoded
@@ -109,6 +110,7 @@ def _parse(url: str) -> ConnectionTarget:
         notes=notes,
     )
     parameters.refuse_what_is_left()
+    refuse_development_password(target.password, target.hosts)
     return target
 
 

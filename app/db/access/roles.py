@@ -1,0 +1,86 @@
+"""The rights of the roles beside the owner: the application reads and writes rows, the reader only reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.pool import NullPool
+
+from app.db.engine.factory import create_engine
+from app.db.engine.translation import translating
+from app.db.errors import ConfigurationError
+from app.db.models import metadata
+from app.db.target.settings import DatabaseSettings
+
+VERSION_TABLE: Final = "alembic_version"
+APPLICATION_RIGHTS: Final = ("select", "insert", "update", "delete")
+_READER_RIGHTS: Final = ("select",)
+
+_PLACE: Final = text("""
+select relname, nspname as schema, rolname as owner, cast(current_database() as text) as database
+from pg_class join pg_namespace on pg_namespace.oid = relnamespace join pg_roles on pg_roles.oid = relowner
+where pg_class.oid = cast(to_regclass(cast(:table as text)) as oid)""")
+_THERE: Final = text("select rolname from pg_roles where rolname = any(cast(:names as text[]))")
+_quoted = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The names of the roles that are not the owner."""
+
+    application: str = "app"
+    reader: str = "app_reader"
+
+
+def application_rights() -> dict[str, Sequence[str]]:
+    """Return what the application does with each table, by the table's name."""
+    return {VERSION_TABLE: _READER_RIGHTS} | dict.fromkeys(map(str, metadata.tables), APPLICATION_RIGHTS)
+
+
+async def give_rights(settings: DatabaseSettings, roles: Roles) -> list[str]:
+    """Give each role exactly its rights, create those that are missing, and return the statements that did it.
+
+    `settings` lead to the database as the owner of its tables; run it again after a migration that adds a table. All
+    of it is one transaction. Raises `ConfigurationError` where there are no tables, or a role owns them.
+    """
+    engine = create_engine(settings, poolclass=NullPool, direct=True)
+    try:
+        with translating():
+            async with engine.begin() as connection:
+                statements = await _statements(connection, roles)
+                for statement in statements:
+                    await connection.exec_driver_sql(statement)
+    finally:
+        await engine.dispose()
+    return statements
+
+
+async def _statements(connection: AsyncConnection, roles: Roles) -> list[str]:
+    names = (roles.application, roles.reader)
+    place = (await connection.execute(_PLACE, {"table": VERSION_TABLE})).mappings().one_or_none()
+    if place is None:
+        raise ConfigurationError("the database has no tables yet: run python -m app migrate first")
+    if place["owner"] in names:
+        raise ConfigurationError(f"{place['owner']} owns the tables, so it may do everything: name another role")
+    there = set((await connection.execute(_THERE, {"names": list(names)})).scalars())
+    database, schema = _quoted(place["database"]), _quoted(place["schema"])
+    everybody = ", ".join(map(_quoted, names))
+    return [
+        *(f"create role {_quoted(name)} login" for name in names if name not in there),
+        f"grant connect on database {database} to {everybody}",
+        f"revoke create on schema {schema} from public, {everybody}",
+        f"grant usage on schema {schema} to {everybody}",
+        *(each for table, rights in application_rights().items() for each in _of_table(table, rights, roles)),
+    ]
+
+
+def _of_table(table: str, rights: Sequence[str], roles: Roles) -> list[str]:
+    application, reader = _quoted(roles.application), _quoted(roles.reader)
+    return [
+        f"revoke all on {table} from public, {application}, {reader}",
+        f"grant {', '.join(rights)} on {table} to {application}",
+        f"grant {', '.join(_READER_RIGHTS)} on {table} to {reader}",
+    ]
