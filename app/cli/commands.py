@@ -17,9 +17,8 @@ from app.cli.doctor import doctor as run_doctor
 from app.cli.roles import roles as run_roles
 from app.cli.serve import serve as run_server
 from app.db import DatabaseSettings
-from app.db.errors import DataAccessError
+from app.db.errors import ConfigurationError, DataAccessError
 from app.db.migrations import current, upgrade
-from app.db.target.problems import settings_problem
 from app.embedded import EmbeddedPostgresError
 from app.embedded.development import database_url
 from app.extras import MissingExtraError
@@ -138,9 +137,9 @@ def _errors_in_a_sentence() -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        _end(settings_problem(error))
-    except MissingExtraError as error:
-        _end(str(error))
+        _end("; ".join(each["msg"] for each in error.errors(include_url=False)))
+    except (MissingExtraError, ConfigurationError) as error:
+        _end(str(error), getattr(error, "exit_status", 2))
     except (DataAccessError, EmbeddedPostgresError, CommandError) as error:
         _end(f"{type(error).__name__}: {error}", getattr(error, "exit_status", 2))
 

@@ -8,14 +8,15 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from typing import Final
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 from rich.console import Console
 from rich.markup import escape
 
 from app.cli.report import show
 from app.db import DatabaseSettings
+from app.db.errors import ConfigurationError
 from app.doctor import Report, examine
-from app.doctor.address import without_settings
+from app.doctor.address import not_understood
 
 _INTERRUPTED: Final = 130
 _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -45,8 +46,8 @@ async def _examined(url: str, tell: Callable[[str], None], *, instances: int, wr
     try:
         # DATABASE_DIRECT_URL is of the database in DATABASE_URL, not of one that is named here.
         settings = DatabaseSettings(url=SecretStr(url), direct_url=None) if url else DatabaseSettings()
-    except ValidationError as problem:
-        return Report([without_settings(problem)], reached=False)
+    except ConfigurationError as problem:
+        return Report([not_understood(problem)], reached=False)
     _cancel_on_interrupt()
     return await _tidied_up(asyncio.create_task(examine(settings, instances=instances, write=write, tell=tell)))
 

@@ -3,11 +3,8 @@
 import socket
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from app.db.driver.redaction import chain
 from app.db.errors import DataAccessError, UnavailableError
-from app.db.target.problems import settings_problem
 from app.db.target.url import SHAPE, ConnectionTarget
 from app.doctor.findings import Finding, error, note, ok
 from app.doctor.subject import Checks, Subject, open_driver
@@ -46,11 +43,6 @@ def understood(target: ConnectionTarget) -> list[Finding]:
 def not_understood(problem: DataAccessError) -> Finding:
     """Return what is wrong with the URL."""
     return error(_UNDERSTOOD, str(problem), _WRONG)
-
-
-def without_settings(problem: ValidationError) -> Finding:
-    """Return which of the settings cannot be used; what was in them is not shown."""
-    return error(_UNDERSTOOD, settings_problem(problem), _WRONG)
 
 
 def not_connected(problem: DataAccessError) -> Finding:

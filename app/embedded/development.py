@@ -4,22 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
+from app.db.target.settings import DatabaseSettings
 from app.embedded.server import EmbeddedPostgres, default_data_folder
-
-
-class _Environment(BaseSettings):
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
-
-    database_url: SecretStr | None = None
 
 
 def given_url() -> str | None:
     """Return DATABASE_URL, from the environment or .env."""
-    given = _Environment().database_url
-    return given.get_secret_value() if given else None
+    given = DatabaseSettings.variable("url")
+    return given.value if given else None
 
 
 def development_folder() -> Path:

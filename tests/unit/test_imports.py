@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "app/repositories": {"app.db", "app.repositories"},
     "app/api": {"app.db", "app.repositories", "app.api", "app.extras"},
     "app/doctor": {"app.db", "app.repositories", "app.doctor"},
-    "app/embedded": {"app.embedded"},
+    "app/embedded": {"app.db.target", "app.embedded"},
     "app/cli": {"app.db", "app.repositories", "app.api", "app.doctor", "app.embedded", "app.cli", "app.extras"},
 }
 

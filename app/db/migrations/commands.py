@@ -14,7 +14,6 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from pydantic import ValidationError
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
@@ -26,7 +25,6 @@ from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError, DataAccessError, DatabaseAheadError
 from app.db.migrations.steps import heads_of, migrate, print_sql
 from app.db.pool.pool import FairPool
-from app.db.target.problems import settings_problem
 from app.db.target.settings import DatabaseSettings
 
 Source = DatabaseSettings | AsyncEngine
@@ -151,8 +149,8 @@ def _settings_of(source: Source) -> DatabaseSettings | None:
 def _settings(url: str | None) -> DatabaseSettings:
     try:
         return DatabaseSettings(url=url) if url else DatabaseSettings()
-    except ValidationError as error:
-        raise CommandError(settings_problem(error)) from None
+    except ConfigurationError as error:
+        raise CommandError(str(error)) from None
 
 
 def _timeouts_only() -> DatabaseSettings:

@@ -81,6 +81,7 @@ def parse_url(url: str, *, variable: str = "DATABASE_URL") -> ConnectionTarget:
         return _parse(url)
     except ConfigurationError as error:
         words = str(error)
+    del url  # an error collector records the variables of this frame
     raise ConfigurationError(f"{variable}: {words}")  # here, where no cause is chained that could show a password
 
 
