@@ -75,7 +75,7 @@ async def _tasks(tour: Tour, ada: str, bob: str) -> None:
         lambda page: page.items[0].id == milk.id,
     )
     await tour.step(
-        "list what is still to do",
+        "list the open tasks",
         lambda: tasks.list_page(ada, completed=False),
         lambda page: [task.title for task in page.items[:2]] == ["Write home", "Buy milk"],
     )
@@ -85,7 +85,7 @@ async def _tasks(tour: Tour, ada: str, bob: str) -> None:
         lambda task: task.completed and task.updated_at > milk.updated_at and task.created_at == milk.created_at,
     )
     await tour.refused(
-        "update what somebody has changed since: refused",
+        "update a row that another caller has changed since: refused",
         lambda: tasks.update(ada, milk.id, TaskUpdate(title="Mine"), expected_updated_at=milk.updated_at),
         StaleRowError,
     )
@@ -96,9 +96,9 @@ async def _tasks(tour: Tour, ada: str, bob: str) -> None:
 async def _conversations(tour: Tour, ada: str, bob: str) -> None:
     conversations, messages = ConversationRepo(tour.db), MessageRepo(tour.db)
 
-    chat = await tour.step("begin a conversation", lambda: conversations.create(ada), lambda chat: chat.user_id == ada)
+    chat = await tour.step("create a conversation", lambda: conversations.create(ada), lambda chat: chat.user_id == ada)
     await tour.step(
-        "append a message: it touches the conversation in the same statement",
+        "append a message: the same statement moves the conversation's updated_at",
         lambda: messages.append(ada, chat.id, MessageCreate(role="user", content="What is due today?")),
         lambda message: message.created_at > chat.updated_at,
     )
@@ -110,23 +110,25 @@ async def _conversations(tour: Tour, ada: str, bob: str) -> None:
         lambda rows: [row.content for row in rows] == [f"Part {n}" for n in range(40)],
     )
     await tour.step(
-        "the last three, the oldest of them first, for the model",
+        "read the last three, oldest first, as a model takes them",
         lambda: messages.latest(ada, chat.id, limit=3),
         lambda rows: [row.content for row in rows] == ["Part 37", "Part 38", "Part 39"],
     )
-    await tour.step("bob sees none of it", lambda: messages.latest(bob, chat.id), lambda rows: rows == [])
+    await tour.step(
+        "bob reads ada's conversation: no messages", lambda: messages.latest(bob, chat.id), lambda rows: rows == []
+    )
     await tour.refused(
         "bob appends to ada's conversation: refused",
         lambda: messages.append(bob, chat.id, MessageCreate(role="user", content="Hello?")),
         MissingReferenceError,
     )
     await tour.step(
-        "conversations, the most recently active first",
+        "list the conversations, the most recently active first",
         lambda: conversations.list_page(ada),
         lambda page: page.items[0].id == chat.id,
     )
     await tour.step("delete the conversation", lambda: conversations.delete(ada, chat.id), lambda _: True)
-    await tour.step("its messages went with it", lambda: messages.latest(ada, chat.id), lambda rows: rows == [])
+    await tour.step("its messages were deleted with it", lambda: messages.latest(ada, chat.id), lambda rows: rows == [])
 
 
 async def _transactions(tour: Tour, ada: str) -> None:
@@ -136,7 +138,10 @@ async def _transactions(tour: Tour, ada: str) -> None:
             return chat, await TaskRepo(session).create(ada, TaskCreate(title=f"Answer {chat.id}"))
 
     await tour.step(
-        "two calls, both or neither", together, lambda both: both[1].title.endswith(str(both[0].id)), trips=4
+        "two calls in one transaction: both or neither",
+        together,
+        lambda both: both[1].title.endswith(str(both[0].id)),
+        trips=4,
     )
 
 
