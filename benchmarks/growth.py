@@ -7,16 +7,18 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event
 
 from app.db import Database, DatabaseSettings
+from app.db.engine.compiled import compiled
+from app.db.executor import Executor
 from app.db.models import MessageCreate, Role, TaskCreate, TaskUpdate
 from app.doctor.explain import Plan
+from app.doctor.recorder import Recorder
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from benchmarks.results import Growth, Query
 
 Call = Callable[[], Awaitable[Any]]
-Ask = Callable[[Database], Awaitable[Any]]
+Ask = Callable[[Executor], Awaitable[Any]]
 TABLE_ROWS = 1_000_000
 USER_ROWS = 10_000
 _TASK_ROWS = (1_000, 10_000, 100_000)
@@ -76,17 +78,13 @@ async def _page(db: Database, url: str, what: str, rows: int, ask: Ask) -> Growt
     return Growth(what, rows, plan.buffers or 0, plan.rows_read or 0, statistics.median(seconds))
 
 
-async def _sent(url: str, ask: Ask) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement and parameters that a call sends; on a `Database` of its own: listening costs time."""
-    sent: list[tuple[str, tuple[Any, ...]]] = []
-
-    def note(_: object, __: object, statement: str, parameters: tuple[Any, ...], *___: object) -> None:
-        sent.append((statement, parameters))
-
+async def _sent(url: str, ask: Ask) -> tuple[str, list[Any]]:
+    """Return the statement and the parameters that a call sends."""
     async with Database(_settings(url)) as db:
-        event.listen(db.engine.sync_engine, "before_cursor_execute", note)
-        await ask(db)
-    return sent[0]
+        recorder = Recorder(db)
+        await ask(recorder)
+    query, parameters = recorder.ran[0]
+    return compiled(query).sql, compiled(query).arguments(parameters)
 
 
 async def slowest(url: str, *, calls: int) -> list[Query]:

@@ -12,12 +12,15 @@ from app.db import Database
 from app.db.driver.connect import connect
 from app.db.errors import ConfigurationError, DataAccessError, PoolTimeoutError, UnavailableError
 from app.db.migrations import known_revisions
+from app.db.query import Query, WhenLost
 
 _log = logging.getLogger(__name__)
 _CACHED_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 1.0
 _NOT_MIGRATED: Final = "42P01"
-_REVISION: Final = text("select version_num from alembic_version").execution_options(repeatable=True, name="readiness")
+_REVISION: Final = Query(
+    "readiness", text("select version_num from alembic_version"), str, WhenLost.NOT_DONE, pinned=False
+)
 
 
 class Readiness:
@@ -58,12 +61,12 @@ class Readiness:
 
     async def _ask(self) -> str | None:
         try:
-            revisions = (await self._database.execute(_REVISION)).scalars().all()
+            revisions = await self._database.fetch(_REVISION, {})
         except PoolTimeoutError:
             return await self._why_nobody_is_served()
         except DataAccessError as error:
             return _in_plain_words(error)
-        return self._behind(list(revisions))
+        return self._behind(revisions)
 
     def _behind(self, revisions: list[str]) -> str | None:
         """Return what is missing; a revision that we do not know is newer than this code, which works on it too."""

@@ -55,7 +55,7 @@ async def _walk(tour: Tour, ada: str, bob: str) -> None:
 
 
 async def _tasks(tour: Tour, ada: str, bob: str) -> None:
-    tasks, before = TaskRepo(tour.db), datetime.now(UTC)
+    tasks, before = TaskRepo(tour.recorder), datetime.now(UTC)
 
     milk = await tour.step(
         "create a task: durable when it returns, its times set by the database",
@@ -94,7 +94,7 @@ async def _tasks(tour: Tour, ada: str, bob: str) -> None:
 
 
 async def _conversations(tour: Tour, ada: str, bob: str) -> None:
-    conversations, messages = ConversationRepo(tour.db), MessageRepo(tour.db)
+    conversations, messages = ConversationRepo(tour.recorder), MessageRepo(tour.recorder)
 
     chat = await tour.step("create a conversation", lambda: conversations.create(ada), lambda chat: chat.user_id == ada)
     await tour.step(
@@ -133,9 +133,9 @@ async def _conversations(tour: Tour, ada: str, bob: str) -> None:
 
 async def _transactions(tour: Tour, ada: str) -> None:
     async def together() -> tuple[ConversationRead, TaskRead]:
-        async with tour.db.transaction() as session:
-            chat = await ConversationRepo(session).create(ada)
-            return chat, await TaskRepo(session).create(ada, TaskCreate(title=f"Answer {chat.id}"))
+        async with tour.recorder.together() as executor:
+            chat = await ConversationRepo(executor).create(ada)
+            return chat, await TaskRepo(executor).create(ada, TaskCreate(title=f"Answer {chat.id}"))
 
     await tour.step(
         "two calls in one transaction: both or neither",

@@ -10,11 +10,12 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection, Executable, event
 
 from app.db import Database
+from app.db.engine.compiled import compiled
 from app.db.errors import DataAccessError
 from app.doctor.explain import Plan, explain
+from app.doctor.recorder import Recorder
 from app.doctor.round_trips import RoundTrips
 
 Value = TypeVar("Value")
@@ -37,15 +38,10 @@ class Tour:
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self._trips = RoundTrips.of(db.engine)
-        self._sent: list[tuple[Executable, Any, str]] = []
+        self._trips = RoundTrips.of(db.pool)
+        self.recorder = Recorder(db)
+        """What the repositories of the tour run on."""
         self._steps: list[_Step] = []
-        event.listen(db.engine.sync_engine, "after_execute", self._note)
-
-    def _note(
-        self, _: Connection, statement: Executable, __: object, parameters: Any, ___: object, result: Any
-    ) -> None:
-        self._sent.append((statement, parameters, result.context.statement))
 
     def begin_again(self) -> None:
         """Forget the steps so far: the first walk warms the server and the connection."""
@@ -61,16 +57,16 @@ class Tour:
     ) -> Value:
         """Run `call`; promised are its result, `trips` round trips, and a plan without sequential scans."""
         self._trips.reset()
-        self._sent.clear()
+        self.recorder.ran.clear()
         began = time.perf_counter()
         value = await call()
         milliseconds = (time.perf_counter() - began) * 1000
         round_trips = self._trips.count
-        statement, parameters, sql = self._sent[0]
+        query, parameters = self.recorder.ran[0]
         async with self.db.engine.connect() as connection:
-            plan = await explain(connection, statement, parameters, analyze=True)
+            plan = await explain(connection, query.statement, parameters, analyze=True)
         as_promised = promise(value) and round_trips == trips and "Seq Scan" not in plan.nodes
-        self._steps.append(_Step(title, sql, plan, round_trips, milliseconds, as_promised))
+        self._steps.append(_Step(title, compiled(query).sql, plan, round_trips, milliseconds, as_promised))
         return value
 
     async def refused(self, title: str, call: Callable[[], Awaitable[Any]], error: type[DataAccessError]) -> None:

@@ -6,35 +6,47 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Executable, Result, event, func, select
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
-from sqlalchemy.orm import sessionmaker
-from sqlalchemy.util import EMPTY_DICT, greenlet_spawn
+from sqlalchemy import Executable, Result
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.util import greenlet_spawn
 
-from app.db.driver.cancellation import undisturbed
 from app.db.driver.retry import Retry
-from app.db.engine.direct import PINNED, Rows, fetch, lost_by, write
-from app.db.engine.factory import create_engine
-from app.db.engine.translation import translating
-from app.db.errors import DataAccessError, OutcomeUnknownError
-from app.db.pool.pool import FairPool, PoolStatus
+from app.db.engine.factory import create_pool, create_pooled_engine
+from app.db.engine.runner import Runner
+from app.db.engine.sessions import create_sessionmaker, transaction
+from app.db.engine.translation import executing
+from app.db.errors import DataAccessError, OutcomeUnknownError, TransientError
+from app.db.executor import Executor, SessionExecutor
+from app.db.pool.status import PoolStatus
+from app.db.query import Query
 from app.db.target.settings import DatabaseSettings
+from app.db.telemetry.configured import configured_reports
+from app.db.telemetry.echo import Echo
+from app.db.telemetry.execution import Report
 
 Value = TypeVar("Value")
-Options = Mapping[str, Any]
+Row = TypeVar("Row")
 
 
 class Database:
     """An engine and its pool. Opens no connection until the first call; `async with` closes them all at the end.
 
-    `engine` and `sessionmaker` are SQLAlchemy's own, transactional. One `Database` belongs to one event loop.
+    `engine` and `sessionmaker` are SQLAlchemy's own, transactional. One `Database` belongs to one event loop. Once it
+    is closed every call raises `ClosedError`.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self.settings = settings
-        self.engine: AsyncEngine = create_engine(settings)
-        self.sessionmaker = _sessionmaker(self.engine, settings)
+        self.pool = create_pool(settings)
+        self._reports = configured_reports(settings, self.pool)
+        self.engine: AsyncEngine = create_pooled_engine(settings, self.pool, self._reports)
+        self.sessionmaker = create_sessionmaker(self.engine, settings)
+        self._runner = Runner(self.pool, self._reports, self._echo())
         self._retry = Retry(settings)
+
+    def _echo(self) -> Echo | None:
+        logger = self.engine.sync_engine.logger
+        return Echo(logger, show_parameters=self.settings.echo_parameters) if self.settings.echo else None
 
     async def __aenter__(self) -> Self:
         return self
@@ -43,90 +55,81 @@ class Database:
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection of the pool."""
-        await self.engine.dispose()
+        """Close every connection; calls that are under way or queue already are served first."""
+        await self.pool.close()
 
     def pool_status(self) -> PoolStatus:
-        """Return how many connections are in use and how many callers wait for one, at this moment."""
-        return self._pool.current_status()
+        """Return how many connections are in use and how many callers queue for one, at this moment."""
+        return self.pool.status()
 
-    @property
-    def _pool(self) -> FairPool:
-        pool = self.engine.sync_engine.pool
-        assert isinstance(pool, FairPool)
-        return pool
+    def report_to(self, report: Report) -> None:
+        """Call `report` with the name and the figures of each statement from now on: queries, sessions, `execute`.
 
-    async def execute(
-        self, statement: Executable, parameters: Any = None, *, execution_options: Options = EMPTY_DICT
-    ) -> Result[Any]:
-        """Run one statement, durably, in one round trip; the connection is back before the result is returned.
+        SQLAlchemy's events on `engine` tell of sessions and `execute` only: a repository's call on a `Database` does
+        not pass through SQLAlchemy.
+        """
+        self._reports.append(report)
+
+    async def fetch(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
+        """Run the query durably, in one round trip, and return its rows.
+
+        It is retried after what the server certainly undid, and, if it is a read or has an idempotency key, also after
+        what may have happened already. Raises a `DataAccessError`: `OutcomeUnknownError` where a write without a key
+        may have happened.
+        """
+        began = time.monotonic()
+        try:
+            return await self._runner.run(query, parameters)
+        except DataAccessError as error:
+            return await self._retry.after(error, partial(self._runner.run, query, parameters), began=began)
+
+    async def execute(self, statement: Executable, parameters: Any = None, *, repeatable: bool = False) -> Result[Any]:
+        """Run any statement, durably, in one round trip; the connection is back before the result is returned.
 
         With a list of parameters it runs for each of them, for all or none, in a transaction: two round trips more.
-        What the server certainly undid is tried again, and with the execution option ``repeatable=True`` (on the
-        statement or here) also what may have happened already: for reads, and writes with an idempotency key.
-        Raises a `DataAccessError`; `OutcomeUnknownError` where a write that is not repeatable may have happened.
+        `repeatable` says that to run it twice is harmless, as it is for a read: then it is retried as `fetch` does a
+        read. Raises a `DataAccessError`; `OutcomeUnknownError` where a write that is not repeatable may have happened.
         """
-        options = {**statement.get_execution_options(), **execution_options}
-        lost = lost_by(options)
+        run = partial(self._execute, statement, parameters, TransientError if repeatable else OutcomeUnknownError)
         began = time.monotonic()
         try:
-            return await self._execute(statement, parameters, execution_options, lost)
+            return await run()
         except DataAccessError as error:
-            again = partial(self._execute, statement, parameters, execution_options, lost)
-            return await self._retry.after(error, again, began=began)
+            return await self._retry.after(error, run, began=began)
 
-    async def fetch(self, statement: Executable, parameters: Mapping[str, Any]) -> Rows:
-        """Return the rows of one constant statement: as `execute`, by the driver itself at a third of the time.
-
-        The statement is written once and kept: pass the same object again. It pins the types of its result, and
-        they need no conversion. Whoever listens to the engine's events, or has `echo` on, hears it all the same: it
-        then goes the way of `execute`.
-        """
-        if self._is_watched():
-            return (await self.execute(statement, parameters, execution_options=PINNED)).mappings().all()
-        written = write(statement)
-        began = time.monotonic()
-        try:
-            return await fetch(self._pool, written, parameters)
-        except DataAccessError as error:
-            again = partial(fetch, self._pool, written, parameters)
-            return await self._retry.after(error, again, began=began)
-
-    def _is_watched(self) -> bool:
-        engine = self.engine.sync_engine
-        # Of the dialect's events only this one: `handle_error` is always listened to. The rest SQLAlchemy asks itself.
-        return self.settings.echo or engine._has_events or bool(engine.dialect.dispatch.do_execute)  # noqa: SLF001
-
-    async def _execute(
-        self, statement: Executable, parameters: Any, options: Options, lost: type[DataAccessError]
-    ) -> Result[Any]:
-        with translating(lost):
+    async def _execute(self, statement: Executable, parameters: Any, lost: type[DataAccessError]) -> Result[Any]:
+        with executing(lost):
             # One switch into SQLAlchemy instead of three (connect, execute, close): a third of the time on loopback.
-            return await greenlet_spawn(self._execute_in_greenlet, statement, parameters, options)
+            return await greenlet_spawn(self._execute_in_greenlet, statement, parameters)
 
-    def _execute_in_greenlet(self, statement: Executable, parameters: Any, options: Options) -> Result[Any]:
+    def _execute_in_greenlet(self, statement: Executable, parameters: Any) -> Result[Any]:
         with self.engine.sync_engine.connect() as connection:
             if isinstance(parameters, Sequence):  # SQLAlchemy may make several statements of it
                 with connection.begin():
-                    return connection.execute(statement, parameters, execution_options=options)
+                    return connection.execute(statement, parameters)
             # A flag in Python, no round trip: the statement is its own transaction. Not an engine with this option:
             # that one listens to its connections, which costs each call 40 µs.
             connection.execution_options(isolation_level="AUTOCOMMIT")
             # asyncpg's rows are all here when it returns: the result needs no connection.
-            return connection.execute(statement, parameters, execution_options=options)
+            return connection.execute(statement, parameters)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """Yield a session whose statements happen together or not at all: committed at the end, rolled back on error.
 
         Raises a `DataAccessError` for what the database refuses, also from the caller's own ORM statements, and
-        `OutcomeUnknownError` where the connection broke during COMMIT. Cancelled during COMMIT it still commits.
+        `OutcomeUnknownError` where the connection broke during COMMIT. The caller's own exceptions pass unchanged,
+        whatever becomes of the rollback. Cancelled during COMMIT it still commits. After the block the session raises
+        `ClosedError`.
         """
-        async with self.sessionmaker() as session:
-            with translating():
-                yield session
-                await session.flush()
-            await _commit(session)
+        async with transaction(self.sessionmaker) as session:
+            yield session
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[Executor]:
+        """Give an executor whose queries are one transaction."""
+        async with self.transaction() as session:
+            yield SessionExecutor(session)
 
     async def run_in_transaction(self, function: Callable[[AsyncSession], Awaitable[Value]]) -> Value:
         """Return what `function` returns for a session, committed.
@@ -143,26 +146,3 @@ class Database:
     async def _once(self, function: Callable[[AsyncSession], Awaitable[Value]]) -> Value:
         async with self.transaction() as session:
             return await function(session)
-
-
-def _sessionmaker(engine: AsyncEngine, settings: DatabaseSettings) -> async_sessionmaker[AsyncSession]:
-    sync_maker = sessionmaker()
-    milliseconds = {
-        name: f"{seconds * 1000:.0f}"
-        for name, seconds in (
-            ("statement_timeout", settings.statement_timeout_seconds),
-            ("lock_timeout", settings.lock_timeout_seconds),
-        )
-        if seconds is not None
-    }
-    if milliseconds:
-        # `true` makes it SET LOCAL: it ends with the transaction and passes through any pooler.
-        statement = select(*(func.set_config(name, value, True) for name, value in milliseconds.items()))
-        event.listen(sync_maker, "after_begin", lambda _, __, connection: connection.execute(statement))
-    return async_sessionmaker(engine, sync_session_class=sync_maker, expire_on_commit=False)
-
-
-async def _commit(session: AsyncSession) -> None:
-    """Commit; a caller cancelled meanwhile waits for the answer first, so that nobody has to guess."""
-    with translating(OutcomeUnknownError):
-        await undisturbed(session.commit())

@@ -15,6 +15,7 @@ DataAccessError            everything below; `sqlstate`, `constraint_name`, `ret
 ├─ StatementTimeoutError   the statement took longer than it may and was ended: nothing was done
 ├─ OutcomeUnknownError     the connection broke after a write was sent: it may or may not have happened
 │  └─ KeyedOutcomeUnknownError  likewise, with an idempotency key: repeat it (`retryable` is true)
+├─ ClosedError             the Database is closed, or the session's block has ended: nothing was done
 └─ ConfigurationError      the URL, the credentials, TLS or the schema are wrong: trying again does not help
    └─ DatabaseAheadError   newer code has migrated the database: this code leaves its schema alone
 """
@@ -106,6 +107,10 @@ class KeyedOutcomeUnknownError(OutcomeUnknownError):
     """The same of a write with an idempotency key: the same call with the same key tells, and does no harm."""
 
     retryable = True
+
+
+class ClosedError(DataAccessError):
+    """The Database is closed, or the session's block has ended; nothing was done."""
 
 
 class ConfigurationError(DataAccessError):

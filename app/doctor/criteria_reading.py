@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from app.db import Database
 from app.db.engine.translation import translating
@@ -15,8 +16,8 @@ from app.doctor.subject import Subject
 _TLS: Final = ("tls.version", "tls.certificate")
 _SESSIONS: Final = 20
 _MORE: Final = 10
-_READ: Final = text("select 1").execution_options(repeatable=True)
-_SLOW_READ: Final = text("select 1 from (select pg_sleep(0.05)) as waited").execution_options(repeatable=True)
+_READ: Final = text("select 1")
+_SLOW_READ: Final = text("select 1 from (select pg_sleep(0.05)) as waited")
 _MOMENT_SECONDS: Final = 0.02
 
 
@@ -74,15 +75,22 @@ async def _all_there(db: Database) -> None:
         await asyncio.sleep(_MOMENT_SECONDS)
 
 
+def _noting(opened: list[Any]) -> Callable[[Any], Awaitable[None]]:
+    async def note(driver: Any) -> None:
+        opened.append(driver)
+
+    return note
+
+
 async def connections_are_retried(subject: Subject) -> str:
     """Cut a connection that is idle, and one with a read under way: both calls must be answered."""
     opened: list[Any] = []
     async with Database(subject.db.settings) as db:
-        event.listen(db.engine.sync_engine, "connect", lambda _, record: opened.append(record.driver_connection))
-        await db.execute(_READ)
+        db.pool.on_connect.append(_noting(opened))
+        await db.execute(_READ, repeatable=True)
         _cut(opened)
-        await db.execute(_READ)
-        call = asyncio.create_task(db.execute(_SLOW_READ))
+        await db.execute(_READ, repeatable=True)
+        call = asyncio.create_task(db.execute(_SLOW_READ, repeatable=True))
         await asyncio.sleep(_MOMENT_SECONDS)
         _cut(opened)
         await call

@@ -94,7 +94,7 @@ async def _subject(
         on_neon = await _is_neon(driver)
         behind_pooler = await pooling.shares_sessions(settings, target, driver)
         async with Database(_cautious(settings, behind_pooler=behind_pooler)) as db:
-            trips = RoundTrips.of(db.engine)
+            trips = RoundTrips.of(db.pool)
             read_only = db.engine.execution_options(postgresql_readonly=True)
             async with db.sessionmaker(bind=read_only) as session:
                 yield Subject(

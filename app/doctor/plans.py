@@ -14,6 +14,7 @@ from sqlalchemy.sql import ClauseElement
 from app import repositories
 from app.db.engine.dialect import LeanDialect
 from app.db.errors import ConfigurationError
+from app.db.query import Query
 from app.doctor.explain import Plan, explain
 from app.doctor.findings import Finding, error, note, ok, warning
 from app.doctor.subject import Checks, Subject, table_names
@@ -34,13 +35,13 @@ _ANY_VALUE: Final[Mapping[type, Any]] = {
 
 
 def statements() -> dict[str, Executable]:
-    """Return every statement of the repositories by the name that it carries: ``tasks.page``."""
+    """Return the statement of every query of the repositories by its name: ``tasks.page``."""
     modules = [
         importlib.import_module(f"{repositories.__name__}.{module.name}")
         for module in pkgutil.iter_modules(repositories.__path__)
     ]
-    values = [value for module in modules for value in vars(module).values() if isinstance(value, Executable)]
-    return {name: value for value in values if (name := value.get_execution_options().get("name"))}
+    values = [value for module in modules for value in vars(module).values() if isinstance(value, Query)]
+    return {query.name: query.statement for query in values}
 
 
 def any_parameters(statement: Executable) -> dict[str, Any]:

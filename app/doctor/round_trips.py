@@ -3,9 +3,7 @@
 import asyncio
 from typing import Any, Self
 
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import ConnectionPoolEntry
+from app.db.pool.pool import Pool
 
 # The driver waits twice: for ReadyForQuery after a statement, and for ParameterDescription when it prepares one.
 _AWAITED = frozenset(b"Zt")
@@ -13,7 +11,7 @@ _HEADER_BYTES = 5  # a letter and a length, which counts itself but not the lett
 
 
 class RoundTrips:
-    """Counts an engine's round trips by the answers that the driver waited for.
+    """Counts a pool's round trips by the answers that the driver waited for.
 
     For demo and doctor; it sees what the driver sees, so it counts through TLS and poolers too.
     """
@@ -22,18 +20,17 @@ class RoundTrips:
         self.count = 0
 
     @classmethod
-    def of(cls, engine: AsyncEngine) -> Self:
-        """Count on every connection that `engine` opens from now on."""
+    def of(cls, pool: Pool) -> Self:
+        """Count on every connection that `pool` opens from now on."""
         trips = cls()
-        event.listen(engine.sync_engine, "connect", trips._listen)
+        pool.on_connect.append(trips._listen)
         return trips
 
     def reset(self) -> None:
         """Begin again at zero."""
         self.count = 0
 
-    def _listen(self, _: object, record: ConnectionPoolEntry) -> None:
-        driver: Any = record.driver_connection
+    async def _listen(self, driver: Any) -> None:
         transport: asyncio.Transport = driver._transport  # noqa: SLF001 - asyncpg has no public name for it
         transport.set_protocol(_Counting(transport.get_protocol(), self))
 

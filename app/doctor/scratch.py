@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import NullPool
 
 from app.db import Database, DatabaseSettings
 from app.db.driver.cancellation import undisturbed
@@ -88,10 +87,14 @@ async def scratch(settings: DatabaseSettings) -> AsyncIterator[Scratch]:
 @asynccontextmanager
 async def _open(settings: _Settings, schema: str) -> AsyncIterator[Scratch]:
     async with Database(settings) as db:
-        engine = create_engine(settings, poolclass=NullPool)
-        for each in (db.engine, engine):
-            event.listen(each.sync_engine, "connect", _refuse_elsewhere(schema))
+        db.pool.on_connect.append(_refuse_elsewhere(schema))
+        engine = create_engine(settings)
+        event.listen(engine.sync_engine, "connect", _refused_by(_refuse_elsewhere(schema)))
         yield Scratch(schema, db, engine)
+
+
+def _refused_by(look: Any) -> Any:
+    return lambda connection, _: connection.run_async(look)
 
 
 def _refuse_elsewhere(schema: str) -> Any:
@@ -100,8 +103,8 @@ def _refuse_elsewhere(schema: str) -> Any:
     What is done in a scratch schema, done elsewhere, would destroy everything.
     """
 
-    def look(connection: Any, _: object) -> None:
-        found = connection.run_async(lambda driver: driver.fetchval("select current_schemas(false)::text"))
+    async def look(driver: Any) -> None:
+        found = await driver.fetchval("select current_schemas(false)::text")
         if found != f"{{{schema}}}":
             raise ConfigurationError(f"a session that should see {schema} alone sees {found}: nothing was done there")
 

@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import DateTime, bindparam, delete, func, insert, true, tuple_
+from sqlalchemy import DateTime, bindparam, delete, func, insert, select, true, tuple_
 from sqlalchemy.dialects import postgresql
 
 from app.db.errors import InvalidCursorError
 from app.db.models import Conversation, ConversationRead
 from app.db.models.base import MAX_BIGINT, table_of
+from app.db.query import Query, Record, WhenLost
 from app.repositories.base import (
     P_ID,
     P_LIMIT,
@@ -19,7 +20,6 @@ from app.repositories.base import (
     checked_id,
     checked_limit,
     pinned,
-    read,
     unseen,
 )
 from app.repositories.once import P_KEY, once, written_before, written_now
@@ -34,37 +34,45 @@ _AFTER_ALL: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _P_UPDATED_AT: Final = unseen(bindparam("p_updated_at", type_=DateTime(timezone=True)))
 _THE_ROW: Final = (conversation.user_id == P_USER_ID, conversation.id == P_ID)
 
-_CREATE: Final = (
-    insert(table_of(Conversation))
-    .values(user_id=P_USER_ID)
-    .returning(*_COLUMNS)
-    .execution_options(name="conversations.create")
+_CREATE: Final = Query(
+    "conversations.create",
+    (insert(table_of(Conversation)).values(user_id=P_USER_ID).returning(*_COLUMNS)),
+    ConversationRead,
 )
-_CREATE_ONCE: Final = once(
-    written_now(postgresql.insert(table_of(Conversation)).values(user_id=P_USER_ID, idempotency_key=P_KEY), _COLUMNS),
-    written_before(Conversation, _COLUMNS, true()),
-).execution_options(name="conversations.create_once")
-_GET: Final = read(*_COLUMNS).where(*_THE_ROW).execution_options(name="conversations.get")
-_PAGE: Final = (
-    read(*_COLUMNS)
-    .where(
-        conversation.user_id == P_USER_ID,
-        tuple_(conversation.updated_at, conversation.id) < tuple_(_P_UPDATED_AT, P_PLACE),
-    )
-    .order_by(conversation.updated_at.desc(), conversation.id.desc())
-    .limit(P_LIMIT)
-    .execution_options(name="conversations.page")
+_CREATE_ONCE: Final = Query(
+    "conversations.create_once",
+    once(
+        written_now(
+            postgresql.insert(table_of(Conversation)).values(user_id=P_USER_ID, idempotency_key=P_KEY), _COLUMNS
+        ),
+        written_before(Conversation, _COLUMNS, true()),
+    ),
+    Record,
+    WhenLost.KEYED,
 )
-_DELETE: Final = (
-    delete(table_of(Conversation))
-    .where(*_THE_ROW)
-    .returning(_COLUMNS[0])
-    .execution_options(name="conversations.delete")
+_GET: Final = Query("conversations.get", (select(*_COLUMNS).where(*_THE_ROW)), ConversationRead, WhenLost.NOT_DONE)
+_PAGE: Final = Query(
+    "conversations.page",
+    (
+        select(*_COLUMNS)
+        .where(
+            conversation.user_id == P_USER_ID,
+            tuple_(conversation.updated_at, conversation.id) < tuple_(_P_UPDATED_AT, P_PLACE),
+        )
+        .order_by(conversation.updated_at.desc(), conversation.id.desc())
+        .limit(P_LIMIT)
+    ),
+    ConversationRead,
+    WhenLost.NOT_DONE,
 )
-_COUNT: Final = (
-    read(func.count().label("count"))
-    .where(conversation.user_id == P_USER_ID)
-    .execution_options(name="conversations.count")
+_DELETE: Final = Query(
+    "conversations.delete", (delete(table_of(Conversation)).where(*_THE_ROW).returning(_COLUMNS[0])), int
+)
+_COUNT: Final = Query(
+    "conversations.count",
+    select(func.count().label("count")).where(conversation.user_id == P_USER_ID),
+    int,
+    WhenLost.NOT_DONE,
 )
 
 
@@ -99,12 +107,12 @@ class ConversationRepo(Repository[ConversationRead]):
 
     async def delete(self, user_id: str, id: int) -> None:
         """Delete the conversation and all its messages; raises `NotFoundError`."""
-        if not await self._execute(_DELETE, user_id, p_id=checked_id(id)):
+        if not await self._fetch(_DELETE, user_id, p_id=checked_id(id)):
             raise self._not_found(id)
 
     async def count(self, user_id: str) -> int:
         """Return how many conversations there are; reads them all in the index, so never for a list."""
-        return int((await self._execute(_COUNT, user_id))[0]["count"])
+        return int((await self._fetch(_COUNT, user_id))[0])
 
 
 def _cursor(row: ConversationRead, user_id: str) -> str:

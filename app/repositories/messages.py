@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -21,10 +22,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from app.db import Database
 from app.db.errors import InvalidInputError, MissingReferenceError
 from app.db.models import Conversation, Message, MessageCreate, MessageRead
 from app.db.models.base import MAX_BIGINT, table_of
+from app.db.query import Query, Record, WhenLost
 from app.repositories.base import (
     P_LIMIT,
     P_PLACE,
@@ -34,7 +35,6 @@ from app.repositories.base import (
     checked_key,
     checked_limit,
     pinned,
-    read,
 )
 from app.repositories.chunks import chunks_of
 from app.repositories.once import P_KEY, once, written_before, written_now
@@ -45,6 +45,7 @@ _COLUMNS: Final = pinned(Message, MessageRead)
 _CURSOR: Final = CursorFormat("<q")
 _FOREIGN_KEY: Final = str(next(iter(table_of(Message).foreign_key_constraints)).name)
 _STREAM_ROWS: Final = 100
+_READS: Final = TypeAdapter(list[MessageRead])
 
 _P_CONVERSATION_ID: Any = bindparam("p_conversation_id", type_=BigInteger())
 _P_ROLE: Any = bindparam("p_role", type_=String())
@@ -65,11 +66,14 @@ _touched = (
 )
 _FIELDS: Final = ["user_id", "conversation_id", "role", "content", "created_at"]
 # Of the table, not of the class: in a session that would be the ORM's insert, which cannot be fed from a SELECT.
-_APPEND: Final = (
-    insert(table_of(Message))
-    .from_select(_FIELDS, select(_touched.c.user_id, _touched.c.id, _P_ROLE, _P_CONTENT, _touched.c.updated_at))
-    .returning(*_COLUMNS)
-    .execution_options(name="messages.append")
+_APPEND: Final = Query(
+    "messages.append",
+    (
+        insert(table_of(Message))
+        .from_select(_FIELDS, select(_touched.c.user_id, _touched.c.id, _P_ROLE, _P_CONTENT, _touched.c.updated_at))
+        .returning(*_COLUMNS)
+    ),
+    MessageRead,
 )
 
 # The lock comes first again, and the conversation is touched last: only where there is a new message.
@@ -103,43 +107,57 @@ _touched_after = (
     .returning(conversation.id)
     .cte("touched_after")
 )
-_APPEND_ONCE: Final = once(_now, select(_before)).add_cte(_touched_after).execution_options(name="messages.append_once")
+_APPEND_ONCE: Final = Query(
+    "messages.append_once", (once(_now, select(_before)).add_cte(_touched_after)), Record, WhenLost.KEYED
+)
 _GIVEN: Final = frozenset({"id", "created_at"})  # by the database; the rest is what was sent
 _sent = (
     func.unnest(_P_ROLES, _P_CONTENTS)
     .table_valued("role", "content", with_ordinality="position")
     .render_derived("sent")
 )
-_APPEND_MANY: Final = (
-    insert(table_of(Message))
-    .from_select(
-        _FIELDS,
-        select(_touched.c.user_id, _touched.c.id, _sent.c.role, _sent.c.content, _touched.c.updated_at)
-        .select_from(_sent.join(_touched, true()))
-        .order_by(_sent.c.position),
-    )
-    .returning(*(column for column in _COLUMNS if column.name in _GIVEN))
-    .execution_options(name="messages.append_many")
+_APPEND_MANY: Final = Query(
+    "messages.append_many",
+    (
+        insert(table_of(Message))
+        .from_select(
+            _FIELDS,
+            select(_touched.c.user_id, _touched.c.id, _sent.c.role, _sent.c.content, _touched.c.updated_at)
+            .select_from(_sent.join(_touched, true()))
+            .order_by(_sent.c.position),
+        )
+        .returning(*(column for column in _COLUMNS if column.name in _GIVEN))
+    ),
+    Record,
 )
-_BY_KEY: Final = (
-    read(*_COLUMNS)
-    .where(message.user_id == P_USER_ID, message.idempotency_key == P_KEY)
-    .execution_options(name="messages.by_key")
+_BY_KEY: Final = Query(
+    "messages.by_key",
+    (select(*_COLUMNS).where(message.user_id == P_USER_ID, message.idempotency_key == P_KEY)),
+    MessageRead,
+    WhenLost.NOT_DONE,
 )
 # The order of the index, forwards and backwards (see `newest_first`).
-_AFTER: Final = (
-    read(*_COLUMNS)
-    .where(*_IN_CONVERSATION, message.id > P_PLACE)
-    .order_by(message.id.asc().nulls_first())
-    .limit(P_LIMIT)
-    .execution_options(name="messages.after")
+_AFTER: Final = Query(
+    "messages.after",
+    (
+        select(*_COLUMNS)
+        .where(*_IN_CONVERSATION, message.id > P_PLACE)
+        .order_by(message.id.asc().nulls_first())
+        .limit(P_LIMIT)
+    ),
+    MessageRead,
+    WhenLost.NOT_DONE,
 )
-_BEFORE: Final = (
-    read(*_COLUMNS)
-    .where(*_IN_CONVERSATION, message.id < P_PLACE)
-    .order_by(message.id.desc().nulls_last())
-    .limit(P_LIMIT)
-    .execution_options(name="messages.before")
+_BEFORE: Final = Query(
+    "messages.before",
+    (
+        select(*_COLUMNS)
+        .where(*_IN_CONVERSATION, message.id < P_PLACE)
+        .order_by(message.id.desc().nulls_last())
+        .limit(P_LIMIT)
+    ),
+    MessageRead,
+    WhenLost.NOT_DONE,
 )
 
 
@@ -179,15 +197,16 @@ class MessageRepo(Repository[MessageRead]):
         One statement, of one time, for each 10,000 messages or 8 million characters; several are one transaction.
         """
         chunks = list(chunks_of(data))
-        if len(chunks) > 1 and isinstance(self._executor, Database):
-            async with self._executor.transaction() as session:
-                return await MessageRepo(session).append_many(user_id, conversation_id, data)
-        return [row for chunk in chunks for row in await self._append_chunk(user_id, conversation_id, chunk)]
+        if len(chunks) == 1:
+            return await self._append_chunk(user_id, conversation_id, chunks[0])
+        async with self._executor.together() as executor:
+            together = MessageRepo(executor)
+            return [row for chunk in chunks for row in await together._append_chunk(user_id, conversation_id, chunk)]
 
     async def _append_chunk(
         self, user_id: str, conversation_id: int, data: Sequence[MessageCreate]
     ) -> list[MessageRead]:
-        rows = await self._execute(
+        rows = await self._fetch(
             _APPEND_MANY,
             user_id,
             p_conversation_id=checked_id(conversation_id, name="conversation_id"),
@@ -197,7 +216,7 @@ class MessageRepo(Repository[MessageRead]):
         if not rows:
             raise _missing(conversation_id)
         known = {"user_id": user_id, "conversation_id": conversation_id}
-        return self._reads.validate_python(
+        return _READS.validate_python(
             [{**known, **vars(message), **row} for row, message in zip(rows, data, strict=True)]
         )
 

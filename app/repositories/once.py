@@ -50,4 +50,4 @@ def once(now: CTE, before: Select[Any]) -> CompoundSelect[Any]:
     Neither, if the insert waited for another call's, which ended after this statement's snapshot: asked again, there
     it is.
     """
-    return union_all(select(now), before).execution_options(repeatable=True, keyed=True)
+    return union_all(select(now), before)

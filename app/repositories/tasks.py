@@ -26,6 +26,7 @@ from sqlalchemy.dialects import postgresql
 from app.db.errors import InvalidInputError, StaleRowError
 from app.db.models import Task, TaskCreate, TaskRead, TaskUpdate
 from app.db.models.base import MAX_BIGINT, table_of
+from app.db.query import Query, Record, WhenLost
 from app.repositories.base import (
     P_ID,
     P_LIMIT,
@@ -35,7 +36,6 @@ from app.repositories.base import (
     checked_id,
     checked_limit,
     pinned,
-    read,
 )
 from app.repositories.once import P_KEY, once, written_before, written_now
 from app.repositories.page import CursorFormat, Page
@@ -53,37 +53,45 @@ _P_UPDATED_AT: Any = bindparam("p_updated_at", type_=DateTime(timezone=True))
 _THE_ROW: Final = (task.user_id == P_USER_ID, task.id == P_ID)
 _IS_COMPLETED: Final = task.completed == _P_COMPLETED
 
-_CREATE: Final = (
-    insert(table_of(Task))
-    .values(user_id=P_USER_ID, title=_P_TITLE, description=_P_DESCRIPTION, completed=_P_COMPLETED)
-    .returning(*_COLUMNS)
-    .execution_options(name="tasks.create")
-)
-_CREATE_ONCE: Final = once(
-    written_now(
-        postgresql.insert(table_of(Task)).values(
-            user_id=P_USER_ID,
-            title=_P_TITLE,
-            description=_P_DESCRIPTION,
-            completed=_P_COMPLETED,
-            idempotency_key=P_KEY,
-            idempotency_digest=_P_DIGEST,
-        ),
-        _COLUMNS,
+_CREATE: Final = Query(
+    "tasks.create",
+    (
+        insert(table_of(Task))
+        .values(user_id=P_USER_ID, title=_P_TITLE, description=_P_DESCRIPTION, completed=_P_COMPLETED)
+        .returning(*_COLUMNS)
     ),
-    written_before(Task, _COLUMNS, task.idempotency_digest.is_not_distinct_from(_P_DIGEST)),
-).execution_options(name="tasks.create_once")
-_GET: Final = read(*_COLUMNS).where(*_THE_ROW).execution_options(name="tasks.get")
-_PAGE: Final = (
-    read(*_COLUMNS)
+    TaskRead,
+)
+_CREATE_ONCE: Final = Query(
+    "tasks.create_once",
+    once(
+        written_now(
+            postgresql.insert(table_of(Task)).values(
+                user_id=P_USER_ID,
+                title=_P_TITLE,
+                description=_P_DESCRIPTION,
+                completed=_P_COMPLETED,
+                idempotency_key=P_KEY,
+                idempotency_digest=_P_DIGEST,
+            ),
+            _COLUMNS,
+        ),
+        written_before(Task, _COLUMNS, task.idempotency_digest.is_not_distinct_from(_P_DIGEST)),
+    ),
+    Record,
+    WhenLost.KEYED,
+)
+_GET: Final = Query("tasks.get", (select(*_COLUMNS).where(*_THE_ROW)), TaskRead, WhenLost.NOT_DONE)
+_page = (
+    select(*_COLUMNS)
     .where(task.user_id == P_USER_ID, task.id < P_PLACE)
     .order_by(task.id.desc().nulls_last())  # as the index says (see `newest_first`)
     .limit(P_LIMIT)
-    .execution_options(name="tasks.page")
 )
-_PAGE_BY_COMPLETED: Final = _PAGE.where(_IS_COMPLETED).execution_options(name="tasks.page_by_completed")
+_PAGE: Final = Query("tasks.page", (_page), TaskRead, WhenLost.NOT_DONE)
+_PAGE_BY_COMPLETED: Final = Query("tasks.page_by_completed", (_page.where(_IS_COMPLETED)), TaskRead, WhenLost.NOT_DONE)
 # No clock here: the trigger sets the time, and a volatile function in an UPDATE cannot be sharded.
-_UPDATE: Final = (
+_update = (
     update(table_of(Task))
     .where(*_THE_ROW)
     .values(
@@ -92,19 +100,20 @@ _UPDATE: Final = (
         completed=func.coalesce(_P_COMPLETED, task.completed),
     )
     .returning(*_COLUMNS)
-    .execution_options(name="tasks.update")
 )
+_UPDATE: Final = Query("tasks.update", (_update), TaskRead)
 # One row always: whether the task is there, and what the update made of it if nobody had changed it before.
-_updated = _UPDATE.where(task.updated_at == _P_UPDATED_AT).cte("updated")
+_updated = _update.where(task.updated_at == _P_UPDATED_AT).cte("updated")
 _there = select(task.id).where(*_THE_ROW).exists().label("there")
-_UPDATE_UNCHANGED: Final = (
-    select(_there, *_updated.c)
-    .select_from(select(literal(1)).subquery("always").outerjoin(_updated, true()))
-    .execution_options(name="tasks.update_unchanged")
+_UPDATE_UNCHANGED: Final = Query(
+    "tasks.update_unchanged",
+    (select(_there, *_updated.c).select_from(select(literal(1)).subquery("always").outerjoin(_updated, true()))),
+    Record,
 )
-_DELETE: Final = delete(table_of(Task)).where(*_THE_ROW).returning(_COLUMNS[0]).execution_options(name="tasks.delete")
-_COUNT: Final = read(func.count().label("count")).where(task.user_id == P_USER_ID).execution_options(name="tasks.count")
-_COUNT_BY_COMPLETED: Final = _COUNT.where(_IS_COMPLETED).execution_options(name="tasks.count_by_completed")
+_DELETE: Final = Query("tasks.delete", (delete(table_of(Task)).where(*_THE_ROW).returning(_COLUMNS[0])), int)
+_count = select(func.count().label("count")).where(task.user_id == P_USER_ID)
+_COUNT: Final = Query("tasks.count", (_count), int, WhenLost.NOT_DONE)
+_COUNT_BY_COMPLETED: Final = Query("tasks.count_by_completed", (_count.where(_IS_COMPLETED)), int, WhenLost.NOT_DONE)
 
 
 class TaskRepo(Repository[TaskRead]):
@@ -159,25 +168,25 @@ class TaskRepo(Repository[TaskRead]):
             return self._one(await self._fetch(_UPDATE, user_id, **values), id)
         if expected_updated_at.tzinfo is None:
             raise InvalidInputError("expected_updated_at: must have a time zone")
-        (row,) = await self._execute(_UPDATE_UNCHANGED, user_id, p_updated_at=expected_updated_at, **values)
+        (row,) = await self._fetch(_UPDATE_UNCHANGED, user_id, p_updated_at=expected_updated_at, **values)
         if not row["there"]:
             raise self._not_found(id)
         if row["id"] is None:
             raise StaleRowError(f"task {id} has changed since {expected_updated_at.isoformat()}")
-        return TaskRead.model_validate(dict(row))
+        return TaskRead.model_validate(row)
 
     async def delete(self, user_id: str, id: int) -> None:
         """Delete the task; raises `NotFoundError`."""
-        if not await self._execute(_DELETE, user_id, p_id=checked_id(id)):
+        if not await self._fetch(_DELETE, user_id, p_id=checked_id(id)):
             raise self._not_found(id)
 
     async def count(self, user_id: str, *, completed: bool | None = None) -> int:
         """Return how many tasks there are; reads them all in the index, so never for a list."""
         if completed is None:
-            rows = await self._execute(_COUNT, user_id)
+            rows = await self._fetch(_COUNT, user_id)
         else:
-            rows = await self._execute(_COUNT_BY_COMPLETED, user_id, p_completed=completed)
-        return int(rows[0]["count"])
+            rows = await self._fetch(_COUNT_BY_COMPLETED, user_id, p_completed=completed)
+        return int(rows[0])
 
 
 def _digest(data: TaskCreate) -> bytes:

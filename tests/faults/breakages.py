@@ -194,4 +194,4 @@ async def cancelled(lab: Lab, kind: str, call: Call) -> str:
 
 
 async def _reconnect_admin(lab: Lab) -> None:
-    await lab.admin.execute(text("select 1").execution_options(repeatable=True))
+    await lab.admin.execute(text("select 1"), repeatable=True)

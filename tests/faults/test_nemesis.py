@@ -74,7 +74,7 @@ async def _rage_on(lab: Lab, create: Callable[[str], Callable[[], Awaitable[obje
     async with _nemesis(lab, seed=28):
         await asyncio.gather(*(client() for _ in range(_CLIENTS)))
     counted = text("select title, count(*) as times from task where user_id = :user_id group by title")
-    rows = await lab.admin.execute(counted.execution_options(repeatable=True), {"user_id": lab.user_id})
+    rows = await lab.admin.execute(counted, {"user_id": lab.user_id}, repeatable=True)
     return {title: int(times) for title, times in rows}
 
 

@@ -104,7 +104,7 @@ async def test_connections_ended_while_idle_are_replaced_unseen(
 async def test_only_a_connection_idle_for_long_is_pinged(open_database: OpenDatabase, user_id: str) -> None:
     """A ping costs one round trip, and nothing is pinged that was used a moment ago."""
     fresh, stale = open_database(ping_after_idle_seconds=30), open_database(ping_after_idle_seconds=0)
-    counted = {database: RoundTrips.of(database.engine) for database in (fresh, stale)}
+    counted = {database: RoundTrips.of(database.pool) for database in (fresh, stale)}
     for database, trips in counted.items():
         await TaskRepo(database).count(user_id)
         trips.reset()
@@ -117,11 +117,11 @@ async def test_a_transaction_that_waits_for_something_else_is_named(
 ) -> None:
     """A session held while a model answers is what takes chat back ends down: the warning says where."""
     db = open_database(idle_transaction_warning_seconds=0.1)
-    with caplog.at_level(logging.WARNING, "app.db.pool.pool"):
+    with caplog.at_level(logging.WARNING, "app.db.pool"):
         async with db.transaction() as session:
             await TaskRepo(session).count(user_id)
             await asyncio.sleep(0.3)  # the model answers
-    warnings = [record.getMessage() for record in caplog.records if record.name == "app.db.pool.pool"]
+    warnings = [record.getMessage() for record in caplog.records if record.name == "app.db.pool.watch"]
     assert len(warnings) == 1
     assert "without a statement" in warnings[0]
     assert "test_pool.py:" in warnings[0]
@@ -133,14 +133,14 @@ async def test_a_long_statement_is_not_taken_for_an_idle_transaction(
     """A connection that works is not named, however long it takes: a statement of the caller's, or a repository's."""
     watched = open_database(idle_transaction_warning_seconds=0.1)
     task = await TaskRepo(db).create(user_id, TaskCreate(title="Locked"))
-    with caplog.at_level(logging.WARNING, "app.db.pool.pool"):
+    with caplog.at_level(logging.WARNING, "app.db.pool"):
         await watched.execute(text("select pg_sleep(0.3)"))
         async with db.transaction() as session:
             await TaskRepo(session).update(user_id, task.id, TaskUpdate(title="Mine"))
             waiting = asyncio.create_task(TaskRepo(watched).update(user_id, task.id, TaskUpdate(title="Yours")))
             await asyncio.sleep(0.3)
         await waiting
-    assert not [record for record in caplog.records if record.name == "app.db.pool.pool"]
+    assert not [record for record in caplog.records if record.name == "app.db.pool.watch"]
 
 
 @pytest.mark.fault(

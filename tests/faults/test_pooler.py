@@ -88,7 +88,7 @@ async def direct(migrated_server: EmbeddedPostgres) -> AsyncIterator[Database]:
 
 async def test_each_call_is_one_round_trip_through_a_pooler_too(pooled: Database, user_id: str) -> None:
     """Statements are unnamed there, and parsed again in the same round trip."""
-    tasks, trips = TaskRepo(pooled), RoundTrips.of(pooled.engine)
+    tasks, trips = TaskRepo(pooled), RoundTrips.of(pooled.pool)
     task = await tasks.create(user_id, TaskCreate(title="Warm"))
     for call in (tasks.create(user_id, TaskCreate(title="Once")), tasks.get(user_id, task.id), tasks.count(user_id)):
         trips.reset()
@@ -167,9 +167,7 @@ async def test_the_callers_own_statements_never_read_a_wrong_value(
         for type_, expected in (("int", 7), ("real", 7.0), ("bigint", 7), ("text", "7"), ("double precision", 7.0)):
             await direct.execute(text(f"alter table measure alter column a type {type_} using a::{type_}"))
             for _ in range(6):
-                value = (
-                    await db.execute(text("select a from measure").execution_options(repeatable=True))
-                ).scalar_one()
+                value = (await db.execute(text("select a from measure"), repeatable=True)).scalar_one()
                 assert (value, type(value)) == (expected, type(expected))
         async with db.sessionmaker() as session:
             assert (await session.scalars(select(Task).where(col(Task.user_id) == user_id))).all() == []

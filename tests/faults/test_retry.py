@@ -44,8 +44,8 @@ async def _raise_in(db: Database, sqlstate: str, *, times: int, repeatable: bool
       return try;
     end $$"""
     await db.execute(text(body))
-    refused = text("select refuse()").execution_options(repeatable=repeatable)
-    return list((await db.execute(refused)).scalars())
+    refused = text("select refuse()")
+    return list((await db.execute(refused, repeatable=repeatable)).scalars())
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "25006", "26000", "57P05"])

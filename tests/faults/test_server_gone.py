@@ -47,8 +47,8 @@ async def test_a_restart_with_idle_connections_is_not_noticed(
 
 async def test_a_read_in_flight_is_repeated(gone_db: Database, own_server: EmbeddedPostgres) -> None:
     """A read whose session is ended in mid-query gives one answer, a little later."""
-    slow = text("select pg_sleep(0.5), 42 as answer").execution_options(repeatable=True)
-    reading = asyncio.create_task(gone_db.execute(slow))
+    slow = text("select pg_sleep(0.5), 42 as answer")
+    reading = asyncio.create_task(gone_db.execute(slow, repeatable=True))
     await asyncio.sleep(0.2)
     await _end_all_sessions(own_server)
     assert (await reading).one().answer == 42

@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Connection, event, text
+from sqlalchemy import text
 
 from app.db import Database
 from app.db.errors import ConflictError, InvalidInputError
 from app.db.models import MessageCreate, TaskCreate, TaskUpdate
+from app.doctor.recorder import Recorder
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
 MILK = TaskCreate(title="Buy milk", description="two")
@@ -164,16 +165,10 @@ async def test_a_key_that_is_no_uuid_is_refused(db: Database, user_id: str) -> N
 async def test_a_keyed_write_costs_one_statement(db: Database, user_id: str, table: str) -> None:
     """The first call and the repeat alike; the conversation of a message was there before."""
     conversation = await ConversationRepo(db).create(user_id)
-    key, sent = uuid4(), []
-
-    def note(connection: Connection, cursor: Any, statement: str, *_: Any) -> None:
-        sent.append(statement)
-
-    event.listen(db.engine.sync_engine, "before_cursor_execute", note)
+    key, recorder = uuid4(), Recorder(db)
     for _ in range(2):
         if table == "message":
-            await MessageRepo(db).append(user_id, conversation.id, HI, idempotency_key=key)
+            await MessageRepo(recorder).append(user_id, conversation.id, HI, idempotency_key=key)
         else:
-            await WRITES[table](db, user_id, key)
-    event.remove(db.engine.sync_engine, "before_cursor_execute", note)
-    assert len(sent) == 2
+            await WRITES[table](recorder, user_id, key)
+    assert len(recorder.ran) == 2

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import Database, DatabaseSettings
 from app.db.models import MessageCreate, TaskCreate, TaskUpdate
 from app.doctor.explain import Plan, explain
+from app.doctor.recorder import Recorder
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
-from tests.support.statements import Recorder, all_statements
+from tests.support.statements import all_statements
 
 USER = "user-1"
 LONG, SHORT = 1, 21  # conversations of USER, of 100,000 messages and of 100
@@ -47,36 +48,36 @@ IN_CONVERSATION, OF_USER = "ix_message_conversation_id_user_id_id", "ix_message_
 BY_KEY = [f"ix_{table}_user_id_idempotency_key" for table in ("task", "conversation", "message")]
 KEY = UUID(int=1)
 EXPECTED: dict[str, tuple[Callable[[Any], Awaitable[object]], int, set[str]]] = {
-    "tasks._CREATE": (lambda s: TaskRepo(s).create(USER, TaskCreate(title="x")), 0, set()),
-    "tasks._GET": (lambda s: TaskRepo(s).get(USER, 1), 1, {BY_ID}),
-    "tasks._PAGE": (lambda s: TaskRepo(s).list_page(USER, limit=PAGE), PAGE + 1, {BY_ID}),
-    "tasks._PAGE_BY_COMPLETED": (lambda s: TaskRepo(s).list_page(USER, completed=True), PAGE + 1, {BY_COMPLETED}),
-    "tasks._UPDATE": (lambda s: TaskRepo(s).update(USER, 1, TaskUpdate(title="x")), 1, {BY_ID}),
-    "tasks._UPDATE_UNCHANGED": (_update_unchanged, 2, {BY_ID}),  # whether it is there, and the row to change
-    "tasks._DELETE": (lambda s: TaskRepo(s).delete(USER, 1), 1, {BY_ID}),
-    "tasks._COUNT": (lambda s: TaskRepo(s).count(USER), 10_000, {BY_ID}),
-    "tasks._COUNT_BY_COMPLETED": (lambda s: TaskRepo(s).count(USER, completed=True), 3_334, {BY_COMPLETED}),
-    "tasks._CREATE_ONCE": (
+    "tasks.create": (lambda s: TaskRepo(s).create(USER, TaskCreate(title="x")), 0, set()),
+    "tasks.get": (lambda s: TaskRepo(s).get(USER, 1), 1, {BY_ID}),
+    "tasks.page": (lambda s: TaskRepo(s).list_page(USER, limit=PAGE), PAGE + 1, {BY_ID}),
+    "tasks.page_by_completed": (lambda s: TaskRepo(s).list_page(USER, completed=True), PAGE + 1, {BY_COMPLETED}),
+    "tasks.update": (lambda s: TaskRepo(s).update(USER, 1, TaskUpdate(title="x")), 1, {BY_ID}),
+    "tasks.update_unchanged": (_update_unchanged, 2, {BY_ID}),  # whether it is there, and the row to change
+    "tasks.delete": (lambda s: TaskRepo(s).delete(USER, 1), 1, {BY_ID}),
+    "tasks.count": (lambda s: TaskRepo(s).count(USER), 10_000, {BY_ID}),
+    "tasks.count_by_completed": (lambda s: TaskRepo(s).count(USER, completed=True), 3_334, {BY_COMPLETED}),
+    "tasks.create_once": (
         lambda s: TaskRepo(s).create(USER, TaskCreate(title="x"), idempotency_key=KEY),
         1,
         {BY_KEY[0]},
     ),
-    "conversations._CREATE": (lambda s: ConversationRepo(s).create(USER), 0, set()),
-    "conversations._CREATE_ONCE": (lambda s: ConversationRepo(s).create(USER, idempotency_key=KEY), 1, {BY_KEY[1]}),
-    "conversations._GET": (lambda s: ConversationRepo(s).get(USER, LONG), 1, {CONVERSATION}),
-    "conversations._PAGE": (lambda s: ConversationRepo(s).list_page(USER), PAGE + 1, {BY_ACTIVITY}),
-    "conversations._DELETE": (lambda s: ConversationRepo(s).delete(USER, SHORT), 1, {CONVERSATION}),
-    "conversations._COUNT": (lambda s: ConversationRepo(s).count(USER), 10_000, {CONVERSATION}),
-    "messages._APPEND": (lambda s: MessageRepo(s).append(USER, LONG, HELLO), 1, {CONVERSATION}),
-    "messages._APPEND_ONCE": (
+    "conversations.create": (lambda s: ConversationRepo(s).create(USER), 0, set()),
+    "conversations.create_once": (lambda s: ConversationRepo(s).create(USER, idempotency_key=KEY), 1, {BY_KEY[1]}),
+    "conversations.get": (lambda s: ConversationRepo(s).get(USER, LONG), 1, {CONVERSATION}),
+    "conversations.page": (lambda s: ConversationRepo(s).list_page(USER), PAGE + 1, {BY_ACTIVITY}),
+    "conversations.delete": (lambda s: ConversationRepo(s).delete(USER, SHORT), 1, {CONVERSATION}),
+    "conversations.count": (lambda s: ConversationRepo(s).count(USER), 10_000, {CONVERSATION}),
+    "messages.append": (lambda s: MessageRepo(s).append(USER, LONG, HELLO), 1, {CONVERSATION}),
+    "messages.append_once": (
         lambda s: MessageRepo(s).append(USER, LONG, HELLO, idempotency_key=KEY),
         2,  # the conversation, to lock it and to touch it
         {BY_KEY[2], CONVERSATION},
     ),
-    "messages._BY_KEY": (lambda s: MessageRepo(s).appended_with(USER, KEY), 1, {BY_KEY[2]}),
-    "messages._APPEND_MANY": (lambda s: MessageRepo(s).append_many(USER, LONG, [HELLO, HELLO]), 1, {CONVERSATION}),
-    "messages._AFTER": (lambda s: MessageRepo(s).list_page(USER, LONG), PAGE + 1, {IN_CONVERSATION}),
-    "messages._BEFORE": (lambda s: MessageRepo(s).latest(USER, LONG), PAGE, {IN_CONVERSATION}),
+    "messages.by_key": (lambda s: MessageRepo(s).appended_with(USER, KEY), 1, {BY_KEY[2]}),
+    "messages.append_many": (lambda s: MessageRepo(s).append_many(USER, LONG, [HELLO, HELLO]), 1, {CONVERSATION}),
+    "messages.after": (lambda s: MessageRepo(s).list_page(USER, LONG), PAGE + 1, {IN_CONVERSATION}),
+    "messages.before": (lambda s: MessageRepo(s).latest(USER, LONG), PAGE, {IN_CONVERSATION}),
 }
 # Asked by others than the repositories, with the rows that they may read.
 BESIDES = {
@@ -106,8 +107,9 @@ async def _sent(db: Database, name: str) -> tuple[Executable, Mapping[str, Any]]
     async with db.sessionmaker() as session:
         recorder = Recorder(session)
         await EXPECTED[name][0](recorder)
-    assert recorder.statement is all_statements()[name]
-    return recorder.statement, recorder.parameters
+    query, parameters = recorder.ran[-1]
+    assert query.name == name
+    return query.statement, parameters
 
 
 async def _explain_generic(connection: AsyncConnection, statement: Executable, parameters: Mapping[str, Any]) -> Plan:
@@ -172,11 +174,11 @@ async def test_the_last_page_costs_what_the_first_does(filled: Database) -> None
     """10,000 rows, or 100,000, lie between them: they are not read."""
     oldest = await ConversationRepo(filled).get(USER, 1101)  # 55 of the user's are older
     near_the_end: dict[str, dict[str, Any]] = {
-        "tasks._PAGE": {"p_place": 1101},
-        "tasks._PAGE_BY_COMPLETED": {"p_place": 3301},
-        "conversations._PAGE": {"p_updated_at": oldest.updated_at, "p_place": oldest.id},
-        "messages._AFTER": {"p_place": 100_000 - 60},
-        "messages._BEFORE": {"p_place": 60},
+        "tasks.page": {"p_place": 1101},
+        "tasks.page_by_completed": {"p_place": 3301},
+        "conversations.page": {"p_updated_at": oldest.updated_at, "p_place": oldest.id},
+        "messages.after": {"p_place": 100_000 - 60},
+        "messages.before": {"p_place": 60},
     }
     async with filled.engine.connect() as connection:
         for name, place in near_the_end.items():
@@ -188,7 +190,7 @@ async def test_the_last_page_costs_what_the_first_does(filled: Database) -> None
             assert last.buffers == pytest.approx(first.buffers, abs=3), name
 
 
-@pytest.mark.parametrize("name", ["messages._AFTER", "messages._BEFORE"])
+@pytest.mark.parametrize("name", ["messages.after", "messages.before"])
 async def test_a_page_reads_the_same_buffers_in_a_long_history(filled: Database, name: str) -> None:
     """Cost follows the page: 100,000 messages are no dearer than 100."""
     statement, parameters = await _sent(filled, name)

@@ -12,8 +12,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.db import Database, DatabaseSettings
-from app.db.telemetry.execution import report_to, slow_statement_log
 from app.db.telemetry.pool_metrics import measure_pool
+from app.db.telemetry.slow_log import slow_statement_log
 from app.db.telemetry.spans import POOL_NAME, opentelemetry
 
 
@@ -30,13 +30,13 @@ class Telemetry:
         self._meter_provider = MeterProvider([self._reader])
         name = db.settings.application_name
         report = opentelemetry("test", name, tracer_provider=tracer_provider, meter_provider=self._meter_provider)
-        report_to(db.engine.sync_engine, slow_statement_log(0.0), report)
+        db.report_to(slow_statement_log(0.0))
+        db.report_to(report)
         self.measure(db)
 
     def measure(self, db: Database) -> None:
         """Have the pool of a database measured."""
-        name, engine = db.settings.application_name, db.engine.sync_engine
-        measure_pool("test", name, engine, meter_provider=self._meter_provider)
+        measure_pool("test", db.settings.application_name, db.pool, meter_provider=self._meter_provider)
 
     def spans(self) -> list[ReadableSpan]:
         """Return the spans so far."""

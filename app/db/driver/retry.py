@@ -29,10 +29,6 @@ _LOCK_REFUSED = {"55P03", "40P01"}
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 15.0
 
-queued_seconds: ContextVar[float] = ContextVar("queued_seconds", default=0.0)
-"""How long the call under way has waited in the pool's line."""
-
-
 retry_number: ContextVar[int] = ContextVar("retry_number", default=0)
 """How often the call under way was repeated before; 0 is the first time."""
 
@@ -44,14 +40,14 @@ class Retry:
         self._seconds = settings.retry_seconds
         self._tries = settings.retry_tries
 
-    async def connecting(self, connect: Call[Value]) -> Value:
+    async def connecting(self, connect: Call[Value], *, queued_seconds: float = 0.0) -> Value:
         """Connect, again as long as nobody answers, within the deadline; nothing has been sent yet.
 
-        The time spent in the pool's line counts, but who comes out of it late still has a second.
+        The time that the caller has queued for the pool counts, but it still has a second afterwards.
         Raises `UnavailableError` at the deadline, and at once what trying again cannot mend.
         """
         last: list[Exception] = []
-        seconds = max(self._seconds - queued_seconds.get(), _LONGEST_SECONDS)
+        seconds = max(self._seconds - queued_seconds, _LONGEST_SECONDS)
         try:
             async with asyncio.timeout(seconds):
                 return await self._repeated(connect, may_connect_soon, last, seconds)()

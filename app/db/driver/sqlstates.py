@@ -145,10 +145,20 @@ def translate_driver(error: BaseException, *, lost: type[DataAccessError]) -> Da
     if (sqlstate := sqlstate_of(error)) is not None:
         return _from_server(error, sqlstate, lost)
     if isinstance(error, asyncpg.InterfaceError):
-        return TransientError("the connection was closed before the statement was sent")
+        return _from_interface(error)
     # asyncpg raises this when it has been told that the connection is closing, and has sent nothing.
     unsent = any("cannot switch to state" in str(cause) for cause in chain(error))
     return (TransientError if unsent else lost)(f"{_LOST_TEXT} ({hidden(str(error)) or 'no answer in time'})")
+
+
+def _from_interface(error: asyncpg.InterfaceError) -> DataAccessError:
+    """Return the error for what the driver refuses to send."""
+    text = hidden(str(error))
+    if "closed" in text or "released" in text:
+        return TransientError("the connection was closed before the statement was sent")
+    if "another operation is in progress" in text:
+        return DataAccessError("one session is used by two tasks at once: give each task its own")
+    return DataAccessError(f"the driver cannot send the statement: {text}")
 
 
 def _from_server(error: BaseException, sqlstate: str, lost: type[DataAccessError]) -> DataAccessError:

@@ -1,42 +1,78 @@
-"""From settings to an engine: how connections are made, pooled and named."""
+"""From settings to a pool and an engine: how connections are made and named."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import Pool
+from sqlalchemy.pool import NullPool
+from sqlalchemy.pool import Pool as SQLAlchemyPool
 
 from app.db.driver.connect import connect
 from app.db.driver.retry import Retry
+from app.db.engine.dialect import LeanDialect
 from app.db.engine.dialect import register as register_dialect
+from app.db.engine.facade import PoolFacade
 from app.db.engine.listeners import attach
-from app.db.pool.pool import FairPool
+from app.db.pool.pool import Pool
 from app.db.target.settings import DatabaseSettings
-from app.db.telemetry.execution import observe
+from app.db.target.url import ConnectionTarget
+from app.db.telemetry.execution import Reports
 
 _log = logging.getLogger(__name__)
+_URL = "postgresql+asyncpg_lean://"
+
+
+def create_pool(settings: DatabaseSettings) -> Pool:
+    """Return a pool of at most `pool_size` connections; opens none. Raises `ConfigurationError`."""
+    target = _checked(settings.target())
+    return Pool(_connecting(settings, target), settings, pooled=target.pooled)
+
+
+def create_pooled_engine(settings: DatabaseSettings, pool: Pool, reports: Reports) -> AsyncEngine:
+    """Return an engine whose connections are those of `pool`, and whose statements are reported."""
+
+    def check_out() -> Any:
+        dialect = engine.dialect
+        assert isinstance(dialect, LeanDialect)
+        return dialect.check_out()
+
+    engine = _create(settings, pool=PoolFacade(check_out, pool), layers_pool=pool, reports=reports, pooled=pool.pooled)
+    return engine
 
 
 def create_engine(
-    settings: DatabaseSettings, *, poolclass: type[Pool] | None = None, direct: bool = False
+    settings: DatabaseSettings, *, poolclass: type[SQLAlchemyPool] = NullPool, direct: bool = False
 ) -> AsyncEngine:
-    """Return an engine of at most `pool_size` connections (or with the pool given); opens none.
+    """Return an engine that connects by itself, with `direct` to the server behind a pooler; opens no connection.
 
-    With `direct` it goes to the server behind a pooler. Raises `ConfigurationError`.
+    Raises `ConfigurationError`.
     """
-    target = settings.direct_target() if direct else settings.target()
+    target = _checked(settings.direct_target() if direct else settings.target())
+    return _create(
+        settings, pooled=target.pooled, async_creator=partial(_connecting(settings, target), 0.0), poolclass=poolclass
+    )
+
+
+def _create(settings: DatabaseSettings, **how: Any) -> AsyncEngine:
+    register_dialect()
+    engine = create_async_engine(_URL, echo=settings.echo, hide_parameters=not settings.echo_parameters, **how)
+    attach(engine.sync_engine, settings, how.get("layers_pool"))
+    return engine
+
+
+def _checked(target: ConnectionTarget) -> ConnectionTarget:
     target.tls.context()  # what is wrong with its files is said now
     for note in target.notes:
         _log.warning("%s", note)
-    register_dialect()
-    engine = create_async_engine(
-        "postgresql+asyncpg_lean://",
-        pooled=target.pooled,
-        async_creator=partial(Retry(settings).connecting, partial(connect, settings, target)),
-        **({"poolclass": poolclass} if poolclass else {"poolclass": FairPool, "settings": settings}),
-        echo=settings.echo,
-        hide_parameters=not settings.echo_parameters,
-    )
-    attach(engine.sync_engine, settings)
-    observe(engine.sync_engine, settings)
-    return engine
+    return target
+
+
+def _connecting(settings: DatabaseSettings, target: ConnectionTarget) -> Callable[[float], Awaitable[Any]]:
+    retry, connect_once = Retry(settings), partial(connect, settings, target)
+
+    async def connecting(queued_seconds: float) -> Any:
+        return await retry.connecting(connect_once, queued_seconds=queued_seconds)
+
+    return connecting

@@ -2,22 +2,25 @@
 
 import logging
 import time
+from functools import partial
 from typing import Final
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 
 from app.db.driver.redaction import hide_values
-from app.db.driver.sqlstates import REPLACE_CONNECTION, sqlstate_of
+from app.db.driver.sqlstates import OF_THE_DRIVER, REPLACE_CONNECTION, sqlstate_of
+from app.db.errors import DataAccessError
+from app.db.pool.pool import Pool
 from app.db.target.settings import DatabaseSettings
 
 _NO_SUCH_STATEMENT: Final = "26000"
 
 
-def attach(engine: Engine, settings: DatabaseSettings) -> None:
-    """Listen to `engine`."""
-    event.listen(engine, "handle_error", _judge_connection, retval=True)
+def attach(engine: Engine, settings: DatabaseSettings, pool: Pool | None) -> None:
+    """Listen to `engine`, whose connections are those of `pool` if there is one."""
+    event.listen(engine, "handle_error", partial(_judge_connection, pool), retval=True)
     if not settings.echo_parameters:
         event.listen(engine, "handle_error", _hide_values)
         logging.getLogger("sqlalchemy.engine.Engine").addFilter(_is_no_row)
@@ -26,25 +29,38 @@ def attach(engine: Engine, settings: DatabaseSettings) -> None:
         event.listen(engine, "after_cursor_execute", _log_timing)
 
 
-def _judge_connection(context: ExceptionContext) -> OperationalError | None:
-    """Decide which connections to discard after an error, and give a timeout or reset a SQLAlchemy class.
+def _judge_connection(pool: Pool | None, context: ExceptionContext) -> DBAPIError | None:
+    """Decide which connections to discard after an error, and give what is not the driver's a SQLAlchemy class.
 
-    A connection that broke is one connection: the others are looked at when they are taken out of the pool. Only a
+    A connection that broke is one connection: the others are checked when they are taken out of the pool. Only a
     server that became read-only makes all of them useless at once.
     """
     error = context.original_exception
+    context.invalidate_pool_on_disconnect = False  # SQLAlchemy has no pool of its own here
     if sqlstate_of(error) in REPLACE_CONNECTION:
         context.is_disconnect = True
+        if pool is not None:
+            pool.replace_all()
         return None
-    context.invalidate_pool_on_disconnect = False
     if sqlstate_of(error) == _NO_SUCH_STATEMENT:
-        context.is_disconnect = True  # SQLAlchemy would ask this connection for it again and again
+        context.is_disconnect = True  # SQLAlchemy would execute it on this connection again and again
         return None
-    if not isinstance(error, OSError):
-        return None
-    context.is_disconnect = True  # after a timeout nobody knows what the connection would answer next
-    reason = error if str(error) else type(error)("no answer in time")
-    return OperationalError(context.statement, None, reason, hide_parameters=True, connection_invalidated=True)
+    if isinstance(error, OSError):
+        context.is_disconnect = True  # after a timeout its next answer may be the last one's
+        reason = error if str(error) else type(error)("no answer in time")
+        return OperationalError(context.statement, None, reason, hide_parameters=True, connection_invalidated=True)
+    if _is_unreadable(context):
+        context.is_disconnect = True  # the driver stopped in the middle of an answer
+        return DataError(context.statement, None, error, hide_parameters=True, connection_invalidated=True)
+    return None
+
+
+def _is_unreadable(context: ExceptionContext) -> bool:
+    """Return whether a value in the answer cannot be held in Python: a time before Christ, bytes that are no UTF-8."""
+    error = context.original_exception
+    ours_or_theirs = (*OF_THE_DRIVER, context.dialect.loaded_dbapi.Error, DataAccessError)
+    executing = context.execution_context is not None
+    return executing and isinstance(error, Exception) and not isinstance(error, ours_or_theirs)
 
 
 def _hide_values(context: ExceptionContext) -> None:

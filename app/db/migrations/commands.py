@@ -20,11 +20,11 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
+from app.db.engine.facade import PoolFacade
 from app.db.engine.factory import create_engine
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError, DataAccessError, DatabaseAheadError
 from app.db.migrations.steps import heads_of, migrate, print_sql
-from app.db.pool.pool import FairPool
 from app.db.target.settings import DatabaseSettings
 
 Source = DatabaseSettings | AsyncEngine
@@ -143,7 +143,7 @@ async def _connect(source: Source) -> AsyncIterator[AsyncConnection]:
 def _settings_of(source: Source) -> DatabaseSettings | None:
     if isinstance(source, DatabaseSettings):
         return source
-    return source.pool._settings if isinstance(source.pool, FairPool) else None  # noqa: SLF001
+    return source.pool.settings if isinstance(source.pool, PoolFacade) else None
 
 
 def _settings(url: str | None) -> DatabaseSettings:

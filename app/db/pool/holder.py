@@ -5,7 +5,6 @@ import time
 from types import FrameType
 from typing import Any
 
-_KEY = "holder"
 # Frames of these are how the caller waits, not where.
 _MACHINERY = ("asyncio", "sqlalchemy", "asyncpg", "app.db", "app.repositories", "contextlib", "greenlet")
 
@@ -13,9 +12,11 @@ _MACHINERY = ("asyncio", "sqlalchemy", "asyncpg", "app.db", "app.repositories", 
 class Holder:
     """One task holding one connection."""
 
-    __slots__ = ("ended", "running", "since", "task", "warned")
+    __slots__ = ("connecting_seconds", "ended", "queued_seconds", "running", "since", "task", "warned")
 
-    def __init__(self) -> None:
+    def __init__(self, *, queued_seconds: float = 0.0, connecting_seconds: float = 0.0) -> None:
+        self.queued_seconds = queued_seconds
+        self.connecting_seconds = connecting_seconds
         self.task = asyncio.current_task()
         self.since = self.ended = time.monotonic()
         self.running = False
@@ -62,9 +63,3 @@ def _frames(task: "asyncio.Task[Any]") -> list[FrameType]:
 def _is_callers(frame: FrameType) -> bool:
     module = str(frame.f_globals.get("__name__", ""))
     return not module.startswith(_MACHINERY)
-
-
-def holder_of(context: Any) -> Holder | None:
-    """Return who holds the connection that a statement is executed on; None while SQLAlchemy sets one up."""
-    info = context.root_connection.connection.record_info if context else None
-    return info.get(_KEY) if info else None

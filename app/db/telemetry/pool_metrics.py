@@ -6,19 +6,18 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation, get_meter
-from sqlalchemy import Engine
 
-from app.db.pool.pool import FairPool
+from app.db.pool.pool import Pool
 from app.db.telemetry.spans import POOL_NAME
 
 Callback = Callable[[CallbackOptions], Iterable[Observation]]
 # Of the whole process: of two callbacks for one metric OpenTelemetry takes the first and drops the other.
-_names: WeakKeyDictionary[Engine, str] = WeakKeyDictionary()
+_names: WeakKeyDictionary[Pool, str] = WeakKeyDictionary()
 
 
-def measure_pool(scope: str, pool_name: str, engine: Engine, *, meter_provider: MeterProvider | None = None) -> None:
-    """Have the pool of `engine` measured whenever metrics are read, in whatever thread, as long as the engine lives."""
-    _names[engine] = pool_name
+def measure_pool(scope: str, pool_name: str, pool: Pool, *, meter_provider: MeterProvider | None = None) -> None:
+    """Have `pool` measured whenever metrics are read, in whatever thread, as long as the pool lives."""
+    _names[pool] = pool_name
     meter = get_meter(scope, meter_provider=meter_provider)
     for name, unit, callbacks in (
         ("count", "{connection}", [_USED, _IDLE]),
@@ -29,7 +28,7 @@ def measure_pool(scope: str, pool_name: str, engine: Engine, *, meter_provider: 
     meter.create_observable_counter("db.client.connection.timeouts", [_TIMEOUTS], "{timeout}")
 
 
-def _callback(figure: Callable[[FairPool], int], *, state: str | None = None) -> Callback:
+def _callback(figure: Callable[[Pool], int], *, state: str | None = None) -> Callback:
     more = {"db.client.connection.state": state} if state else {}
 
     def observe(_: CallbackOptions) -> Iterable[Observation]:
@@ -38,18 +37,18 @@ def _callback(figure: Callable[[FairPool], int], *, state: str | None = None) ->
     return observe
 
 
-def _pools() -> Mapping[str, Sequence[FairPool]]:
+def _pools() -> Mapping[str, Sequence[Pool]]:
     """Return the pools by name; those of one name are one in the metrics."""
     pools = defaultdict(list)
     for reference in _names.keyrefs():
-        engine = reference()
-        if engine is not None and isinstance(engine.pool, FairPool):
-            pools[_names[engine]].append(engine.pool)
+        pool = reference()
+        if pool is not None:
+            pools[_names[pool]].append(pool)
     return pools
 
 
-_USED: Final = _callback(lambda pool: pool.current_status().in_use, state="used")
-_IDLE: Final = _callback(lambda pool: pool.current_status().idle, state="idle")
-_SIZE: Final = _callback(lambda pool: pool.current_status().size)
-_WAITING: Final = _callback(lambda pool: pool.current_status().waiting)
+_USED: Final = _callback(lambda pool: pool.status().in_use, state="used")
+_IDLE: Final = _callback(lambda pool: pool.status().idle, state="idle")
+_SIZE: Final = _callback(lambda pool: pool.status().size)
+_WAITING: Final = _callback(lambda pool: pool.status().waiting)
 _TIMEOUTS: Final = _callback(lambda pool: pool.timeouts)

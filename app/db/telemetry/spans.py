@@ -29,13 +29,13 @@ def opentelemetry(
 
     def report(execution: Execution) -> None:
         attributes = _attributes(execution)
-        duration.record(execution.seconds, attributes)
+        duration.record(execution.server_seconds, attributes)
         rows.record(execution.rows, attributes)
-        wait.record(execution.pool_wait_seconds, {POOL_NAME: pool_name})
+        wait.record(execution.queued_seconds, {POOL_NAME: pool_name})
         retries.add(1 if execution.retry else 0, attributes)
         figures = {
             "db.response.returned_rows": execution.rows,
-            "db.client.connection.wait_time": execution.pool_wait_seconds,
+            "db.client.connection.wait_time": execution.queued_seconds,
             "db.client.retry": execution.retry,
         }
         span = tracer.start_span(
@@ -43,7 +43,7 @@ def opentelemetry(
         )
         if execution.error:
             span.set_status(Status(StatusCode.ERROR))
-        span.end(execution.began_ns + round(execution.seconds * _NANOSECONDS))
+        span.end(execution.began_ns + round(execution.server_seconds * _NANOSECONDS))
 
     return report
 

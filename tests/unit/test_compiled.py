@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import Executable
 from sqlalchemy.types import ARRAY, Boolean, TypeEngine
 
+from app.db.engine.compiled import compiled
 from app.db.engine.dialect import LeanDialect
-from app.db.engine.direct import write
+from app.db.query import registered
 from tests.support.statements import all_statements
 
 STATEMENTS = all_statements()
@@ -37,4 +38,4 @@ def _converts(type_: TypeEngine[Any]) -> bool:
 def test_a_parameter_that_is_missing_is_an_error() -> None:
     """It is not taken for null."""
     with pytest.raises(KeyError):
-        write(STATEMENTS["tasks._GET"]).arguments({"p_user_id": "ada"})
+        compiled(registered()["tasks.get"]).arguments({"p_user_id": "ada"})

@@ -1,0 +1,42 @@
+"""A query as the driver takes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy.sql import ClauseElement
+
+from app.db.engine.dialect import LeanDialect
+from app.db.query import Query
+
+_dialect: Final = LeanDialect()
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledQuery:
+    """The SQL of a query, and how its parameters are numbered there."""
+
+    sql: str
+    names: tuple[str, ...]
+    constants: Mapping[str, Any]
+
+    def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
+        """Return the values in the order of `sql`."""
+        values = {**self.constants, **parameters}
+        return [values[name] for name in self.names]
+
+
+@cache
+def compiled(query: Query[Any]) -> CompiledQuery:
+    """Return the query in SQL, written once.
+
+    Its types must be such that the driver takes and gives the values as they are: no SQLAlchemy type converts here.
+    """
+    assert isinstance(query.statement, ClauseElement)
+    written: Any = query.statement.compile(dialect=_dialect)
+    return CompiledQuery(
+        sql=written.string,
+        names=tuple(written.positiontup or ()),
+        constants={name: bind.value for name, bind in written.binds.items() if not bind.required},
+    )

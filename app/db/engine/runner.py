@@ -1,0 +1,108 @@
+"""Runs a query on the pool: one statement, one round trip, a transaction of its own.
+
+Without SQLAlchemy's connection, cursor and result, which cost each call three times what the driver does
+(docs/decisions/0001-one-statement-one-round-trip.md).
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from app.db.driver.cancellation import hang_up, undisturbed
+from app.db.driver.retry import retry_number
+from app.db.driver.sqlstates import DRIVER_ERRORS, REPLACE_CONNECTION, sqlstate_of
+from app.db.engine.compiled import compiled
+from app.db.engine.translation import executing
+from app.db.pool.connection import PooledConnection
+from app.db.pool.pool import Pool
+from app.db.query import Query
+from app.db.telemetry.echo import Echo
+from app.db.telemetry.execution import Execution, Reports
+
+Row = TypeVar("Row")
+
+
+class Runner:
+    """Runs queries, and tells the reports of each; they cost nothing where there are none."""
+
+    def __init__(self, pool: Pool, reports: Reports, echo: Echo | None = None) -> None:
+        self._pool = pool
+        self._reports = reports
+        self._echo = echo
+
+    async def run(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
+        """Run the query once and return its rows. Raises a `DataAccessError`."""
+        form = compiled(query)
+        arguments = form.arguments(parameters)
+        with executing(query.when_lost.error):
+            connection = await self._pool.acquire()
+            if self._reports:
+                return await self._observed(query, connection, form.sql, arguments)
+            return query.decode(await self._send(query, connection, form.sql, arguments))
+
+    async def _send(
+        self, query: Query[Any], connection: PooledConnection, sql: str, arguments: list[Any]
+    ) -> Sequence[Any]:
+        connection.holder.running = True
+        try:
+            prepared = connection.prepared.get(sql) or await self._prepare(query, connection, sql)
+            if self._echo:
+                return await self._echoed(prepared, sql, arguments, self._echo)
+            records: Sequence[Any] = await prepared.fetch(*arguments)
+        except BaseException as error:
+            await self._settle(connection, error)
+            raise
+        finally:
+            self._pool.release(connection)
+        return records
+
+    @staticmethod
+    async def _echoed(prepared: Any, sql: str, arguments: list[Any], echo: Echo) -> Sequence[Any]:
+        echo.sent(sql, arguments)
+        began = time.perf_counter()
+        records: Sequence[Any] = await prepared.fetch(*arguments)
+        echo.took(time.perf_counter() - began)
+        return records
+
+    async def _prepare(self, query: Query[Any], connection: PooledConnection, sql: str) -> Any:
+        prepared = await connection.driver.prepare(sql)
+        if query.pinned or not self._pool.pooled:  # else a retyped column would be decoded as what it was
+            connection.prepared[sql] = prepared
+        return prepared
+
+    async def _settle(self, connection: PooledConnection, error: BaseException) -> None:
+        """Leave the connection in a state that the next caller can use, or closed."""
+        connection.prepared.clear()  # what was prepared may be why
+        if isinstance(error, asyncio.CancelledError) or (isinstance(error, DRIVER_ERRORS) and not sqlstate_of(error)):
+            await undisturbed(hang_up(connection.driver))  # its next answer may be this one's
+        elif not isinstance(error, DRIVER_ERRORS):
+            connection.driver.terminate()  # the driver stopped in the middle of an answer
+        elif sqlstate_of(error) in REPLACE_CONNECTION:
+            self._pool.replace_all()
+
+    async def _observed(
+        self, query: Query[Row], connection: PooledConnection, sql: str, arguments: list[Any]
+    ) -> list[Row]:
+        execution = Execution(
+            name=query.name,
+            retry=retry_number.get(),
+            queued_seconds=connection.holder.queued_seconds,
+            connecting_seconds=connection.holder.connecting_seconds,
+        )
+        began = answered = time.perf_counter()
+        try:
+            records = await self._send(query, connection, sql, arguments)
+            answered = time.perf_counter()
+            rows = query.decode(records)
+            execution.rows = len(rows)
+        except BaseException as error:
+            execution.error = sqlstate_of(error) or type(error).__name__
+            raise
+        finally:
+            ended = time.perf_counter()
+            execution.server_seconds = (answered if execution.error is None else ended) - began
+            execution.decoding_seconds = ended - answered if execution.error is None else 0.0
+            for report in self._reports:
+                report(execution)
+        return rows

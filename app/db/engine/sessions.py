@@ -1,0 +1,65 @@
+"""Sessions, and the transaction around one."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from sqlalchemy import event, func, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.orm import sessionmaker
+
+from app.db.driver.cancellation import undisturbed
+from app.db.driver.sqlstates import DRIVER_ERRORS
+from app.db.engine.translation import translating
+from app.db.errors import DataAccessError, OutcomeUnknownError
+from app.db.target.settings import DatabaseSettings
+
+_log = logging.getLogger(__name__)
+_CLEANUP_ERRORS = (SQLAlchemyError, DataAccessError, *DRIVER_ERRORS)
+
+
+def create_sessionmaker(engine: AsyncEngine, settings: DatabaseSettings) -> async_sessionmaker[AsyncSession]:
+    """Return what opens sessions: usable until they are closed, then an error; with the timeouts of the settings."""
+    sync_maker = sessionmaker()
+    milliseconds = {
+        name: f"{seconds * 1000:.0f}"
+        for name, seconds in (
+            ("statement_timeout", settings.statement_timeout_seconds),
+            ("lock_timeout", settings.lock_timeout_seconds),
+        )
+        if seconds is not None
+    }
+    if milliseconds:
+        # `true` makes it SET LOCAL: it ends with the transaction and passes through any pooler.
+        statement = select(*(func.set_config(name, value, True) for name, value in milliseconds.items()))
+        event.listen(sync_maker, "after_begin", lambda _, __, connection: connection.execute(statement))
+    return async_sessionmaker(engine, sync_session_class=sync_maker, expire_on_commit=False, close_resets_only=False)
+
+
+@asynccontextmanager
+async def transaction(make_session: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+    """Yield a session, commit it at the end, roll it back on any exception, and close it in both cases.
+
+    What goes wrong while it is rolled back or closed is logged: the exception that led there is the caller's to see.
+    """
+    session = make_session()
+    try:
+        with translating():
+            yield session
+            await session.flush()
+        with translating(OutcomeUnknownError):
+            # A caller cancelled meanwhile waits for the answer first, so that the outcome is known.
+            await undisturbed(session.commit())
+    finally:
+        await undisturbed(_close(session))
+
+
+async def _close(session: AsyncSession) -> None:
+    """Roll back what is not committed and give the connection back, or, where that fails, throw it away."""
+    try:
+        await session.close()
+    except _CLEANUP_ERRORS as error:
+        _log.warning("a session could not be closed in order, its connection is replaced: %s", error)
+        with suppress(*_CLEANUP_ERRORS):
+            await session.invalidate()

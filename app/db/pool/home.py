@@ -1,0 +1,37 @@
+"""The event loop and the process that a pool belongs to."""
+
+import asyncio
+import os
+from collections.abc import Iterable
+
+from app.db.errors import ConfigurationError
+from app.db.pool.connection import PooledConnection
+
+_kept_for_the_parent: list[PooledConnection] = []
+"""A forked child never lets go of its parent's connections: to free one unregisters its socket for both."""
+
+
+class Home:
+    """Where a pool's connections work: asyncpg ties each to one loop, and a socket to one process."""
+
+    def __init__(self) -> None:
+        self._process = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def is_here(self) -> bool:
+        """Return whether the running loop is the pool's, in its own process."""
+        return self._loop is asyncio.get_running_loop() and self._process == os.getpid()
+
+    def move_here(self, connections: Iterable[PooledConnection]) -> bool:
+        """Belong to the running loop from now on; return whether what the pool had is to be forgotten.
+
+        Raises `ConfigurationError` where the other loop still runs in this process.
+        """
+        process, loop = self._process, self._loop
+        forked = process not in (0, os.getpid())
+        if loop is not None and not forked and not loop.is_closed():
+            raise ConfigurationError("this Database is in use in another event loop: make one Database for each loop")
+        if forked:
+            _kept_for_the_parent.extend(connections)
+        self._process, self._loop = os.getpid(), asyncio.get_running_loop()
+        return loop is not None

@@ -1,0 +1,68 @@
+"""A query as a value: everything that the layer must know of a statement in order to run it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy import Executable
+
+from app.db.errors import DataAccessError, KeyedOutcomeUnknownError, OutcomeUnknownError, TransientError
+from app.db.rows import Decoder, decoder_of
+
+Row = TypeVar("Row")
+Record = dict[str, Any]
+"""A row by the names of its columns: the row type of a query without a read model."""
+
+_registered: dict[str, "Query[Any]"] = {}
+
+
+class WhenLost(Enum):
+    """What it means that the connection broke while a query ran: the error that says so, and whether to retry."""
+
+    UNKNOWN = OutcomeUnknownError
+    """A write: it may have been committed."""
+    NOT_DONE = TransientError
+    """A read: to run it again is harmless, and the layer does."""
+    KEYED = KeyedOutcomeUnknownError
+    """A write with an idempotency key: to run it again is harmless, and the layer does."""
+
+    @property
+    def error(self) -> type[DataAccessError]:
+        """The class of the error."""
+        error: type[DataAccessError] = self.value
+        return error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query(Generic[Row]):
+    """One constant statement, written to SQL once and run by `Database.fetch` or in a session.
+
+    `name` (``tasks.get``) is how telemetry knows it; names are unique in the process. `row` is what each row becomes:
+    a read model, `Record`, or a scalar type for the first column. `pinned` says that the statement casts each column of
+    its result to its own type: then the prepared statement outlives a change of the table, through any pooler.
+    """
+
+    name: str
+    statement: Executable
+    row: type[Row]
+    when_lost: WhenLost = WhenLost.UNKNOWN
+    pinned: bool = True
+    decode: Decoder[Row] = field(init=False, repr=False)
+    """Turn records into rows, all in one call."""
+
+    def __post_init__(self) -> None:
+        if self.name in _registered:
+            raise ValueError(f"there is a query {self.name} already: each needs a name of its own")
+        object.__setattr__(self, "decode", decoder_of(self.row))
+        _registered[self.name] = self
+
+
+def registered() -> Mapping[str, Query[Any]]:
+    """Return every query of the modules imported so far, by name: what doctor, plan and isolation tests walk."""
+    return MappingProxyType(_registered)
+
+
+QUERY: Final = "query"
+"""The execution option under which a session hands the query itself to the dialect."""

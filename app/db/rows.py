@@ -1,0 +1,43 @@
+"""From records to rows: read models, records, or the first column."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, get_origin
+
+from pydantic import BaseModel, TypeAdapter
+
+Row = TypeVar("Row")
+Decoder = Callable[[Sequence[Any]], list[Row]]
+
+
+def decoder_of(row: type[Row]) -> Decoder[Row]:
+    """Return the function that turns records into rows of this type."""
+    if get_origin(row) is dict:
+        return _dicts
+    return _models(row) if issubclass(row, BaseModel) else _first_column
+
+
+def _dicts(records: Sequence[Any]) -> list[Any]:
+    return [dict(record) for record in records]
+
+
+def _first_column(records: Sequence[Any]) -> list[Any]:
+    return [next(iter(record.values())) for record in records]
+
+
+def _models(model: type[BaseModel]) -> Decoder[Any]:
+    validate: Callable[[list[dict[str, Any]]], list[Any]] = TypeAdapter(list[model]).validate_python  # type: ignore[valid-type]  # a variable, but a class
+    dicts = _dicts_of(model)
+    return lambda records: validate(dicts(records))  # in one call: a third less than one by one
+
+
+def _dicts_of(model: type[BaseModel]) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
+    """Return a function that turns records, whose columns are those of `model` in order, into dicts.
+
+    Generated, as a dataclass's ``__init__`` is: only a display with its keys written out is made in half the time of
+    ``dict(record.items())``, and that is a tenth of what a page costs.
+    """
+    values = [f"value_{place}" for place in range(len(model.model_fields))]
+    display = ", ".join(f"{name!r}: {value}" for name, value in zip(model.model_fields, values, strict=True))
+    source = f"lambda records: [{{{display}}} for record in records for {', '.join(values)} in (record.values(),)]"
+    dicts: Callable[[Sequence[Any]], list[dict[str, Any]]] = eval(source)  # noqa: S307 - of our models' names
+    return dicts

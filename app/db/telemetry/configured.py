@@ -1,0 +1,36 @@
+"""Which reports the settings and the process ask for."""
+
+import sys
+
+from app.db.pool.pool import Pool
+from app.db.target.settings import DatabaseSettings
+from app.db.telemetry.execution import Report
+from app.db.telemetry.slow_log import slow_statement_log
+
+_SCOPE = "app.db"
+_PLACEHOLDERS = ("opentelemetry.trace", "opentelemetry.metrics")
+
+
+def configured_reports(settings: DatabaseSettings, pool: Pool) -> list[Report]:
+    """Return the slow-statement log if it is on, and OpenTelemetry's report if the process has a provider.
+
+    With a provider the pool is measured too. Without, nothing of OpenTelemetry is imported.
+    """
+    reports: list[Report] = []
+    if settings.slow_statement_seconds is not None:
+        reports.append(slow_statement_log(settings.slow_statement_seconds))
+    if _has_provider():
+        from app.db.telemetry.pool_metrics import measure_pool  # noqa: PLC0415 - it need not be installed
+        from app.db.telemetry.spans import opentelemetry  # noqa: PLC0415 - likewise
+
+        reports.append(opentelemetry(_SCOPE, settings.application_name))
+        measure_pool(_SCOPE, settings.application_name, pool)
+    return reports
+
+
+def _has_provider() -> bool:
+    """Return whether a provider is set; to set one OpenTelemetry is imported already, so that we need not."""
+    trace, metrics = (sys.modules.get(name) for name in _PLACEHOLDERS)
+    providers = [trace.get_tracer_provider()] if trace else []
+    providers += [metrics.get_meter_provider()] if metrics else []
+    return any(not type(provider).__module__.startswith(_PLACEHOLDERS) for provider in providers)

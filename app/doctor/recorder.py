@@ -1,0 +1,33 @@
+"""Which queries a repository's call runs."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.executor import Executor, executor_of
+from app.db.query import Query
+
+Row = TypeVar("Row")
+Ran = list[tuple[Query[Any], dict[str, Any]]]
+
+
+class Recorder:
+    """Runs queries on another executor and keeps them with their parameters: ``TaskRepo(Recorder(db))``."""
+
+    def __init__(self, executor: Executor | AsyncSession, ran: Ran | None = None) -> None:
+        self._executor = executor_of(executor)
+        self.ran: Ran = [] if ran is None else ran
+        """Each query and its parameters, in order."""
+
+    async def fetch(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
+        """Keep the query and run it."""
+        self.ran.append((query, dict(parameters)))
+        return await self._executor.fetch(query, parameters)
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[Executor]:
+        """Give an executor of one transaction that records into the same list."""
+        async with self._executor.together() as executor:
+            yield Recorder(executor, self.ran)
