@@ -1,6 +1,6 @@
 """docs/faults.md, made of the `fault` marks of the tests."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,17 @@ The numbers are those of the project's list of faults to survive.
 """
 
 
-def page(items: Iterable[pytest.Item]) -> str:
+_FUNNEL_HEAD = """
+## One funnel
+
+A call of its own is `Database.fetch`, which the repositories use, or `Database.execute`; in a transaction the same
+failure is raised by a repository, by the session's own statements, ORM or Core, and by a stream, with the same text.
+Made of the tests in tests/faults/test_one_funnel.py.
+
+"""
+
+
+def page(items: Sequence[pytest.Item]) -> str:
     """Return the page for the tests that were collected."""
     cells: dict[tuple[int, str], dict[str, list[str]]] = {}
     files: dict[tuple[int, str], set[str]] = {}
@@ -31,10 +41,18 @@ def page(items: Iterable[pytest.Item]) -> str:
     for row in sorted(cells):
         said = ["; ".join(cells[row].get(kind, [])) for kind in KINDS]
         lines.append(_line([str(row[0]), row[1], *said, ", ".join(sorted(files[row]))]))
-    return _HEAD + "\n".join(lines) + "\n"
+    return _HEAD + "\n".join(lines) + "\n" + _funnel(items)
 
 
-def write_page(items: Iterable[pytest.Item], path: Path) -> None:
+def _funnel(items: Sequence[pytest.Item]) -> str:
+    """Return what each executor raises for each kind of failure."""
+    marks = {mark.kwargs["name"]: mark.kwargs for item in items for mark in item.iter_markers("funnel")}
+    lines = [_line(["failure", "a call of its own", "in a transaction"]), _line(["---"] * 3)]
+    lines += [_line([name, marks[name]["alone"], marks[name]["in_transaction"]]) for name in sorted(marks)]
+    return _FUNNEL_HEAD + "\n".join(lines) + "\n"
+
+
+def write_page(items: Sequence[pytest.Item], path: Path) -> None:
     """Write the page to `path`."""
     path.write_text(page(items))
 

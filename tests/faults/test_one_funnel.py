@@ -1,0 +1,301 @@
+"""Every executor raises the same error for the same failure, and never one of the driver's or SQLAlchemy's."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.errors import (
+    ClosedError,
+    ConflictError,
+    DataAccessError,
+    InvalidInputError,
+    MissingReferenceError,
+    OutcomeUnknownError,
+    PoolTimeoutError,
+    TransientError,
+)
+from app.db.executor import executor_of
+from app.db.query import Query, Record
+from app.embedded import EmbeddedPostgres
+
+Run = Callable[[Database, str, dict[str, Any]], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A statement that fails, and what becomes of it alone and within a transaction."""
+
+    name: str
+    sql: str
+    alone: type[BaseException]
+    in_transaction: type[BaseException]
+    text: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+FAILURES = [
+    Failure(
+        "a check is violated",
+        "insert into task (user_id, title) values ('funnel', ' ') returning id",
+        InvalidInputError,
+        InvalidInputError,
+        "ck_task_title",
+    ),
+    Failure(
+        "a unique value is taken",
+        "insert into task (user_id, title, idempotency_key) select 'funnel', 'x', uuid(repeat('1', 32)) from "
+        "generate_series(1, 2) returning id",
+        ConflictError,
+        ConflictError,
+        "idempotency_key",
+    ),
+    Failure(
+        "a reference is missing",
+        "insert into message (user_id, conversation_id, role, content) values ('funnel', 0, 'user', 'x') returning id",
+        MissingReferenceError,
+        MissingReferenceError,
+        "fk_message",
+    ),
+    Failure(
+        "a value that cannot be sent",
+        "select cast(:value as bigint) as value",
+        InvalidInputError,
+        InvalidInputError,
+        "query argument",
+        {"value": 2**70},
+    ),
+    Failure(
+        "an answer that cannot be read",
+        "select cast('0044-03-15 BC' as timestamptz) as value",
+        DataAccessError,
+        DataAccessError,
+        "was executed, but its answer cannot be read",
+    ),
+    Failure(
+        "the connection ends in mid-statement",
+        "select pg_terminate_backend(pg_backend_pid()), pg_sleep(1)",
+        OutcomeUnknownError,
+        TransientError,
+        "the connection broke while the statement ran",
+    ),
+    Failure(
+        "no answer in time",
+        "select pg_sleep(30)",
+        OutcomeUnknownError,
+        TransientError,
+        "no answer in time",
+    ),
+]
+
+
+async def _database(db: Database, sql: str, parameters: dict[str, Any]) -> object:
+    return await db.fetch(_query(sql), parameters)
+
+
+async def _execute(db: Database, sql: str, parameters: dict[str, Any]) -> object:
+    return await db.execute(text(sql), parameters)
+
+
+async def _repository_in_transaction(db: Database, sql: str, parameters: dict[str, Any]) -> object:
+    async with db.transaction() as session:
+        return await executor_of(session).fetch(_query(sql), parameters)
+
+
+async def _session(db: Database, sql: str, parameters: dict[str, Any]) -> object:
+    async with db.transaction() as session:
+        return (await session.execute(text(sql), parameters)).all()
+
+
+async def _later_in_transaction(db: Database, sql: str, parameters: dict[str, Any]) -> object:
+    async with db.transaction() as session:
+        await session.execute(text("select 1"))
+        return (await session.execute(text(sql), parameters)).all()
+
+
+async def _stream(db: Database, sql: str, parameters: dict[str, Any]) -> object:
+    async with db.transaction() as session:
+        return [row async for row in await session.stream(text(sql), parameters)]
+
+
+async def _run_once(db: Database, sql: str, parameters: dict[str, Any]) -> object:
+    async with db.together() as executor:
+        return await executor.fetch(_query(sql), parameters)
+
+
+ALONE: dict[str, Run] = {"fetch": _database, "execute": _execute}
+IN_TRANSACTION: dict[str, Run] = {
+    "repository": _repository_in_transaction,
+    "session": _session,
+    "session, second statement": _later_in_transaction,
+    "stream": _stream,
+    "together": _run_once,
+}
+_queries: dict[str, Query[Record]] = {}
+
+
+def _query(sql: str) -> Query[Record]:
+    if sql not in _queries:
+        _queries[sql] = Query(f"test.funnel_{len(_queries)}", text(sql), Record, pinned=False)
+    return _queries[sql]
+
+
+@pytest.fixture
+async def funnel_db(own_server: EmbeddedPostgres, migrated_server: EmbeddedPostgres) -> Any:
+    """Open a database of two connections that waits for nothing long."""
+    settings = DatabaseSettings(
+        url=migrated_server.url(),
+        pool_size=2,
+        pool_timeout_seconds=0.2,
+        retry_seconds=0.5,
+        command_timeout_seconds=0.5,
+        application_name="funnel",
+    )
+    async with Database(settings) as db:
+        yield db
+        assert db.pool_status().in_use == 0
+
+
+async def _failed(run: Run, db: Database, failure: Failure) -> BaseException:
+    with pytest.raises(BaseException) as failed:  # noqa: PT011 - which one is what is asked
+        await run(db, failure.sql, failure.parameters)
+    return failed.value
+
+
+def _marked(failure: Failure) -> Any:
+    outcomes = {"alone": failure.alone.__name__, "in_transaction": failure.in_transaction.__name__}
+    return pytest.param(failure, marks=pytest.mark.funnel(name=failure.name, **outcomes), id=failure.name)
+
+
+@pytest.mark.parametrize("failure", list(map(_marked, FAILURES)))
+async def test_each_executor_raises_the_same(funnel_db: Database, failure: Failure) -> None:
+    """One class and one text for a call of its own, one class and the same text within a transaction."""
+    alone = {name: await _failed(run, funnel_db, failure) for name, run in ALONE.items()}
+    within = {name: await _failed(run, funnel_db, failure) for name, run in IN_TRANSACTION.items()}
+    assert {name: type(error) for name, error in alone.items()} == dict.fromkeys(ALONE, failure.alone)
+    assert {name: type(error) for name, error in within.items()} == dict.fromkeys(
+        IN_TRANSACTION, failure.in_transaction
+    )
+    texts = {str(error) for error in (*alone.values(), *within.values())}
+    assert len(texts) == 1, texts
+    assert failure.text in texts.pop()
+
+
+@pytest.mark.funnel(name="the pool is exhausted", alone="PoolTimeoutError", in_transaction="PoolTimeoutError")
+async def test_an_exhausted_pool_is_the_same_for_each(funnel_db: Database) -> None:
+    """Whoever asks, in a call of its own or at the beginning of a transaction."""
+    async with funnel_db.transaction() as one, funnel_db.transaction() as two:
+        for session in (one, two):
+            await session.execute(text("select 1"))
+        runs = [*ALONE.values(), *IN_TRANSACTION.values()]
+        failures = await asyncio.gather(*(run(funnel_db, "select 1", {}) for run in runs), return_exceptions=True)
+    assert {type(error) for error in failures} == {PoolTimeoutError}
+
+
+@pytest.mark.funnel(name="the Database is closed", alone="ClosedError", in_transaction="ClosedError")
+async def test_a_closed_database_serves_nothing(migrated_server: EmbeddedPostgres) -> None:
+    """And opens no connection that would leak."""
+    db = Database(DatabaseSettings(url=migrated_server.url()))
+    await db.execute(text("select 1"))
+    await db.close()
+    for run in (*ALONE.values(), *IN_TRANSACTION.values()):
+        with pytest.raises(ClosedError, match="closed"):
+            await run(db, "select 1", {})
+    assert (db.pool_status().in_use, db.pool_status().idle) == (0, 0)
+
+
+@pytest.mark.funnel(name="the session's block has ended", alone="has none", in_transaction="ClosedError")
+async def test_a_finished_session_serves_nothing(funnel_db: Database) -> None:
+    """As a background task would use it: an error, instead of an id whose row is never stored."""
+    async with funnel_db.transaction() as session:
+        await session.execute(text("select 1"))
+    insert = "insert into task (user_id, title) values ('funnel', 'x') returning id"
+    with pytest.raises(ClosedError, match="block has ended"):
+        await executor_of(session).fetch(_query(insert), {})
+    assert funnel_db.pool_status().in_use == 0
+
+
+@pytest.mark.funnel(name="cancelled", alone="CancelledError", in_transaction="CancelledError")
+async def test_a_cancellation_stays_one(funnel_db: Database) -> None:
+    """It is the caller's own, and no connection stays behind."""
+    runs = [*ALONE.values(), *IN_TRANSACTION.values()]
+    for run in runs:
+        task = asyncio.create_task(run(funnel_db, "select pg_sleep(30)", {}))  # type: ignore[arg-type]  # a coroutine
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert funnel_db.pool_status().in_use == 0
+
+
+async def _end_its_session(admin: Database, pid: int) -> None:
+    await admin.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
+    await asyncio.sleep(0.1)
+
+
+PID = text("select pg_backend_pid()")
+
+
+@pytest.mark.funnel(name="ROLLBACK and close fail", alone="has none", in_transaction="the caller's own exception")
+@pytest.mark.parametrize("way", ["transaction", "together", "run_in_transaction"])
+async def test_a_failed_rollback_leaves_the_callers_exception(
+    funnel_db: Database, own_server: EmbeddedPostgres, way: str
+) -> None:
+    """It is the one that the caller raised, with nothing of ours around it, and the connection is replaced."""
+    mine = KeyError("mine")
+
+    async def work(session: Any) -> None:
+        pid = (await session.execute(PID)).scalar_one()
+        await _end_its_session(admin, pid)
+        raise mine
+
+    async with Database(DatabaseSettings(url=own_server.url())) as admin:
+        with pytest.raises(KeyError) as raised:
+            if way == "run_in_transaction":
+                await funnel_db.run_in_transaction(work)
+            elif way == "transaction":
+                async with funnel_db.transaction() as session:
+                    await work(session)
+            else:
+                async with funnel_db.together() as executor:
+                    await _end_its_session(admin, (await executor.fetch(_query(str(PID)), {}))[0]["pg_backend_pid"])
+                    raise mine
+    assert raised.value is mine
+    assert await funnel_db.fetch(_query("select 1 as one"), {}) == [{"one": 1}]
+
+
+async def test_a_deadlock_is_retried_though_the_rollback_fails(
+    funnel_db: Database, own_server: EmbeddedPostgres
+) -> None:
+    """What the server undid is run again, whatever becomes of the connection."""
+    tries = 0
+
+    async def work(session: Any) -> int:
+        nonlocal tries
+        tries += 1
+        if tries > 1:
+            return tries
+        pid = (await session.execute(PID)).scalar_one()
+        try:
+            await session.execute(text("do $$ begin raise exception 'x' using errcode = '40P01'; end $$"))
+        finally:
+            await _end_its_session(admin, pid)
+        return 0
+
+    async with Database(DatabaseSettings(url=own_server.url())) as admin:
+        assert await funnel_db.run_in_transaction(work) == 2
+
+
+@pytest.mark.funnel(name="a lost connection whose error was caught", alone="has none", in_transaction="TransientError")
+async def test_a_lost_connection_whose_error_was_caught(funnel_db: Database) -> None:
+    """The block cannot end as if all were stored."""
+    with pytest.raises(TransientError, match="broke earlier"):
+        async with funnel_db.transaction() as session:
+            with suppress(TransientError):
+                await executor_of(session).fetch(_query("select pg_terminate_backend(pg_backend_pid())"), {})
+            await session.execute(text("select 1"))
