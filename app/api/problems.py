@@ -71,6 +71,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     db.NotDoneError: Kind(500, "not-done", "Something is wrong on our side. Nothing was done."),
     db.OutcomeUnknownError: Kind(503, "outcome-unknown", _OUTCOME_UNKNOWN, _SOON),
     db.StatementTimeoutError: Kind(504, "too-slow", "It took longer than it may and was ended. Nothing was done."),
+    db.ClosedError: Kind(503, "closing", "The service is about to end. Nothing was done.", _SOON),
     db.DataAccessError: _INTERNAL,
     api.NotAuthenticatedError: Kind(401, "not-authenticated", "A token is needed.", {"WWW-Authenticate": "Bearer"}),
     api.InvalidTokenError: Kind(401, "invalid-token", "The token is not valid.", _BAD_TOKEN, own_words=True),

@@ -29,6 +29,7 @@ EXPECTED = {
     "StatementTimeoutError": 504,
     "ConfigurationError": 500,
     "DatabaseAheadError": 500,
+    "ClosedError": 503,
     "NotAuthenticatedError": 401,
     "InvalidTokenError": 401,
     "KeysUnavailableError": 503,
