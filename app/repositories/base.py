@@ -16,7 +16,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import Enum, TypeEngine
+from sqlalchemy.types import Enum, TypeDecorator, TypeEngine
 from sqlmodel import SQLModel
 
 from app.db.errors import (
@@ -72,6 +72,8 @@ def pinned(table: type[SQLModel], model: type[ReadModel]) -> list[Label[Any]]:
 
 
 def _without_length(type_: TypeEngine[Any]) -> TypeEngine[Any]:
+    if isinstance(type_, TypeDecorator):
+        type_ = type_.impl_instance  # what it converts on the way out, the driver gives already: times are in UTC
     return String() if isinstance(type_, String | Enum) and type_.length else type_
 
 
