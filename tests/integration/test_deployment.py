@@ -24,6 +24,7 @@ from app.db.migrations import upgrade
 from app.db.target.development import DEVELOPMENT_PASSWORD
 from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
+from tests.support import needs
 from tests.support.tls import Certificate, certificate_folder, tls_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -224,6 +225,7 @@ async def test_the_server_refuses_who_does_not_encrypt(address: str) -> None:
 @pytest.fixture
 def pooler_port(server: EmbeddedPostgres, made: Path) -> Iterator[int]:
     """Run the pooler by its own script and its own settings, with only the places changed."""
+    needs.pgbouncer()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     places = {

@@ -4,7 +4,6 @@ import asyncio
 import csv
 import os
 import pwd
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,12 +16,10 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
+from tests.support import needs
 from tests.support.programs import postgres_program
 from tests.support.tls import Certificate
 
-_MISSING: Final = (
-    "PgBouncer is needed for this test: apt-get install pgbouncer (Debian, Ubuntu), brew install pgbouncer (macOS)"
-)
 _START_SECONDS: Final = 10
 _LOOPBACK: Final = "127.0.0.1"
 _WITHOUT_PASSWORD: Final = {"postgres": ""}
@@ -78,7 +75,7 @@ class PgBouncer:
         }
 
     def __enter__(self) -> Self:
-        self._program = _find_program()
+        self._program = needs.pgbouncer()
         self._folder = TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)
         self.start()
         return self
@@ -149,13 +146,6 @@ class PgBouncer:
                     return
             time.sleep(0.02)
         pytest.fail(f"PgBouncer did not start: {self._path('log').read_text()}")
-
-
-def _find_program() -> str:
-    program = shutil.which("pgbouncer", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-    if program is None:
-        pytest.fail(_MISSING)
-    return program
 
 
 def _tls(certificate: Certificate) -> dict[str, str]:

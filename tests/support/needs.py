@@ -1,0 +1,36 @@
+"""What some tests need beyond Python, pip and make, and what is said where a machine lacks it."""
+
+import os
+import shutil
+from typing import Final
+
+import pytest
+
+_NO_PGBOUNCER: Final = (
+    "PgBouncer is not installed: apt-get install pgbouncer (Debian, Ubuntu) or brew install pgbouncer (macOS)"
+)
+_ALSO_IN: Final = ("/usr/sbin", "/usr/local/sbin")  # not on the path of an ordinary user of Debian
+
+
+def pgbouncer() -> str:
+    """Return PgBouncer's program; without it the test is skipped, and under CI=true it fails."""
+    program = _find_pgbouncer()
+    if program is None:
+        give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        give_up(_NO_PGBOUNCER)
+    return program
+
+
+def before_the_run() -> list[str]:
+    """Return a sentence for each thing that is missing."""
+    return [] if _find_pgbouncer() else [f"{_NO_PGBOUNCER}; until then the tests that need it are skipped"]
+
+
+def after_the_run(skipped: list[pytest.TestReport]) -> list[str]:
+    """Return how many tests were skipped for each thing that is missing."""
+    count = sum(_NO_PGBOUNCER in str(report.longrepr) for report in skipped)
+    return [f"tests skipped: {count}. {_NO_PGBOUNCER}"] if count else []
+
+
+def _find_pgbouncer() -> str | None:
+    return shutil.which("pgbouncer", path=os.pathsep.join([os.environ.get("PATH", ""), *_ALSO_IN]))
