@@ -40,10 +40,11 @@ faults: .venv/.dev ## write docs/faults.md and the table of docs/neon.md from th
 pictures: .venv/.dev ## make docs/pictures/*.svg from what demo and doctor print
 	@$(BIN)/python -m tools.pictures
 
-check: .venv/.dev ## ruff, mypy --strict, pyright on the documents' programs, squawk on every revision, shellcheck, hadolint, compose's schema
+check: .venv/.dev ## ruff, mypy --strict, the direction of imports, pyright on the documents' programs, squawk on every revision, shellcheck, hadolint, compose's schema
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/python -m tools.typed_programs
 	@$(BIN)/python -m tools.revision_gate
 	@$(BIN)/shellcheck .ci/run deploy/pgbouncer/start.sh
