@@ -114,15 +114,16 @@ class Database:
             return connection.execute(statement, parameters)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    async def transaction(self, *, user_id: str | None = None) -> AsyncIterator[AsyncSession]:
         """Yield a session whose statements happen together or not at all: committed at the end, rolled back on error.
 
         Raises a `DataAccessError` for what the database refuses, also from the caller's own ORM statements, and
         `OutcomeUnknownError` where the connection broke during COMMIT. The caller's own exceptions pass unchanged,
         whatever becomes of the rollback. Cancelled during COMMIT it still commits. After the block the session raises
-        `ClosedError`.
+        `ClosedError`. With `user_id` row-level security lets the caller's own statements see that user's rows, for one
+        round trip more; repositories need it not, their queries say whose rows they are about.
         """
-        async with transaction(self.sessionmaker) as session:
+        async with transaction(self.sessionmaker, user_id=user_id) as session:
             yield session
 
     @asynccontextmanager

@@ -161,3 +161,12 @@ async def test_an_error_caught_in_a_savepoint_undoes_only_that(db: Database, use
         await TaskRepo(session).create(user_id, TaskCreate(title="after"))
     page = await TaskRepo(db).list_page(user_id)
     assert [task.title for task in page.items] == ["after", "before"]
+
+
+async def test_a_transaction_of_a_user_says_so_to_the_server(db: Database, user_id: str) -> None:
+    """For row-level security; nothing of it is left on the connection."""
+    setting = text("select current_setting('app.user_id', true)")
+    async with db.transaction(user_id=user_id) as session:
+        assert (await session.execute(setting)).scalar_one() == user_id
+    left = await asyncio.gather(*(db.execute(setting) for _ in range(20)))
+    assert {result.scalar_one() or None for result in left} == {None}

@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import sessionmaker
@@ -16,6 +16,7 @@ from app.db.errors import DataAccessError, OutcomeUnknownError
 from app.db.target.settings import DatabaseSettings
 
 _log = logging.getLogger(__name__)
+_SET_USER = text("select pg_catalog.set_config('app.user_id', :user_id, true)")  # until the transaction ends
 _CLEANUP_ERRORS = (SQLAlchemyError, DataAccessError, *DRIVER_ERRORS)
 
 
@@ -38,7 +39,9 @@ def create_sessionmaker(engine: AsyncEngine, settings: DatabaseSettings) -> asyn
 
 
 @asynccontextmanager
-async def transaction(make_session: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+async def transaction(
+    make_session: async_sessionmaker[AsyncSession], *, user_id: str | None = None
+) -> AsyncIterator[AsyncSession]:
     """Yield a session, commit it at the end, roll it back on any exception, and close it in both cases.
 
     What goes wrong while it is rolled back or closed is logged: the exception that led there is the caller's to see.
@@ -46,6 +49,8 @@ async def transaction(make_session: async_sessionmaker[AsyncSession]) -> AsyncIt
     session = make_session()
     try:
         with translating():
+            if user_id is not None:
+                await session.execute(_SET_USER, {"user_id": user_id})
             yield session
             await session.flush()
         with translating(OutcomeUnknownError):
