@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from app.cli.demo import demo as run_demo
 from app.cli.doctor import doctor as run_doctor
+from app.cli.keys import prune as run_prune
 from app.cli.roles import roles as run_roles
 from app.cli.serve import serve as run_server
 from app.db import DatabaseSettings
@@ -30,6 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks show values, and messages are private
     help="An async data-access layer on PostgreSQL. The database is DATABASE_URL, from the environment or .env.",
 )
+_keys = typer.Typer(no_args_is_help=True, help="Idempotency keys.")
+app.add_typer(_keys, name="keys")
 _console = Console()
 
 
@@ -108,6 +111,18 @@ def roles(
     """
     with _errors_in_a_sentence():
         run_roles(_console, application=application, reader=reader)
+
+
+@_keys.command()
+def prune(
+    days: Annotated[int, typer.Option(min=1, help="Keep the keys of rows that are younger.")] = 7,
+) -> None:
+    """Forget idempotency keys of old rows, in batches; the rows stay. A repeat later than that is a new call.
+
+    Run it each day. Goes to DATABASE_DIRECT_URL where that is set; with row-level security it needs BYPASSRLS.
+    """
+    with _errors_in_a_sentence():
+        run_prune(_console, days=days)
 
 
 @app.command()

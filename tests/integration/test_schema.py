@@ -53,7 +53,10 @@ EXPECTED = {
     "constraint task.pk_task": "PRIMARY KEY (id)",
     "function set_updated_at": (
         "search_path=pg_catalog, pg_temp "
-        "begin new.updated_at := greatest(clock_timestamp(), old.updated_at + interval '1 microsecond'); "
+        "begin "
+        "if current_setting('app.keys', true) = 'forget' then "
+        "if new.idempotency_key is null and old.idempotency_key is not null then return new; end if; end if; "
+        "new.updated_at := greatest(clock_timestamp(), old.updated_at + interval '1 microsecond'); "
         "return new; end"
     ),
     "index conversation.ix_conversation_user_id_idempotency_key": _KEYS,

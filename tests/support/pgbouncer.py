@@ -38,7 +38,8 @@ os._exit(child.wait())
 class PgBouncer:
     """A pooler of `pool_size` connections to the server at `host` (a socket's folder, or a name) and `port`.
 
-    It logs in at the server as `server_user`. `users` are names and passwords (checked unless `auth_type` is trust); the first of them may use the console.
+    It logs in at the server as `server_user`. `users` are names and passwords (checked unless `auth_type` is trust);
+    the first of them may use the console.
     With a certificate clients must use TLS. `settings` are more lines of its configuration.
     """
 

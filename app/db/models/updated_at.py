@@ -12,9 +12,15 @@ NAME: Final = "set_updated_at"
 SEARCH_PATH: Final = "pg_catalog, pg_temp"
 """What the function resolves names through: what another role creates in a schema of the session changes nothing."""
 
-# `greatest`: strictly growing also when two updates meet in one microsecond or the server's clock steps back.
+# `greatest`: strictly growing also when two updates meet in one microsecond or the server's clock steps back. Only an
+# idempotency key that is forgotten (app/db/retention.py) leaves the time as it is: no reader sees that change.
 BODY: Final = f"""
 begin
+  if current_setting('app.keys', true) = 'forget' then
+    if new.idempotency_key is null and old.idempotency_key is not null then
+      return new;
+    end if;
+  end if;
   new.{COLUMN} := greatest(clock_timestamp(), old.{COLUMN} + interval '1 microsecond');
   return new;
 end """
