@@ -15,7 +15,7 @@ from app.api.replies import Replies
 from app.api.services import Services, services_of
 from app.db.models.base import MAX_BIGINT
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
-from app.repositories.base import MAX_LIMIT
+from app.repositories.checks import MAX_LIMIT
 
 ServicesDep = Annotated[Services, Depends(services_of)]
 

@@ -9,7 +9,7 @@ from app.api.errors import InvalidTokenError
 from app.api.keys import keys_of
 from app.api.settings import ApiSettings
 from app.db.errors import InvalidInputError
-from app.repositories.base import checked_user_id
+from app.repositories.checks import checked_user_id
 
 _LEEWAY_SECONDS: Final = 10  # clocks differ
 _REQUIRED: Final = ["exp", "iss", "aud", "sub"]

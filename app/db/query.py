@@ -1,12 +1,15 @@
 """A query as a value: everything that the layer must know of a statement in order to run it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Executable
+from sqlalchemy.sql import ClauseElement, visitors
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import SelectBase
 
 from app.db.errors import DataAccessError, KeyedOutcomeUnknownError, OutcomeUnknownError, TransientError
 from app.db.rows import Decoder, decoder_of
@@ -40,14 +43,15 @@ class Query(Generic[Row]):
     """One constant statement, written to SQL once and run by `Database.fetch` or in a session.
 
     `name` (``tasks.get``) is how telemetry knows it; names are unique in the process. `row` is what each row becomes:
-    a read model, `Record`, or a scalar type for the first column. `pinned` says that the statement casts each column of
+    a read model, `Record`, or a scalar type for the first column. `when_lost` is derived where it is not given:
+    `NOT_DONE` for a SELECT that changes nothing, else `UNKNOWN`. `pinned` says that the statement casts each column of
     its result to its own type: then the prepared statement outlives a change of the table, through any pooler.
     """
 
     name: str
     statement: Executable
     row: type[Row]
-    when_lost: WhenLost = WhenLost.UNKNOWN
+    when_lost: WhenLost = None  # type: ignore[assignment]  # never None: `__post_init__` derives it
     pinned: bool = True
     decode: Decoder[Row] = field(init=False, repr=False)
     """Turn records into rows, all in one call."""
@@ -55,8 +59,19 @@ class Query(Generic[Row]):
     def __post_init__(self) -> None:
         if self.name in _registered:
             raise ValueError(f"there is a query {self.name} already: each needs a name of its own")
+        if self.when_lost is None:
+            outcome = WhenLost.NOT_DONE if _only_reads(self.statement) else WhenLost.UNKNOWN
+            object.__setattr__(self, "when_lost", outcome)
         object.__setattr__(self, "decode", decoder_of(self.row))
         _registered[self.name] = self
+
+
+def _only_reads(statement: Executable) -> bool:
+    """Return whether the statement is a SELECT that writes in no CTE."""
+    if not isinstance(statement, SelectBase):
+        return False
+    parts: Iterable[ClauseElement] = visitors.iterate(statement)  # type: ignore[assignment]  # they are clauses
+    return not any(isinstance(part, UpdateBase) for part in parts)
 
 
 def registered() -> Mapping[str, Query[Any]]:

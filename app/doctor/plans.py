@@ -1,7 +1,5 @@
 """How the database would run each statement of the repositories."""
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,13 +9,12 @@ from sqlalchemy import ARRAY, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ClauseElement
 
-from app import repositories
 from app.db.engine.dialect import LeanDialect
 from app.db.errors import ConfigurationError
-from app.db.query import Query
 from app.doctor.explain import Plan, explain
 from app.doctor.findings import Finding, error, note, ok, warning
 from app.doctor.subject import Checks, Subject, table_names
+from app.repositories import queries
 
 _MANY_ROWS: Final = 10_000
 _FORBIDDEN: Final = "42501"
@@ -36,12 +33,7 @@ _ANY_VALUE: Final[Mapping[type, Any]] = {
 
 def statements() -> dict[str, Executable]:
     """Return the statement of every query of the repositories by its name: ``tasks.page``."""
-    modules = [
-        importlib.import_module(f"{repositories.__name__}.{module.name}")
-        for module in pkgutil.iter_modules(repositories.__path__)
-    ]
-    values = [value for module in modules for value in vars(module).values() if isinstance(value, Query)]
-    return {query.name: query.statement for query in values}
+    return {name: query.statement for name, query in queries().items()}
 
 
 def any_parameters(statement: Executable) -> dict[str, Any]:

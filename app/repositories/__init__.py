@@ -1,8 +1,22 @@
-"""The questions that an application asks, each one statement."""
+"""The queries that an application runs, each one statement."""
 
 from app.repositories.conversations import ConversationRepo
+from app.repositories.entity import Entity
 from app.repositories.messages import MessageRepo
 from app.repositories.page import Page
+from app.repositories.registry import entities, queries
+from app.repositories.repository import Repository
 from app.repositories.tasks import TaskRepo
+from app.repositories.usual import Usual
 
-__all__ = ["ConversationRepo", "MessageRepo", "Page", "TaskRepo"]
+__all__ = [
+    "ConversationRepo",
+    "Entity",
+    "MessageRepo",
+    "Page",
+    "Repository",
+    "TaskRepo",
+    "Usual",
+    "entities",
+    "queries",
+]

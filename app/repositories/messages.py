@@ -1,178 +1,56 @@
-"""Questions about the messages of a conversation."""
+"""The queries of the messages of a conversation."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    String,
-    Text,
-    and_,
-    bindparam,
-    cast,
-    func,
-    insert,
-    select,
-    text,
-    true,
-    update,
-)
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import select
 
 from app.db.errors import InvalidInputError, MissingReferenceError
-from app.db.models import Conversation, Message, MessageCreate, MessageRead
-from app.db.models.base import MAX_BIGINT, table_of
-from app.db.query import Query, Record, WhenLost
-from app.repositories.base import (
-    P_LIMIT,
-    P_PLACE,
-    P_USER_ID,
-    Repository,
-    checked_id,
-    checked_key,
-    checked_limit,
-    pinned,
-)
+from app.db.models import Message, MessageCreate, MessageRead
+from app.db.models.base import MAX_BIGINT
+from app.db.query import Query, Record
+from app.repositories import appending
+from app.repositories.checks import checked_id, checked_key, checked_limit
 from app.repositories.chunks import chunks_of
-from app.repositories.once import P_KEY, once, written_before, written_now
-from app.repositories.page import CursorFormat, Page
+from app.repositories.columns import P_LIMIT, P_PLACE
+from app.repositories.cursor import CursorFormat
+from app.repositories.entity import Entity
+from app.repositories.once import P_KEY
+from app.repositories.page import Page
+from app.repositories.repository import Repository
 
-message, conversation = table_of(Message).c, table_of(Conversation).c
-_COLUMNS: Final = pinned(Message, MessageRead)
+_messages: Final = Entity(Message, MessageRead)
+_message: Final = _messages.table.c
+_FOREIGN_KEY: Final = str(next(iter(_messages.table.foreign_key_constraints)).name)
 _CURSOR: Final = CursorFormat("<q")
-_FOREIGN_KEY: Final = str(next(iter(table_of(Message).foreign_key_constraints)).name)
+_BEFORE_ALL: Final = -MAX_BIGINT - 1
 _STREAM_ROWS: Final = 100
 _READS: Final = TypeAdapter(list[MessageRead])
 
-_P_CONVERSATION_ID: Any = bindparam("p_conversation_id", type_=BigInteger())
-_P_ROLE: Any = bindparam("p_role", type_=String())
-_P_CONTENT: Any = bindparam("p_content", type_=Text())
-_P_ROLES: Any = bindparam("p_roles", type_=ARRAY(String()))
-_P_CONTENTS: Any = bindparam("p_contents", type_=ARRAY(Text()))
-_THE_CONVERSATION: Final = (conversation.user_id == P_USER_ID, conversation.id == _P_CONVERSATION_ID)
-_IN_CONVERSATION: Final = (message.conversation_id == _P_CONVERSATION_ID, message.user_id == P_USER_ID)
-
-# The update takes the conversation's row lock *before* the insert draws an id: ids are in commit order. Its trigger
-# gives a time later than any before, which becomes the message's: times never run backwards, whatever the clock does.
-_touched = (
-    update(table_of(Conversation))
-    .where(*_THE_CONVERSATION)
-    .values(updated_at=conversation.updated_at)
-    .returning(conversation.user_id, conversation.id, conversation.updated_at)
-    .cte("touched")
-)
-_FIELDS: Final = ["user_id", "conversation_id", "role", "content", "created_at"]
-# Of the table, not of the class: in a session that would be the ORM's insert, which cannot be fed from a SELECT.
-_APPEND: Final = Query(
-    "messages.append",
-    (
-        insert(table_of(Message))
-        .from_select(_FIELDS, select(_touched.c.user_id, _touched.c.id, _P_ROLE, _P_CONTENT, _touched.c.updated_at))
-        .returning(*_COLUMNS)
-    ),
-    MessageRead,
-)
-
-# The lock comes first again, and the conversation is touched last: only where there is a new message.
-_before = written_before(
-    Message,
-    _COLUMNS,
-    and_(
-        message.conversation_id == _P_CONVERSATION_ID,
-        cast(message.role, String) == _P_ROLE,
-        message.content == _P_CONTENT,
-    ),
-).cte("written_before")
-_locked = (
-    select(conversation.user_id, conversation.id, conversation.updated_at)
-    .where(*_THE_CONVERSATION, ~select(_before.c.id).exists())
-    .with_for_update(key_share=True)
-    .cte("locked")
-)
-_later = func.greatest(func.clock_timestamp(), _locked.c.updated_at + text("interval '1 microsecond'"))
-_now = written_now(
-    postgresql.insert(table_of(Message)).from_select(
-        [*_FIELDS, "idempotency_key"],
-        select(_locked.c.user_id, _locked.c.id, _P_ROLE, _P_CONTENT, _later, P_KEY),
-    ),
-    _COLUMNS,
-)
-_touched_after = (
-    update(table_of(Conversation))
-    .where(*_THE_CONVERSATION, select(_now.c.id).exists())
-    .values(updated_at=conversation.updated_at)
-    .returning(conversation.id)
-    .cte("touched_after")
-)
-_APPEND_ONCE: Final = Query(
-    "messages.append_once", (once(_now, select(_before)).add_cte(_touched_after)), Record, WhenLost.KEYED
-)
-_GIVEN: Final = frozenset({"id", "created_at"})  # by the database; the rest is what was sent
-_sent = (
-    func.unnest(_P_ROLES, _P_CONTENTS)
-    .table_valued("role", "content", with_ordinality="position")
-    .render_derived("sent")
-)
-_APPEND_MANY: Final = Query(
-    "messages.append_many",
-    (
-        insert(table_of(Message))
-        .from_select(
-            _FIELDS,
-            select(_touched.c.user_id, _touched.c.id, _sent.c.role, _sent.c.content, _touched.c.updated_at)
-            .select_from(_sent.join(_touched, true()))
-            .order_by(_sent.c.position),
-        )
-        .returning(*(column for column in _COLUMNS if column.name in _GIVEN))
-    ),
-    Record,
-)
-_BY_KEY: Final = Query(
-    "messages.by_key",
-    (select(*_COLUMNS).where(message.user_id == P_USER_ID, message.idempotency_key == P_KEY)),
-    MessageRead,
-    WhenLost.NOT_DONE,
-)
+_APPEND: Final = _messages.query("append", appending.append(_messages))
+_APPEND_ONCE: Final = _messages.keyed_query("append_once", appending.append_once(_messages))
+_APPEND_MANY: Final = _messages.query("append_many", appending.append_many(_messages), Record)
+_read: Final = select(*_messages.columns).where(_messages.owned)
+_BY_KEY: Final = _messages.query("by_key", _read.where(_message.idempotency_key == P_KEY))
 # The order of the index, forwards and backwards (see `newest_first`).
-_AFTER: Final = Query(
-    "messages.after",
-    (
-        select(*_COLUMNS)
-        .where(*_IN_CONVERSATION, message.id > P_PLACE)
-        .order_by(message.id.asc().nulls_first())
-        .limit(P_LIMIT)
-    ),
-    MessageRead,
-    WhenLost.NOT_DONE,
-)
-_BEFORE: Final = Query(
-    "messages.before",
-    (
-        select(*_COLUMNS)
-        .where(*_IN_CONVERSATION, message.id < P_PLACE)
-        .order_by(message.id.desc().nulls_last())
-        .limit(P_LIMIT)
-    ),
-    MessageRead,
-    WhenLost.NOT_DONE,
-)
+_list: Final = _read.where(_message.conversation_id == appending.P_CONVERSATION_ID).limit(P_LIMIT)
+_AFTER: Final = _messages.query("after", _list.where(_message.id > P_PLACE).order_by(_message.id.asc().nulls_first()))
+_BEFORE: Final = _messages.query("before", _list.where(_message.id < P_PLACE).order_by(_message.id.desc().nulls_last()))
 
 
 class MessageRepo(Repository[MessageRead]):
     """Messages of one user's conversation at a time; a conversation that is not theirs has none."""
 
-    noun = "message"
-    read_model = MessageRead
+    entity = _messages
 
     async def append(
         self, user_id: str, conversation_id: int, data: MessageCreate, *, idempotency_key: UUID | None = None
     ) -> MessageRead:
         """Return the new message, last of its conversation; raises `MissingReferenceError`.
 
-        With a key the message that was first appended with it; raises `ConflictError` if that was another one.
+        With a key, the message that was first appended with it; raises `ConflictError` if that was another one.
         """
         values = {
             "p_conversation_id": checked_id(conversation_id, name="conversation_id"),
@@ -242,14 +120,20 @@ class MessageRepo(Repository[MessageRead]):
             raise InvalidInputError("after and before: give one of them")
         scope = ("message", user_id, conversation_id)
         cursor = before if after is None else after
-        (place,) = (-MAX_BIGINT - 1,) if cursor is None else _CURSOR.read(cursor, *scope)
-        statement = _AFTER if before is None else _BEFORE
-        rows = await self._list(statement, user_id, conversation_id, place=place, limit=checked_limit(limit) + 1)
-        return Page.of(rows, limit, lambda row: _CURSOR.write((row.id,), *scope), asked=cursor, backwards=bool(before))
+        (place,) = (_BEFORE_ALL,) if cursor is None else _CURSOR.read(cursor, *scope)
+        query = _AFTER if before is None else _BEFORE
+        rows = await self._list(query, user_id, conversation_id, place=place, limit=checked_limit(limit) + 1)
+        return Page.of(
+            rows[:limit],
+            lambda row: _CURSOR.write((row.id,), *scope),
+            more=len(rows) > limit,
+            asked=cursor,
+            backwards=bool(before),
+        )
 
     async def stream(self, user_id: str, conversation_id: int) -> AsyncIterator[MessageRead]:
         """Yield every message in order, 100 in memory at a time; no connection is held while the caller works."""
-        place = -MAX_BIGINT - 1
+        place = _BEFORE_ALL
         while True:
             rows = await self._list(_AFTER, user_id, conversation_id, place=place, limit=_STREAM_ROWS)
             for row in rows:
@@ -259,10 +143,10 @@ class MessageRepo(Repository[MessageRead]):
             place = rows[-1].id
 
     async def _list(
-        self, statement: Any, user_id: str, conversation_id: int, *, place: int, limit: int
+        self, query: Query[MessageRead], user_id: str, conversation_id: int, *, place: int, limit: int
     ) -> list[MessageRead]:
         conversation_id = checked_id(conversation_id, name="conversation_id")
-        return await self._fetch(statement, user_id, p_conversation_id=conversation_id, p_place=place, p_limit=limit)
+        return await self._fetch(query, user_id, p_conversation_id=conversation_id, p_place=place, p_limit=limit)
 
 
 def _missing(conversation_id: int) -> MissingReferenceError:

@@ -1,15 +1,16 @@
-"""Writing once: the first call with an idempotency key writes, and every repeat returns the row that it wrote."""
+"""Write once: the first call with an idempotency key writes, and every repeat returns the row that it wrote."""
 
-from collections.abc import Sequence
-from typing import Any
+import json
+from hashlib import sha256
+from typing import Any, Final
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy import (
     BindParameter,
     Boolean,
     ColumnElement,
     CompoundSelect,
-    Label,
     Select,
     Uuid,
     bindparam,
@@ -21,33 +22,39 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.sql.expression import CTE
-from sqlmodel import SQLModel
 
-from app.db.models.base import table_of
-from app.repositories.base import P_USER_ID, SAME
+from app.repositories.entity import Entity
 
-P_KEY: BindParameter[UUID] = bindparam("p_idempotency_key", type_=Uuid())
+SAME: Final = "same_data"
+"""The column that says whether the key's row was written with the data of this call."""
+
+P_KEY: Final[BindParameter[UUID]] = bindparam("p_idempotency_key", type_=Uuid())
 
 
-def written_now(insertion: Insert, columns: Sequence[Label[Any]]) -> CTE:
+def written_now(entity: Entity[Any], insertion: Insert) -> CTE:
     """Return the row that `insertion` writes; none if the key has one, for which it waits if need be."""
     has_key = text("idempotency_key is not null")
     once = insertion.on_conflict_do_nothing(index_elements=["user_id", "idempotency_key"], index_where=has_key)
-    return once.returning(*columns, cast(true(), Boolean).label(SAME)).cte("written_now")
+    return once.returning(*entity.columns, cast(true(), Boolean).label(SAME)).cte("written_now")
 
 
-def written_before(table: type[SQLModel], columns: Sequence[Label[Any]], same: ColumnElement[bool]) -> Select[Any]:
+def written_before(entity: Entity[Any], same: ColumnElement[bool]) -> Select[Any]:
     """Return the key's row as it is today, and whether it was written with the `same` data."""
-    row = table_of(table).c
-    return select(*columns, cast(same, Boolean).label(SAME)).where(
-        row.user_id == P_USER_ID, row.idempotency_key == P_KEY
-    )
+    has_the_key = entity.table.c.idempotency_key == P_KEY
+    return select(*entity.columns, cast(same, Boolean).label(SAME)).where(entity.owned, has_the_key)
 
 
 def once(now: CTE, before: Select[Any]) -> CompoundSelect[Any]:
-    """Return the one row or the other. Harmless to repeat when the connection breaks: that is what the key is for.
+    """Return the one row or the other; harmless to repeat when the connection breaks.
 
-    Neither, if the insert waited for another call's, which ended after this statement's snapshot: asked again, there
-    it is.
+    Neither, if the insert waited for another call's, which ended after this statement's snapshot: run it again.
     """
     return union_all(select(now), before)
+
+
+def digest_of(data: BaseModel) -> bytes:
+    """Return what tells whether a repeated call brings the same data: the row itself may have changed since.
+
+    Without the defaults: a field that later code adds must not make another row of a call that does not set it.
+    """
+    return sha256(json.dumps(data.model_dump(mode="json", exclude_defaults=True), sort_keys=True).encode()).digest()

@@ -8,7 +8,7 @@ from app.db import Database
 from app.db.errors import InvalidCursorError, InvalidInputError, NotFoundError
 from app.db.models import MessageCreate
 from app.repositories import ConversationRepo, MessageRepo
-from app.repositories.page import CursorFormat
+from app.repositories.cursor import CursorFormat
 
 HELLO = MessageCreate(role="user", content="hello")
 

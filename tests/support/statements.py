@@ -2,9 +2,9 @@
 
 from sqlalchemy import Executable
 
-from app.doctor.plans import statements
+from app.repositories import queries
 
 
 def all_statements() -> dict[str, Executable]:
-    """Return the statement of every query that a module of `app.repositories` makes, by its name: ``tasks.get``."""
-    return statements()
+    """Return the statement of every query of the repositories by its name: ``tasks.get``."""
+    return {name: query.statement for name, query in queries().items()}

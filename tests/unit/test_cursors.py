@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.db.errors import InvalidCursorError, InvalidInputError
-from app.repositories.page import CursorFormat, Page
+from app.repositories.cursor import CursorFormat
+from app.repositories.page import Page
 
 FORMAT = CursorFormat("<qq")
 SCOPE = ("task", "ada", None)
@@ -86,24 +87,24 @@ def test_what_is_no_cursor_at_all_is_refused(cursor: Any) -> None:
 
 
 def test_a_page_says_whether_more_follows() -> None:
-    """One row more than the limit was read; it is not shown."""
-    page = Page.of([1, 2, 3], 2, str)
+    """Then it has a cursor to go on from."""
+    page = Page.of([1, 2], str, more=True)
     assert (page.items, page.next_cursor, page.start_cursor, page.end_cursor) == ([1, 2], "2", "1", "2")
 
 
 def test_a_page_read_backwards_is_shown_in_order() -> None:
     """`next_cursor` goes further back."""
-    page = Page.of([3, 2, 1], 2, str, backwards=True)
+    page = Page.of([3, 2], str, more=True, backwards=True)
     assert (page.items, page.next_cursor, page.start_cursor, page.end_cursor) == ([2, 3], "2", "2", "3")
 
 
 def test_the_last_page_still_has_an_end_to_poll_from() -> None:
     """`next_cursor` is None, `end_cursor` is not."""
-    assert Page.of([1], 2, str) == Page([1], None, "1", "1")
-    assert Page.of([], 2, str) == Page([], None, None, None)
+    assert Page.of([1], str, more=False) == Page([1], None, "1", "1")
+    assert Page.of([], str, more=False) == Page([], None, None, None)
 
 
 def test_a_page_without_items_stays_where_it_was_asked_for() -> None:
-    """Who polls with `after=page.end_cursor` does not begin anew when nothing has come."""
-    assert Page.of([], 2, str, asked="7") == Page([], None, None, "7")
-    assert Page.of([], 2, str, asked="7", backwards=True) == Page([], None, "7", None)
+    """A poll with `after=page.end_cursor` does not begin anew when nothing has come."""
+    assert Page.of([], str, more=False, asked="7") == Page([], None, None, "7")
+    assert Page.of([], str, more=False, asked="7", backwards=True) == Page([], None, "7", None)

@@ -21,16 +21,18 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause
+from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, ColumnClause
 
-from app.db.models import ConversationRead, MessageRead, Task, TaskRead
+from app.db.models import Task
 from app.db.models.base import table_of
-from app.repositories.base import P_USER_ID
+from app.repositories import entities
+from app.repositories.owner import owned, owner
 from tests.support.statements import all_statements
 
 task = table_of(Task).c
+OWNED = owned(table_of(Task))
 STATEMENTS = all_statements()
-READ_MODELS = [list(model.model_fields) for model in (TaskRead, ConversationRead, MessageRead)]
+READ_MODELS = [list(entity.read.model_fields) for entity in entities().values()]
 
 
 @pytest.fixture(params=STATEMENTS.values(), ids=STATEMENTS)
@@ -49,9 +51,10 @@ def _names_the_user(criterion: Any, table: Table) -> bool:
     return any(
         isinstance(part, BinaryExpression)
         and part.operator is operators.eq
-        and part.left is table.c.user_id
-        and isinstance(part.right, BindParameter)
-        and part.right.key == P_USER_ID.key
+        and isinstance(part.left, Cast)
+        and part.left.clause is table.c.user_id
+        and isinstance(part.right, Cast)
+        and part.right.clause is owner()
         for part in _conjuncts(criterion)
     )
 
@@ -64,7 +67,7 @@ def _tables(source: Any) -> list[Table]:
 
 
 def _unscoped(statement: Any) -> list[str]:
-    """Return the tables that some part of `statement` reads or changes without ``user_id = :p_user_id``."""
+    """Return the tables that some part of `statement` reads or changes without the predicate `owned`."""
     found = []
     for part in visitors.iterate(statement):
         if isinstance(part, Select):
@@ -90,7 +93,7 @@ def _is_bare(element: Any) -> bool:
 
 
 def test_every_table_is_asked_only_for_rows_of_the_user(statement: Any) -> None:
-    """`user_id = :p_user_id` must hold, next to whatever else does, in each part of the statement."""
+    """The predicate `owned` must hold, next to whatever else does, in each part of the statement."""
     assert _unscoped(statement) == []
 
 
@@ -116,11 +119,11 @@ def test_every_result_pins_its_types(statement: Any) -> None:
     "criterion",
     [
         None,
-        task.id == P_USER_ID,
+        task.id == owner(),
         task.user_id == bindparam("p_id"),
-        task.user_id != P_USER_ID,
-        or_(task.user_id == P_USER_ID, task.completed),
-        and_(task.completed, or_(task.user_id == P_USER_ID, task.id == 1)),
+        ~OWNED,
+        or_(OWNED, task.completed),
+        and_(task.completed, or_(OWNED, task.id == 1)),
     ],
 )
 def test_a_statement_without_the_user_would_be_noticed(criterion: Any) -> None:

@@ -1,0 +1,93 @@
+"""The statements that append messages to a conversation, in the order in which they are committed."""
+
+from typing import Any, Final
+
+from sqlalchemy import ARRAY, BindParameter, Executable, Text, and_, bindparam, func, insert, select, text, true, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql.expression import CTE
+
+from app.db.models import Conversation, Message
+from app.db.models.base import table_of
+from app.repositories.columns import equals, parameter
+from app.repositories.entity import Entity
+from app.repositories.once import P_KEY, once, written_before, written_now
+from app.repositories.owner import owned
+
+_conversation, _message = table_of(Conversation), table_of(Message)
+P_CONVERSATION_ID: Final = parameter(_message.c.conversation_id)
+_P_ROLE: Final = parameter(_message.c.role)
+_P_CONTENT: Final = parameter(_message.c.content)
+_P_ROLES: Final[BindParameter[Any]] = bindparam("p_roles", type_=ARRAY(Text()))
+_P_CONTENTS: Final[BindParameter[Any]] = bindparam("p_contents", type_=ARRAY(Text()))
+
+_THE_CONVERSATION: Final = (owned(_conversation), _conversation.c.id == P_CONVERSATION_ID)
+_FIELDS: Final = ["user_id", "conversation_id", "role", "content", "created_at"]
+_FILLED: Final = frozenset({"id", "created_at"})
+"""The columns that the database fills; the others are known from what is sent."""
+
+
+def touched(*criteria: Any, name: str = "touched") -> CTE:
+    """Return the conversation, locked and with a new `updated_at`.
+
+    The lock is taken *before* the insert draws an id: ids are in commit order. The trigger's time is later than any
+    before, and becomes the message's: times never run backwards, whatever the clock does.
+    """
+    return (
+        update(_conversation)
+        .where(*_THE_CONVERSATION, *criteria)
+        .values(updated_at=_conversation.c.updated_at)
+        .returning(_conversation.c.user_id, _conversation.c.id, _conversation.c.updated_at)
+        .cte(name)
+    )
+
+
+def append(entity: Entity[Any]) -> Any:
+    """Return the INSERT of one message; no row where the conversation is not the caller's."""
+    conversation = touched()
+    values = select(conversation.c.user_id, conversation.c.id, _P_ROLE, _P_CONTENT, conversation.c.updated_at)
+    # Of the table, not of the class: in a session that would be the ORM's insert, which cannot be fed from a SELECT.
+    return insert(_message).from_select(_FIELDS, values).returning(*entity.columns)
+
+
+def append_many(entity: Entity[Any]) -> Executable:
+    """Return the INSERT of several messages, of one time, in the order that they are sent in."""
+    conversation = touched()
+    sent = (
+        func.unnest(_P_ROLES, _P_CONTENTS)
+        .table_valued("role", "content", with_ordinality="position")
+        .render_derived("sent")
+    )
+    values = (
+        select(conversation.c.user_id, conversation.c.id, sent.c.role, sent.c.content, conversation.c.updated_at)
+        .select_from(sent.join(conversation, true()))
+        .order_by(sent.c.position)
+    )
+    filled = (column for column in entity.columns if column.name in _FILLED)
+    return insert(_message).from_select(_FIELDS, values).returning(*filled)
+
+
+def append_once(entity: Entity[Any]) -> Executable:
+    """Return the statement that appends one message for each idempotency key.
+
+    The lock comes first again. The conversation is touched last, and only where there is a new message: a repeat does
+    not make it active again.
+    """
+    before = written_before(entity, _same()).cte("written_before")
+    locked = (
+        select(_conversation.c.user_id, _conversation.c.id, _conversation.c.updated_at)
+        .where(*_THE_CONVERSATION, ~select(before.c.id).exists())
+        .with_for_update(key_share=True)
+        .cte("locked")
+    )
+    later = func.greatest(func.clock_timestamp(), locked.c.updated_at + text("interval '1 microsecond'"))
+    values = select(locked.c.user_id, locked.c.id, _P_ROLE, _P_CONTENT, later, P_KEY)
+    now = written_now(entity, postgresql.insert(_message).from_select([*_FIELDS, "idempotency_key"], values))
+    return once(now, select(before)).add_cte(touched(select(now.c.id).exists(), name="touched_after"))
+
+
+def _same() -> Any:
+    return and_(
+        _message.c.conversation_id == P_CONVERSATION_ID,
+        equals(_message.c.role, _P_ROLE),
+        equals(_message.c.content, _P_CONTENT),
+    )

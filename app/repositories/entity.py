@@ -1,0 +1,66 @@
+"""A table with its models, declared once."""
+
+from typing import Any, Generic, TypeVar, overload
+
+from sqlalchemy import ColumnElement, Executable
+from sqlmodel import SQLModel
+
+from app.db.models.base import ReadModel, table_of
+from app.db.query import Query, Record, WhenLost
+from app.repositories.columns import P_ID, pinned
+from app.repositories.owner import owned
+
+Read = TypeVar("Read", bound=ReadModel)
+Row = TypeVar("Row")
+
+
+class Entity(Generic[Read]):
+    """A table and the model that its rows are read as; what its queries share is derived from the two."""
+
+    def __init__(self, model: type[SQLModel], read: type[Read]) -> None:
+        self.table = table_of(model)
+        self.read = read
+        self.noun = self.table.name.replace("_", " ")
+        self.columns = [pinned(self.table.c[name]) for name in read.model_fields]
+        self.owned = owned(self.table)
+        self.queries: dict[str, Query[Any]] = {}
+        """Each query of the entity by its whole name: ``tasks.get``."""
+
+    @property
+    def one(self) -> tuple[ColumnElement[bool], ...]:
+        """The predicate of one row by its id."""
+        return self.owned, self.table.c.id == P_ID
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether rows can be written with an idempotency key."""
+        return "idempotency_key" in self.table.c
+
+    @property
+    def has_digest(self) -> bool:
+        """Whether a row remembers what was sent with its key."""
+        return "idempotency_digest" in self.table.c
+
+    @property
+    def has_updated_at(self) -> bool:
+        """Whether an update can be made to depend on what the caller last read."""
+        return "updated_at" in self.table.c
+
+    @overload
+    def query(self, name: str, statement: Executable) -> Query[Read]: ...
+    @overload
+    def query(self, name: str, statement: Executable, row: type[Row]) -> Query[Row]: ...
+    def query(self, name: str, statement: Executable, row: type[Any] | None = None) -> Query[Any]:
+        """Return a query of the entity, whose rows become its read model unless `row` says otherwise."""
+        return self._kept(Query(self._named(name), statement, row or self.read))
+
+    def keyed_query(self, name: str, statement: Executable) -> Query[Record]:
+        """Return a query that writes once for each idempotency key (see `once`)."""
+        return self._kept(Query(self._named(name), statement, Record, WhenLost.KEYED))
+
+    def _named(self, name: str) -> str:
+        return f"{self.table.name}s.{name}"
+
+    def _kept(self, query: Query[Row]) -> Query[Row]:
+        self.queries[query.name] = query
+        return query

@@ -1,0 +1,70 @@
+"""The order of an entity's pages, and the cursors of its places."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import DateTime, Select, Table, bindparam, tuple_
+
+from app.db.errors import InvalidCursorError
+from app.db.models.base import MAX_BIGINT
+from app.repositories.columns import P_PLACE, unseen
+from app.repositories.cursor import CursorFormat
+
+_BY_ID: Final = CursorFormat("<q")
+_BY_TIME: Final = CursorFormat("<qq")  # microseconds since 1970, id
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_AFTER_ALL: Final = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class NewestFirst:
+    """By id, downwards, as `newest_first` says in the index."""
+
+    def __init__(self, table: Table) -> None:
+        self._id = table.c.id
+
+    def apply(self, rows: Select[Any]) -> Select[Any]:
+        """Return the rows from the place on, in order."""
+        return rows.where(self._id < P_PLACE).order_by(self._id.desc().nulls_last())
+
+    def first(self) -> dict[str, Any]:
+        """Return the parameters of the first page."""
+        return {"p_place": MAX_BIGINT}
+
+    def read(self, cursor: str, *scope: object) -> dict[str, Any]:
+        """Return the parameters of the page after the cursor; raises `InvalidCursorError`."""
+        return {"p_place": _BY_ID.read(cursor, *scope)[0]}
+
+    def write(self, row: Any, *scope: object) -> str:
+        """Return the cursor of the row's place."""
+        return _BY_ID.write((row.id,), *scope)
+
+
+class LatestFirst:
+    """By a time, downwards, then by id."""
+
+    def __init__(self, table: Table, time: str) -> None:
+        self._id, self._time = table.c.id, table.c[time]
+        self._parameter = f"p_{time}"
+
+    def apply(self, rows: Select[Any]) -> Select[Any]:
+        """Return the rows from the place on, in order."""
+        place = unseen(bindparam(self._parameter, type_=DateTime(timezone=True)))
+        before = tuple_(self._time, self._id) < tuple_(place, P_PLACE)
+        return rows.where(before).order_by(self._time.desc(), self._id.desc())
+
+    def first(self) -> dict[str, Any]:
+        """Return the parameters of the first page."""
+        return {self._parameter: _AFTER_ALL, "p_place": MAX_BIGINT}
+
+    def read(self, cursor: str, *scope: object) -> dict[str, Any]:
+        """Return the parameters of the page after the cursor; raises `InvalidCursorError`."""
+        microseconds, id = _BY_TIME.read(cursor, *scope)
+        try:
+            return {self._parameter: _EPOCH + timedelta(microseconds=microseconds), "p_place": id}
+        except OverflowError:  # the checksum is no secret: a cursor can be forged
+            raise InvalidCursorError("the cursor is of a time that does not exist") from None
+
+    def write(self, row: Any, *scope: object) -> str:
+        """Return the cursor of the row's place."""
+        time: datetime = getattr(row, self._time.name)
+        return _BY_TIME.write(((time - _EPOCH) // timedelta(microseconds=1), row.id), *scope)

@@ -1,0 +1,134 @@
+"""The queries that most entities have, built from the entity."""
+
+from collections.abc import Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from pydantic import BaseModel
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    Column,
+    ColumnElement,
+    DateTime,
+    Label,
+    LargeBinary,
+    Select,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+
+from app.db.models.base import ReadModel
+from app.db.query import Query, Record
+from app.repositories.columns import P_LIMIT, equals, parameter
+from app.repositories.entity import Entity
+from app.repositories.once import P_KEY, once, written_before, written_now
+from app.repositories.order import LatestFirst, NewestFirst
+from app.repositories.owner import owner
+
+Read = TypeVar("Read", bound=ReadModel)
+
+_P_DIGEST: Final[BindParameter[bytes]] = bindparam("p_digest", type_=LargeBinary())
+_P_UPDATED_AT: Final[BindParameter[Any]] = bindparam("p_updated_at", type_=DateTime(timezone=True))
+
+
+class Usual(Generic[Read]):
+    """Create, get, page, update, delete and count.
+
+    Rows are created from the fields of `create` and changed by those of `update`; without `update` they cannot be.
+    Pages and counts are also of the rows with one value of one of the `filters`: each needs an index on the user, the
+    filter and `newest_first`. Pages are the newest first, or those first whose time in `latest_by` is the latest.
+    """
+
+    def __init__(
+        self,
+        entity: Entity[Read],
+        *,
+        create: type[BaseModel] | None = None,
+        update: type[BaseModel] | None = None,
+        filters: Sequence[str] = (),
+        latest_by: str | None = None,
+    ) -> None:
+        self.order = LatestFirst(entity.table, latest_by) if latest_by else NewestFirst(entity.table)
+        self.create = entity.query("create", _created(entity, create))
+        self.create_once = entity.keyed_query("create_once", _created_once(entity, create)) if entity.has_keys else None
+        self.get = entity.query("get", select(*entity.columns).where(*entity.one))
+        page = self.order.apply(select(*entity.columns).where(entity.owned).limit(P_LIMIT))
+        self.pages = _by_filter(entity, "page", page, filters, entity.read)
+        self.nullable = [column.name for column in _columns(entity, update) if column.nullable]
+        """The fields that an update can set to null."""
+        self.update: Query[Read] | None = None
+        self.update_unchanged: Query[Record] | None = None
+        if update is not None:
+            changed = _changed(entity, update)
+            self.update = entity.query("update", changed)
+            if entity.has_updated_at:
+                self.update_unchanged = entity.query("update_unchanged", _changed_if_unchanged(entity, changed), Record)
+        self.delete = entity.query("delete", delete(entity.table).where(*entity.one).returning(_id(entity)), int)
+        count = select(func.count().label("count")).where(entity.owned)
+        self.counts = _by_filter(entity, "count", count, filters, int)
+
+
+def _id(entity: Entity[Any]) -> Label[Any]:
+    return next(column for column in entity.columns if column.name == "id")
+
+
+def _columns(entity: Entity[Any], model: type[BaseModel] | None) -> list[Column[Any]]:
+    return [entity.table.c[name] for name in model.model_fields] if model else []
+
+
+def _values(entity: Entity[Any], create: type[BaseModel] | None) -> dict[str, ColumnElement[Any]]:
+    return {"user_id": owner(), **{column.name: parameter(column) for column in _columns(entity, create)}}
+
+
+def _created(entity: Entity[Any], create: type[BaseModel] | None) -> Any:
+    return insert(entity.table).values(_values(entity, create)).returning(*entity.columns)
+
+
+def _created_once(entity: Entity[Any], create: type[BaseModel] | None) -> Any:
+    values = {**_values(entity, create), "idempotency_key": P_KEY}
+    same: ColumnElement[bool] = true()
+    if create is not None:  # what is sent must be remembered: a repeat is compared with it, not with the row of today
+        values["idempotency_digest"] = _P_DIGEST
+        same = entity.table.c.idempotency_digest.is_not_distinct_from(_P_DIGEST)
+    insertion = postgresql.insert(entity.table).values(values)
+    return once(written_now(entity, insertion), written_before(entity, same))
+
+
+# No clock here: the trigger sets the time, and a volatile function in an UPDATE cannot be sharded.
+def _changed(entity: Entity[Any], model: type[BaseModel]) -> Any:
+    values = {column.name: _new_value(column) for column in _columns(entity, model)}
+    return update(entity.table).where(*entity.one).values(values).returning(*entity.columns)
+
+
+def _new_value(column: Column[Any]) -> ColumnElement[Any]:
+    """Return the value that is sent, or the column's own where none is; null can be sent where the column allows it."""
+    if not column.nullable:
+        return func.coalesce(parameter(column), column)
+    is_sent: BindParameter[bool] = bindparam(f"p_set_{column.name}", type_=Boolean())
+    return case((is_sent, parameter(column)), else_=column)
+
+
+def _changed_if_unchanged(entity: Entity[Any], change: Any) -> Select[Any]:
+    """Return one row always: whether the row is there, and what the update made of it if it had not changed before."""
+    changed = change.where(entity.table.c.updated_at == _P_UPDATED_AT).cte("changed")
+    there = select(entity.table.c.id).where(*entity.one).exists().label("there")
+    always = select(literal(1)).subquery("always")
+    return select(there, *changed.c).select_from(always.outerjoin(changed, true()))
+
+
+def _by_filter(
+    entity: Entity[Any], name: str, rows: Select[Any], filters: Sequence[str], row: type[Any]
+) -> dict[str | None, Query[Any]]:
+    queries: dict[str | None, Query[Any]] = {None: entity.query(name, rows, row)}
+    for each in filters:
+        column = entity.table.c[each]
+        queries[each] = entity.query(f"{name}_by_{each}", rows.where(equals(column, parameter(column))), row)
+    return queries
