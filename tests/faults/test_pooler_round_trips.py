@@ -7,7 +7,7 @@ from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.embedded import EmbeddedPostgres
-from tests.support.calls import CALLS, Call, Repos, Rows
+from tests.support.calls import Call, Rows, calls
 from tests.support.pgbouncer import PgBouncer
 from tests.support.wire import WireCounter, counted
 
@@ -25,8 +25,8 @@ def one_connection(own_server: EmbeddedPostgres) -> Iterator[PgBouncer]:
 async def warm(one_connection: PgBouncer) -> AsyncIterator[Counted]:
     """Give a Database through it on which every statement has run once, and what it costs from now on."""
     async with counted(one_connection.url("postgres"), pooler="transaction") as (db, counter):
-        for call in CALLS.values():
-            await call(Repos.on(db), await Rows.of(db, "warm"))
+        for call in calls():
+            await call.run(db, await Rows.of(db, "warm"))
         yield db, counter
 
 
@@ -37,14 +37,15 @@ async def rows(migrated_server: EmbeddedPostgres, user_id: str) -> Rows:
         return await Rows.of(db, user_id)
 
 
-@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("call", calls(), ids=lambda call: call.name)
 async def test_every_repository_call_costs_one_round_trip_through_a_pooler(
     rows: Rows, warm: Counted, call: Call
 ) -> None:
     """Statements are unnamed there, and parsed again in the same round trip."""
     db, counter = warm
+    arguments = await call.arguments(db, rows)
     async with counter.expect(1):
-        await call(Repos.on(db), rows)
+        await call.send(db, arguments)
     assert counter.messages == {"Parse": 1, "Bind": 1, "Execute": 1, "Sync": 1}
 
 

@@ -15,7 +15,7 @@ from app.db.errors import ConfigurationError, TransientError
 from app.db.models import Message, MessageCreate, Role, Task, TaskCreate
 from app.embedded import EmbeddedPostgres
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
-from tests.support.calls import CALLS, Repos, Rows
+from tests.support.calls import Rows, calls
 from tests.support.pgbouncer import PgBouncer
 
 _WORKERS: Final = 4
@@ -94,10 +94,10 @@ async def test_no_repository_call_fails_or_misreads(
         rows = await Rows.of(db, user_id)
         assert await TaskRepo(db).get(user_id, rows.task.id) == rows.task
         (message,) = await MessageRepo(db).latest(user_id, rows.conversation.id)
-        assert (message.conversation_id, message.role, message.content) == (rows.conversation.id, Role.USER, "hello")
-        for name, call in CALLS.items():
-            if "delete" not in name and "if unchanged" not in name:
-                await call(Repos.on(db), rows)
+        assert message == rows.message
+        for call in calls():
+            if call.method != "delete" and call.option != "expected_updated_at":
+                await call.run(db, rows)
         await ConversationRepo(db).delete(user_id, rows.conversation.id)
 
     async with _workers(work):

@@ -1,102 +1,148 @@
-"""Every public method of every repository, called."""
+"""Every public method of every repository, called: found by walking, with arguments made from its signature."""
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Final, Self, get_args, get_origin, get_type_hints
 from uuid import uuid4
 
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import repositories
-from app.db import Database
-from app.db.models import ConversationRead, MessageCreate, Role, TaskCreate, TaskRead, TaskUpdate
-from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+from app.db.executor import Executor
+from app.repositories import Repository
+from app.repositories.registry import repositories
+from tests.support.values import value_of
 
-MESSAGE: Final = MessageCreate(role=Role.USER, content="hello")
+_WRITE: Final = ("create", "append")
+"""Methods that write the first row of an entity."""
 
 
-@dataclass(frozen=True, slots=True)
+def in_order_of_references() -> list[type[Repository[Any]]]:
+    """Return the repositories so that each comes after those whose rows its own refer to."""
+    order = {table: place for place, table in enumerate(repositories()[0].entity.table.metadata.sorted_tables)}
+    return sorted(repositories(), key=lambda each: order[each.entity.table])
+
+
+@dataclass
 class Rows:
-    """A user's rows to call upon: a task, and a conversation with one message."""
+    """A user's rows to call upon: one of each entity, by the name of its table, ``rows.task`` too."""
 
     user_id: str
-    task: TaskRead
-    conversation: ConversationRead
+    by_table: dict[str, Any] = field(default_factory=dict)
+
+    def __getattr__(self, table: str) -> Any:
+        try:
+            return self.by_table[table]
+        except KeyError:
+            raise AttributeError(table) from None
 
     @classmethod
-    async def of(cls, db: Database, user_id: str) -> "Rows":
+    async def of(cls, executor: Executor | AsyncSession, user_id: str) -> Self:
         """Write them."""
-        task = await TaskRepo(db).create(user_id, TaskCreate(title="Buy milk"))
-        conversation = await ConversationRepo(db).create(user_id)
-        await MessageRepo(db).append(user_id, conversation.id, MESSAGE)
-        return cls(user_id, task, conversation)
+        rows = cls(user_id)
+        for repository in in_order_of_references():
+            await rows.write(repository, executor)
+        return rows
+
+    async def write(self, repository: type[Repository[Any]], executor: Executor | AsyncSession) -> Any:
+        """Write one more row, keep it and return it."""
+        row = await writing(repository).run(executor, self)
+        self.by_table[repository.entity.table.name] = row
+        return row
 
 
-@dataclass(frozen=True, slots=True)
-class Repos:
-    """The repositories on one executor."""
+@dataclass(frozen=True)
+class Call:
+    """One way to call a public method: with what it must have, and with one of what it can have."""
 
-    tasks: TaskRepo
-    conversations: ConversationRepo
-    messages: MessageRepo
+    repository: type[Repository[Any]]
+    method: str
+    option: str = ""
 
-    @classmethod
-    def on(cls, executor: Database | AsyncSession) -> "Repos":
-        """Return them."""
-        return cls(TaskRepo(executor), ConversationRepo(executor), MessageRepo(executor))
+    @property
+    def name(self) -> str:
+        """How the call is named in tests: ``TaskRepo.create with idempotency_key``."""
+        return f"{self.repository.__name__}.{self.method}" + (f" with {self.option}" if self.option else "")
 
+    @property
+    def hints(self) -> dict[str, Any]:
+        """The types of the method's arguments, and of what it returns."""
+        return get_type_hints(getattr(self.repository, self.method), include_extras=False)
 
-Call = Callable[[Repos, Rows], Awaitable[object]]
+    async def run(self, executor: Executor | AsyncSession, rows: Rows, **other: Any) -> Any:
+        """Call the method; `other` replaces arguments. A stream is read to its end."""
+        arguments = {**await self.arguments(executor, rows), **other}
+        return await self.send(executor, arguments)
 
+    async def send(self, executor: Executor | AsyncSession, arguments: dict[str, Any]) -> Any:
+        """Call the method with these arguments alone."""
+        result = getattr(self.repository(executor), self.method)(**arguments)
+        return [each async for each in result] if isinstance(result, AsyncIterator) else await result
 
-async def _all(messages: AsyncIterator[object]) -> int:
-    return len([message async for message in messages])
+    async def arguments(self, executor: Executor | AsyncSession, rows: Rows) -> dict[str, Any]:
+        """Return an argument for each parameter that has no default, and for the option."""
+        parameters = inspect.signature(getattr(self.repository, self.method)).parameters
+        wanted = {name for name, each in parameters.items() if each.default is each.empty and name != "self"}
+        return {name: await self._argument(name, executor, rows) for name in wanted | ({self.option} - {""})}
 
+    async def _argument(self, name: str, executor: Executor | AsyncSession, rows: Rows) -> Any:
+        row = rows.by_table.get(self.repository.entity.table.name)
+        if name in ("after", "before"):
+            plain = Call(self.repository, self.method)
+            return (await plain.run(executor, rows)).end_cursor
+        named: dict[str, Any] = {"user_id": rows.user_id, "limit": 2, "idempotency_key": uuid4()}
+        if name in named:
+            return named[name]
+        if name == "data":
+            return self._data()
+        if name.endswith("_id") and name.removesuffix("_id") in rows.by_table:
+            return rows.by_table[name.removesuffix("_id")].id
+        return getattr(row, name.removeprefix("expected_"))
 
-CALLS: Final[dict[str, Call]] = {
-    "TaskRepo.create": lambda on, of: on.tasks.create(of.user_id, TaskCreate(title="x")),
-    "TaskRepo.create with a key": lambda on, of: on.tasks.create(
-        of.user_id, TaskCreate(title="x"), idempotency_key=uuid4()
-    ),
-    "TaskRepo.get": lambda on, of: on.tasks.get(of.user_id, of.task.id),
-    "TaskRepo.get_or_none": lambda on, of: on.tasks.get_or_none(of.user_id, of.task.id),
-    "TaskRepo.list_page": lambda on, of: on.tasks.list_page(of.user_id),
-    "TaskRepo.list_page of open ones": lambda on, of: on.tasks.list_page(of.user_id, completed=False),
-    "TaskRepo.update": lambda on, of: on.tasks.update(of.user_id, of.task.id, TaskUpdate(completed=True)),
-    "TaskRepo.update if unchanged": lambda on, of: on.tasks.update(
-        of.user_id, of.task.id, TaskUpdate(completed=True), expected_updated_at=of.task.updated_at
-    ),
-    "TaskRepo.delete": lambda on, of: on.tasks.delete(of.user_id, of.task.id),
-    "TaskRepo.count": lambda on, of: on.tasks.count(of.user_id),
-    "TaskRepo.count of open ones": lambda on, of: on.tasks.count(of.user_id, completed=False),
-    "ConversationRepo.create": lambda on, of: on.conversations.create(of.user_id),
-    "ConversationRepo.create with a key": lambda on, of: on.conversations.create(of.user_id, idempotency_key=uuid4()),
-    "ConversationRepo.get": lambda on, of: on.conversations.get(of.user_id, of.conversation.id),
-    "ConversationRepo.get_or_none": lambda on, of: on.conversations.get_or_none(of.user_id, of.conversation.id),
-    "ConversationRepo.list_page": lambda on, of: on.conversations.list_page(of.user_id),
-    "ConversationRepo.delete": lambda on, of: on.conversations.delete(of.user_id, of.conversation.id),
-    "ConversationRepo.count": lambda on, of: on.conversations.count(of.user_id),
-    "MessageRepo.append": lambda on, of: on.messages.append(of.user_id, of.conversation.id, MESSAGE),
-    "MessageRepo.append with a key": lambda on, of: on.messages.append(
-        of.user_id, of.conversation.id, MESSAGE, idempotency_key=uuid4()
-    ),
-    "MessageRepo.appended_with": lambda on, of: on.messages.appended_with(of.user_id, uuid4()),
-    "MessageRepo.append_many": lambda on, of: on.messages.append_many(of.user_id, of.conversation.id, [MESSAGE] * 3),
-    "MessageRepo.latest": lambda on, of: on.messages.latest(of.user_id, of.conversation.id),
-    "MessageRepo.list_page": lambda on, of: on.messages.list_page(of.user_id, of.conversation.id),
-    "MessageRepo.stream": lambda on, of: _all(on.messages.stream(of.user_id, of.conversation.id)),
-}
-"""At least one call of each public method, by its name; further ones say after it what is different."""
+    def _data(self) -> Any:
+        hint = self.hints["data"]
+        if get_origin(hint) is Sequence:
+            return [value_of(get_args(hint)[0], next(_numbers)) for _ in range(3)]
+        return value_of(hint, next(_numbers))
 
 
-def public_methods() -> set[str]:
-    """Return the names of what `CALLS` must have: ``TaskRepo.create`` and the others."""
-    classes: list[Any] = [repo for repo in vars(repositories).values() if inspect.isclass(repo)]
-    return {
-        f"{repo.__name__}.{name}"
-        for repo in classes
-        if repo is not repositories.Page
-        for name, member in inspect.getmembers(repo, inspect.isroutine)
-        if not name.startswith("_")
-    }
+_numbers: Final = count(1)
+
+
+def calls() -> list[Call]:
+    """Return a call of each public method, and one more for each of its options."""
+    return [
+        Call(repository, method, option)
+        for repository in repositories()
+        for method, function in inspect.getmembers(repository, inspect.isroutine)
+        if not method.startswith("_")
+        for option in ("", *_options(function))
+    ]
+
+
+def calls_with(option: str) -> list[Call]:
+    """Return the calls with an option that repositories share: ``idempotency_key``."""
+    return [call for call in calls() if call.option == option]
+
+
+def writing(repository: type[Repository[Any]]) -> Call:
+    """Return the call that writes one row."""
+    return next(Call(repository, method) for method in _WRITE if hasattr(repository, method))
+
+
+def data_model(call: Call) -> type[BaseModel] | None:
+    """Return the model of the call's `data`, if it takes one."""
+    hint: type[BaseModel] | None = call.hints.get("data")
+    return hint
+
+
+def _options(function: Any) -> list[str]:
+    return [name for name, each in inspect.signature(function).parameters.items() if each.default is not each.empty]
+
+
+def naming_a_row() -> list[Call]:
+    """Return the calls that name a row by its id, and raise where there is none."""
+    raising = {"get", "update", "delete"}
+    return [call for call in calls() if call.method in raising]

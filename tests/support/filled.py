@@ -1,0 +1,77 @@
+"""Tables full of rows, made from the models: many users, whose rows lie mixed as in real life."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy import Table, text
+
+from app.db import Database
+from app.db.models import metadata
+from app.repositories import Entity
+from app.repositories.columns import sent
+from tests.support.calls import Rows, data_model, in_order_of_references, writing
+from tests.support.values import value_of
+
+USERS, ROWS_EACH = 20, 10_000
+USER: Final = "user-1"
+_PARENTS: Final = 10 * USERS
+_DIFFERENT: Final = 6
+
+
+async def fill(db: Database) -> Rows:
+    """Give each of 20 users 10,000 rows of each entity, with statistics; returns rows of `USER`."""
+    async with db.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        await driver.execute(
+            "set session_replication_role = replica"
+        )  # no foreign key checks: what is filled in is right
+        for repository in in_order_of_references():
+            table, model = repository.entity.table, data_model(writing(repository))
+            samples = [value_of(model, n) for n in range(_DIFFERENT)] if model else [None]
+            columns = ["user_id", *_references(table), *(model.model_fields if model else ())]
+            values = [tuple(sent(value) for _, value in sample or ()) for sample in samples]
+            records = _records(values, len(_references(table)))
+            await driver.copy_records_to_table(table.name, records=records, columns=columns)
+        await driver.execute("reset session_replication_role")
+        await driver.execute("vacuum analyze")
+    return await rows_of(db, USER)
+
+
+def _references(table: Table) -> list[str]:
+    return [each.parent.name for each in table.foreign_keys if each.parent.name != "user_id"]
+
+
+def _records(values: list[tuple[Any, ...]], references: int) -> Iterator[tuple[Any, ...]]:
+    for n in range(1, USERS * ROWS_EACH + 1):
+        parent = (
+            n * _PARENTS // (USERS * ROWS_EACH + 1) + 1
+        )  # its rows come together, as in real life; its user owns them
+        user = (parent if references else n) % USERS
+        yield (f"user-{user}", *[parent] * references, *values[n // USERS % len(values)])
+
+
+async def rows_of(db: Database, user_id: str) -> Rows:
+    """Return one row of each entity, each of the parent that is among them."""
+    rows = Rows(user_id)
+    for repository in in_order_of_references():
+        entity: Entity[Any] = repository.entity
+        criteria = [f"{name} = {rows.by_table[name.removesuffix('_id')].id}" for name in _references(entity.table)]
+        where = " and ".join([f"user_id = '{user_id}'", *criteria])
+        found = await db.execute(text(f"select * from {entity.table.name} where {where} order by id limit 1"))
+        rows.by_table[entity.table.name] = entity.read.model_validate(found.mappings().one())
+    return rows
+
+
+def other_statements() -> dict[str, str]:
+    """Return what is asked of the tables besides the queries: by a session, by a report, by a foreign key."""
+    asked = {}
+    for table in metadata.sorted_tables:
+        asked[f"session.get({table.name})"] = f"select * from {table.name} where id = 1"
+        asked[f"a report on {table.name} by user"] = f"select count(*) from {table.name} where user_id = '{USER}'"
+        if references := _references(table):
+            criteria = " and ".join(f"{name} = 1" for name in references)
+            asked[f"a cascade to {table.name}"] = (
+                f"delete from only {table.name} where user_id = '{USER}' and {criteria}"
+            )
+    return asked

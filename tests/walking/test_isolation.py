@@ -1,0 +1,70 @@
+"""No query of any repository sees or changes another user's row, whatever ids, keys and times it is given."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Table, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Database
+from app.db.query import Query
+from app.repositories import entities, queries
+from tests.support.calls import Call, Rows, calls
+from tests.support.recorded import recorded, recorded_by_name
+
+INTRUDER = "intruder"
+
+
+async def _rows_of(session: AsyncSession, table: Table, user_id: str) -> list[Any]:
+    whole_row = func.to_jsonb(table.table_valued()).cast(JSONB)
+    rows = await session.execute(select(whole_row).where(table.c.user_id == user_id).order_by(table.c.id))
+    return list(rows.scalars())
+
+
+async def _everything_of(session: AsyncSession, user_id: str) -> dict[str, list[Any]]:
+    return {name: await _rows_of(session, entity.table, user_id) for name, entity in entities().items()}
+
+
+async def _intrude(db: Database, query: Query[Any], parameters: dict[str, Any], victim: str) -> None:
+    """Run the victim's own query as somebody else: it finds nothing and leaves everything as it is."""
+    async with db.sessionmaker() as session:
+        before = await _everything_of(session, victim)
+        result = await session.execute(query.statement, {**parameters, "p_user_id": INTRUDER})  # type: ignore[call-overload]  # all are clauses
+        for row in result.mappings().all():
+            if row.get("user_id") is None:  # it says only whether something is there, or how much
+                assert not any(row.values()), query.name
+            else:
+                assert row["user_id"] == INTRUDER, query.name
+        assert await _everything_of(session, victim) == before, query.name
+        await session.rollback()
+
+
+@pytest.mark.parametrize("commit", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("call", calls(), ids=lambda call: call.name)
+async def test_what_a_user_asks_opens_nothing_to_another(
+    db: Database,
+    user_id: str,
+    call: Call,
+    commit: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """Before the call has been made, when its row is still there, and after, when its key is taken."""
+    rows = await Rows.of(db, user_id)
+    for query, parameters in await recorded(call, db, rows, commit=commit):
+        await _intrude(db, query, parameters, user_id)
+
+
+async def test_every_query_is_asked(db: Database, user_id: str) -> None:
+    """A query that no public method runs would be proven nothing of."""
+    asked = await recorded_by_name(calls(), db, await Rows.of(db, user_id))
+    assert asked.keys() == queries().keys()
+
+
+async def test_an_intrusion_would_be_noticed(db: Database, user_id: str) -> None:
+    """A query without the predicate fails the test above."""
+    rows = await Rows.of(db, user_id)
+    entity = next(iter(entities().values()))
+    row = rows.by_table[entity.table.name]
+    careless = Query("careless.get", select(*entity.columns).where(entity.table.c.id == row.id), entity.read)
+    with pytest.raises(AssertionError, match=r"careless\.get"):
+        await _intrude(db, careless, {}, user_id)

@@ -1,0 +1,72 @@
+"""How PostgreSQL runs every query of every repository: by an index, in its order, no row more than it needs."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.query import Query
+from app.doctor.explain import Plan, explain
+from app.repositories import queries
+from tests.support.calls import calls
+from tests.support.filled import ROWS_EACH, fill, other_statements
+from tests.support.plans import custom_plan, generic_plan
+from tests.support.recorded import recorded_by_name
+
+Asked = dict[str, tuple[Query[Any], dict[str, Any]]]
+Filled = tuple[Database, Asked]
+_OURS = "select indexname from pg_indexes where schemaname = 'public' and tablename <> 'alembic_version'"
+
+
+@pytest.fixture(scope="module")
+async def filled(empty_copy: Callable[[], Awaitable[str]]) -> AsyncIterator[Filled]:
+    """Open a database of 20 users with 10,000 rows of everything, and what one of them asks."""
+    async with Database(DatabaseSettings(url=await empty_copy())) as db:
+        rows = await fill(db)
+        yield db, await recorded_by_name(calls(), db, rows)
+
+
+def _rows_needed(query: Query[Any], parameters: dict[str, Any]) -> int:
+    """Return how many rows and index entries a query may read, beside the one that it locks and the one it changes."""
+    if "p_limit" in parameters:
+        return int(parameters["p_limit"])
+    return ROWS_EACH if query.name.split(".")[1].startswith("count") else 0
+
+
+def _assert_is_direct(plan: Plan, rows: int) -> None:
+    assert plan.rows_read is not None
+    assert plan.rows_read <= rows
+    assert plan.indexes or plan.rows_read == 0
+    # Index scans that use no bitmap and no sort: the order is the index's.
+    assert not {node for node in plan.nodes if "Sort" in node or "Bitmap" in node or node == "Seq Scan"}
+
+
+@pytest.mark.parametrize("name", queries())
+async def test_a_query_reads_by_an_index_and_only_what_it_needs(filled: Filled, name: str) -> None:
+    """Planned for the values at hand, and planned once for all values."""
+    db, asked = filled
+    query, parameters = asked[name]
+    async with db.engine.connect() as connection:
+        for planned in (custom_plan, generic_plan):
+            plan = await planned(connection, query.statement, parameters)
+            _assert_is_direct(plan, _rows_needed(query, parameters) + 2)
+            assert not [index for index in plan.indexes if index.startswith("pk_")]  # everybody's rows, in one order
+
+
+@pytest.mark.parametrize("sql", other_statements().values(), ids=other_statements())
+async def test_what_others_ask_uses_an_index(filled: Filled, sql: str) -> None:
+    """Foreign keys, sessions and reports by user find their rows directly, too."""
+    async with filled[0].engine.connect() as connection:
+        _assert_is_direct(await explain(connection, sql, analyze=True), ROWS_EACH)
+
+
+async def test_every_index_is_used(filled: Filled) -> None:
+    """An index that no plan names would only cost."""
+    db, asked = filled
+    async with db.engine.connect() as connection:
+        plans = [await custom_plan(connection, query.statement, sent) for query, sent in asked.values()]
+        plans += [await explain(connection, sql, analyze=True) for sql in other_statements().values()]
+    existing = set((await db.execute(text(_OURS))).scalars())
+    assert existing == {index for plan in plans for index in plan.indexes}
