@@ -2,23 +2,33 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TypedDict
+from typing import Final, TypedDict
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
-from app.api import conversations, health, messages, problems, replying, tasks
-from app.api.gate import Gate
+from app.api import conversations, docs, handlers, health, messages, replying, tasks
+from app.api.errors import TooManyRequestsError
+from app.api.gate import FixedHeaders, Gate
+from app.api.problems import answers
 from app.api.readiness import Readiness
 from app.api.replies import Replies
 from app.api.services import Services
 from app.api.settings import ApiSettings
+from app.api.shares import Shares
 from app.api.tokens import TokenVerifier
 from app.db import Database, DatabaseSettings
 from app.repositories import MessageRepo
 
-# What the gate answers, and what every request that needs the database can meet.
-_OF_THE_GATE = problems.answers(400, 413, 415)
-_ALWAYS = _OF_THE_GATE | problems.answers(401, 422, 500, 503, 504)
+# What the gate answers to a request without a user, and what every request with one can meet.
+_OF_THE_GATE: Final = answers(400, 408, 413, 414, 415, 422, 431)
+_ALWAYS: Final = _OF_THE_GATE | answers(401, 429, 500, 503, 504)
+_PRIVATE: Final = (tasks.router, conversations.router, messages.router, replying.router)
+_WITH_CONTENT: Final = (messages.router, replying.router)
+_LONG_BODIES_PER_USER: Final = 4  # each is in memory about six times while it is parsed, checked and sent
+_CORS_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match")
+_CORS_EXPOSED: Final = ("ETag", "Retry-After", "WWW-Authenticate")
 
 
 class State(TypedDict):
@@ -27,8 +37,16 @@ class State(TypedDict):
     services: Services
 
 
-def create_app(settings: ApiSettings | None = None, *, database: DatabaseSettings | None = None) -> FastAPI:
-    """Return the service; what is not given is read from the environment. It connects when the first request comes."""
+def create_app(
+    settings: ApiSettings | None = None,
+    *,
+    database: DatabaseSettings | None = None,
+    public: frozenset[str] = frozenset(),
+) -> FastAPI:
+    """Return the service; what is not given is read from the environment. It connects when the first request comes.
+
+    A path that is not in `public`, and is not one of health or documentation, needs a token, whoever adds it.
+    """
     settings = settings or ApiSettings()
     database = database or DatabaseSettings()
     app = FastAPI(
@@ -38,13 +56,38 @@ def create_app(settings: ApiSettings | None = None, *, database: DatabaseSetting
         lifespan=_lifespan(settings, database),
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
+        openapi_url=docs.OPENAPI_PATH if settings.docs else None,
+        docs_url=None,
+        redoc_url=None,
     )
-    app.add_middleware(Gate, max_body_bytes=settings.max_body_bytes)
-    problems.install(app)
+    handlers.install(app)
     app.include_router(health.router, responses=_OF_THE_GATE)
-    for router in (tasks.router, conversations.router, messages.router, replying.router):
-        app.include_router(router, responses=_ALWAYS, max_body_size=settings.max_body_bytes)
+    for router in _PRIVATE:
+        app.include_router(router, responses=_ALWAYS)
+    if settings.docs:
+        docs.add_docs(app)
+    _add_middleware(app, settings, public | _paths(health.router) | (docs.PATHS if settings.docs else frozenset()))
     return app
+
+
+def _add_middleware(app: FastAPI, settings: ApiSettings, public: frozenset[str]) -> None:
+    """Add what stands before the routes; the last is the outermost."""
+    long_bodies = [route.path_regex for router in _WITH_CONTENT for route in router.routes if isinstance(route, Route)]
+    app.add_middleware(Gate, settings=settings, public=public, long_bodies=long_bodies)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
+            allow_headers=_CORS_HEADERS,
+            expose_headers=_CORS_EXPOSED,
+            allow_credentials=False,  # a token is sent by the page itself, a cookie by any page
+        )
+    app.add_middleware(FixedHeaders)
+
+
+def _paths(router: APIRouter) -> frozenset[str]:
+    return frozenset(route.path for route in router.routes if isinstance(route, Route))
 
 
 def _lifespan(
@@ -58,11 +101,14 @@ def _lifespan(
                 tokens=TokenVerifier(settings),
                 readiness=Readiness(database),
                 replies=Replies(settings.assistant(), MessageRepo(database), settings),
+                requests=Shares(settings.max_requests_per_user, TooManyRequestsError),
+                long_bodies=Shares(_LONG_BODIES_PER_USER, TooManyRequestsError),
             )
             try:
                 yield {"services": services}
             finally:
                 await services.replies.finish()
                 await services.readiness.close()
+                await services.tokens.close()
 
     return lifespan

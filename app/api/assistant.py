@@ -1,6 +1,5 @@
-"""Who answers: anything that turns a history into pieces of text."""
+"""The assistant: anything that turns a history into pieces of text."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
@@ -9,7 +8,7 @@ from app.db.models import MessageRead
 
 
 class Assistant(Protocol):
-    """What a reply asks; no connection is held while it thinks."""
+    """What a reply calls; no connection is held while it works."""
 
     def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
         """Yield the answer to the last message of `history`, piece by piece."""
@@ -17,10 +16,9 @@ class Assistant(Protocol):
 
 
 class EchoAssistant:
-    """Says what it was told, word by word: an example, and the default."""
+    """Repeats the last message word by word: an example, and the default."""
 
     async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
         """Yield the words of the last message, each with the space that follows it."""
-        for word in re.split(r"(?<=\s)(?=\S)", history[-1].content):
-            yield word
-            await asyncio.sleep(0)  # a long answer must not keep others waiting
+        for word in re.finditer(r"\s*\S+\s*|\s+", history[-1].content):
+            yield word[0]

@@ -1,7 +1,8 @@
 """Routes of conversations."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
+from app.api.answers import JsonAnswer
 from app.api.dependencies import (
     After,
     ConversationRepoDep,
@@ -17,28 +18,30 @@ from app.repositories import Page
 router = APIRouter(prefix="/conversations", tags=["conversations"])
 
 
-@router.post("", status_code=201, responses=answers(409))
+@router.post("", status_code=201, response_model=ConversationRead, responses=answers(409))
 async def create_conversation(
     user_id: UserIdDep, conversations: ConversationRepoDep, idempotency_key: IdempotencyKey = None
-) -> ConversationRead:
+) -> Response:
     """Create a conversation."""
-    return await conversations.create(user_id, idempotency_key=idempotency_key)
+    created = await conversations.create(user_id, idempotency_key=idempotency_key)
+    return JsonAnswer(created, of=ConversationRead, status=201)
 
 
-@router.get("")
+@router.get("", response_model=Page[ConversationRead])
 async def list_conversations(
     user_id: UserIdDep, conversations: ConversationRepoDep, limit: Limit = 50, after: After = None
-) -> Page[ConversationRead]:
+) -> Response:
     """List conversations, most recently active first."""
-    return await conversations.list_page(user_id, limit=limit, after=after)
+    page = await conversations.list_page(user_id, limit=limit, after=after)
+    return JsonAnswer(page, of=Page[ConversationRead])
 
 
-@router.get("/{conversation_id}", responses=answers(404))
+@router.get("/{conversation_id}", response_model=ConversationRead, responses=answers(404))
 async def get_conversation(
     user_id: UserIdDep, conversations: ConversationRepoDep, conversation_id: RowIdPath
-) -> ConversationRead:
+) -> Response:
     """Get a conversation, without its messages."""
-    return await conversations.get(user_id, conversation_id)
+    return JsonAnswer(await conversations.get(user_id, conversation_id), of=ConversationRead)
 
 
 @router.delete("/{conversation_id}", status_code=204, responses=answers(404))

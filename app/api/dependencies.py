@@ -1,10 +1,10 @@
-"""What handlers ask for."""
+"""What handlers take: the user, the repositories, and parameters of one form."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Depends, Header, Path, Query, Security
+from fastapi import Depends, Header, Path, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BeforeValidator, WithJsonSchema
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,14 +23,15 @@ _bearer = HTTPBearer(bearerFormat="JWT", auto_error=False)
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 
 
-async def _user_id(services: ServicesDep, credentials: Credentials) -> str:
-    if credentials is None:
+def _user_id(request: Request, _: Credentials) -> str:
+    user_id = request.state.user_id
+    if user_id is None:  # the path was made public, and the route asks for a user all the same
         raise NotAuthenticatedError
-    return await services.tokens.user_id(credentials.credentials)
+    return str(user_id)
 
 
 UserIdDep = Annotated[str, Depends(_user_id)]
-"""Whose token it is: the only way by which a user id comes in."""
+"""The user whose token the gate verified: the only way by which a user id comes in."""
 
 
 def _tasks(services: ServicesDep) -> TaskRepo:
@@ -82,7 +83,7 @@ def _true_or_false(value: str) -> bool:
     return value == "true"
 
 
-# As JSON writes them, and as they are documented: pydantic would read `1_0` as 10, and `off` as false.
+# As JSON writes them, and as they are documented: pydantic reads `1_0` as 10, and `off` as false.
 InDigits = BeforeValidator(_in_digits)
 TrueOrFalse = BeforeValidator(_true_or_false)
 # What may be left out is documented without `null`, which is not the same.

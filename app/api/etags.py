@@ -4,8 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
-from fastapi import Header, Response
+from fastapi import Header
 
+from app.api.answers import JsonAnswer
 from app.api.dependencies import A_STRING
 from app.api.errors import PreconditionError
 from app.db.models import TaskRead
@@ -13,12 +14,15 @@ from app.db.models import TaskRead
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _TAG: Final = re.compile(r'"([0-9]{1,17})"', re.ASCII)  # 17 digits end before the year 9999
+ETAG_HEADER: Final = {
+    "ETag": {"description": "The state of the task, for `If-Match`.", "required": True, "schema": {"type": "string"}}
+}
 
 
-def tagged(task: TaskRead, response: Response) -> TaskRead:
-    """Return `task`, its entity tag in the header ``ETag``."""
-    response.headers["ETag"] = f'"{(task.updated_at - _EPOCH) // _MICROSECOND}"'
-    return task
+def tagged(task: TaskRead, *, status: int = 200) -> JsonAnswer:
+    """Return the answer with `task`, its entity tag in the header ``ETag``."""
+    etag = f'"{(task.updated_at - _EPOCH) // _MICROSECOND}"'
+    return JsonAnswer(task, of=TaskRead, status=status, headers={"ETag": etag})
 
 
 IfMatch = Annotated[
@@ -36,6 +40,3 @@ def updated_at_of(if_match: str | None) -> datetime | None:
     if found is None:  # RFC 9110: a tag that is not ours matches nothing
         raise PreconditionError
     return _EPOCH + int(found[1]) * _MICROSECOND
-
-
-ETAG_HEADER: Final = {"ETag": {"description": "For `If-Match` on PATCH.", "schema": {"type": "string"}}}

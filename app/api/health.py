@@ -19,12 +19,12 @@ class Health(BaseModel):
 
 @router.get("/healthz")
 async def is_alive() -> Health:
-    """Say that the process works; asks nobody."""
+    """Say that the process works; the database is not asked."""
     return Health()
 
 
 @router.get("/readyz", responses=answers(503))
 async def is_ready(readiness: ReadinessDep) -> Health:
-    """Say whether requests can be served, and what is wrong if not; the database is asked once a second at most."""
+    """Say whether requests can be served, and what is wrong if not; the database is asked at most once a second."""
     await readiness.check()
     return Health()

@@ -1,11 +1,12 @@
 """Routes of the messages of a conversation."""
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 from uuid import uuid5
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
+from app.api.answers import JsonAnswer
 from app.api.dependencies import (
     A_STRING,
     After,
@@ -28,9 +29,6 @@ Before = Annotated[
 ]
 
 
-Found = TypeVar("Found", Page[MessageRead], list[MessageRead])
-
-
 class Started(BaseModel):
     """A conversation and its first message."""
 
@@ -38,30 +36,36 @@ class Started(BaseModel):
     message: MessageRead
 
 
-@router.post("/messages", status_code=201, responses=answers(409))
+@router.post("/messages", status_code=201, response_model=Started, responses=answers(409))
 async def start_conversation(
     user_id: UserIdDep, session: TransactionDep, data: MessageCreate, idempotency_key: IdempotencyKey = None
-) -> Started:
+) -> Response:
     """Create a conversation with its first message: both or neither."""
     message_key = idempotency_key and uuid5(idempotency_key, "message")
     conversation = await ConversationRepo(session).create(user_id, idempotency_key=idempotency_key)
     message = await MessageRepo(session).append(user_id, conversation.id, data, idempotency_key=message_key)
-    return Started(conversation=conversation, message=message)
+    return JsonAnswer(Started(conversation=conversation, message=message), of=Started, status=201)
 
 
-@router.post("/conversations/{conversation_id}/messages", status_code=201, responses=answers(404, 409))
+@router.post(
+    "/conversations/{conversation_id}/messages",
+    status_code=201,
+    response_model=MessageRead,
+    responses=answers(404, 409),
+)
 async def append_message(
     user_id: UserIdDep,
     messages: MessageRepoDep,
     conversation_id: RowIdPath,
     data: MessageCreate,
     idempotency_key: IdempotencyKey = None,
-) -> MessageRead:
+) -> Response:
     """Append a message."""
-    return await messages.append(user_id, conversation_id, data, idempotency_key=idempotency_key)
+    appended = await messages.append(user_id, conversation_id, data, idempotency_key=idempotency_key)
+    return JsonAnswer(appended, of=MessageRead, status=201)
 
 
-@router.get("/conversations/{conversation_id}/messages", responses=answers(404))
+@router.get("/conversations/{conversation_id}/messages", response_model=Page[MessageRead], responses=answers(404))
 async def list_messages(
     user_id: UserIdDep,
     messages: MessageRepoDep,
@@ -70,26 +74,34 @@ async def list_messages(
     limit: Limit = 50,
     after: After = None,
     before: Before = None,
-) -> Page[MessageRead]:
-    """List messages in order. To wait for more, ask again with the page's `end_cursor` as `after`."""
+) -> Response:
+    """List messages in order. To wait for more, ask again with the page's `end_cursor` as `after`.
+
+    A page of long messages has fewer than `limit`: the end is where `next_cursor` is null.
+    """
     page = await messages.list_page(user_id, conversation_id, limit=limit, after=after, before=before)
-    return page if page.items else await _nothing(page, conversations, user_id, conversation_id)
+    if not page.items:
+        await _require(conversations, user_id, conversation_id)
+    return JsonAnswer(page, of=Page[MessageRead])
 
 
-@router.get("/conversations/{conversation_id}/messages/latest", responses=answers(404))
+@router.get(
+    "/conversations/{conversation_id}/messages/latest", response_model=list[MessageRead], responses=answers(404)
+)
 async def latest_messages(
     user_id: UserIdDep,
     messages: MessageRepoDep,
     conversations: ConversationRepoDep,
     conversation_id: RowIdPath,
     limit: Limit = 50,
-) -> list[MessageRead]:
-    """Get the last messages, the oldest of them first, as a model wants them."""
+) -> Response:
+    """Get the last messages, the oldest of them first, as a model wants them; fewer than `limit` if they are long."""
     found = await messages.latest(user_id, conversation_id, limit=limit)
-    return found or await _nothing(found, conversations, user_id, conversation_id)
+    if not found:
+        await _require(conversations, user_id, conversation_id)
+    return JsonAnswer(found, of=list[MessageRead])
 
 
-async def _nothing(found: Found, conversations: ConversationRepo, user_id: str, conversation_id: int) -> Found:
-    """Return `found`, in which there is nothing; raises `NotFoundError` if that is because there is no conversation."""
+async def _require(conversations: ConversationRepo, user_id: str, conversation_id: int) -> None:
+    """Raise `NotFoundError` where there are no messages because there is no conversation."""
     await conversations.get(user_id, conversation_id)
-    return found

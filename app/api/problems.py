@@ -1,23 +1,20 @@
-"""Errors as answers: one table, and RFC 9457's ``application/problem+json``."""
+"""Which problem each error is: one table, in the form of RFC 9457's ``application/problem+json``."""
 
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Response
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
 from app.api import errors as api
 from app.db import errors as db
 
-_log = logging.getLogger(__name__)
 MEDIA_TYPE: Final = "application/problem+json"
 _SOON: Final = {"Retry-After": "1"}
 _LATER: Final = {"Retry-After": "5"}
+_CLOSE: Final = {"Connection": "close"}  # the rest of the body is not read
 
 
 class Problem(BaseModel):
@@ -34,8 +31,8 @@ class Problem(BaseModel):
 class Kind:
     """How errors of one class are answered.
 
-    Clients see an error's own words only where we choose them for clients; else, and where the error was raised from
-    another and its text may be a driver's, they see `detail`.
+    Clients see an error's own text only where we write it for clients (`own_words`) and the error has no cause, whose
+    text may be the driver's; otherwise they see `detail`.
     """
 
     status: int
@@ -46,17 +43,18 @@ class Kind:
 
     @property
     def type(self) -> str:
-        """The URI by which programs know the problem."""
+        """The URI by which programs recognise the problem."""
         return f"urn:problem:{self.name}"
 
 
-_INTERNAL: Final = Kind(500, "internal", "Something is wrong on our side. It has been logged.")
+INTERNAL: Final = Kind(500, "internal", "Something is wrong on our side. It has been logged.")
 INVALID: Final = Kind(422, "invalid", "A value is not acceptable.", own_words=True)
 _OUTCOME_UNKNOWN: Final = (
     "It may or may not have happened. A request with an Idempotency-Key can be repeated with the same key, and happens "
     "once; otherwise look first."
 )
 _BAD_TOKEN: Final = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+_ONE_USER: Final = "You have as many {} in flight as one user may. Nothing was done."
 KINDS: Final[Mapping[type[Exception], Kind]] = {
     db.NotFoundError: Kind(404, "not-found", "It is not there.", own_words=True),
     db.MissingReferenceError: Kind(404, "missing-reference", "What it belongs to is not there.", own_words=True),
@@ -72,29 +70,48 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     db.OutcomeUnknownError: Kind(503, "outcome-unknown", _OUTCOME_UNKNOWN, _SOON),
     db.StatementTimeoutError: Kind(504, "too-slow", "It took longer than it may and was ended. Nothing was done."),
     db.ClosedError: Kind(503, "closing", "The service is about to end. Nothing was done.", _SOON),
-    db.DataAccessError: _INTERNAL,
+    db.DataAccessError: INTERNAL,
     api.NotAuthenticatedError: Kind(401, "not-authenticated", "A token is needed.", {"WWW-Authenticate": "Bearer"}),
     api.InvalidTokenError: Kind(401, "invalid-token", "The token is not valid.", _BAD_TOKEN, own_words=True),
     api.KeysUnavailableError: Kind(503, "keys-unavailable", "Tokens cannot be verified at the moment.", _LATER),
     api.PreconditionError: Kind(412, "precondition-failed", "If-Match names no state of it."),
-    api.AmbiguousHeaderError: Kind(400, "ambiguous", "A header is there twice.", own_words=True),
-    api.BodyTooLargeError: Kind(413, "too-large", "The body is too large.", own_words=True),
+    api.BadRequestError: Kind(400, "bad-request", "The request cannot be read.", own_words=True),
+    api.AddressTooLongError: Kind(414, "address-too-long", "The path and query are too long.", _CLOSE, own_words=True),
+    api.HeadersTooLargeError: Kind(431, "headers-too-large", "The headers are too large.", _CLOSE, own_words=True),
+    api.BodyTooLargeError: Kind(413, "too-large", "The body is too large.", _CLOSE, own_words=True),
+    api.SlowBodyError: Kind(408, "slow-body", "The body did not arrive in time.", _CLOSE),
     api.UnsupportedMediaTypeError: Kind(415, "not-json", "The body must be application/json, not compressed."),
-    api.TooManyRepliesError: Kind(503, "too-many-replies", "Too many answers at once. Nothing was done.", _SOON),
+    api.TooManyRequestsError: Kind(429, "too-many-requests", _ONE_USER.format("requests"), _SOON),
+    api.TooManyOwnRepliesError: Kind(429, "too-many-own-replies", _ONE_USER.format("replies"), _SOON),
+    api.TooManyRepliesError: Kind(503, "too-many-replies", "Too many replies at once. Nothing was done.", _SOON),
     api.UnfinishedReplyError: Kind(502, "unfinished-reply", "The assistant did not finish. Nothing of it is stored."),
-    api.NotReadyError: Kind(503, "not-ready", "The database cannot be worked with.", _SOON, own_words=True),
+    api.NotReadyError: Kind(503, "not-ready", "The database cannot serve requests.", _SOON, own_words=True),
 }
+_RETRY_AFTER: Final = {"Retry-After": {"description": "In seconds.", "required": True, "schema": {"type": "integer"}}}
 _DOCUMENTED_HEADERS: Final = {
     401: {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}},
-    503: {"Retry-After": {"description": "In seconds.", "required": True, "schema": {"type": "integer"}}},
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
 }
 
 
 def problem_of(error: Exception) -> tuple[Kind, Problem]:
     """Return how errors like `error` are answered, and the answer to this one."""
-    kind = next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), _INTERNAL)
+    kind = next((KINDS[cls] for cls in type(error).__mro__ if cls in KINDS), INTERNAL)
     own_words = str(error) if kind.own_words and error.__cause__ is None else ""
-    return kind, _problem(kind, own_words or kind.detail)
+    return kind, problem(kind, own_words or kind.detail)
+
+
+def problem(kind: Kind, detail: str, *, errors: list[dict[str, str]] | None = None) -> Problem:
+    """Return a problem of this kind."""
+    return Problem(
+        type=kind.type, title=HTTPStatus(kind.status).phrase, status=kind.status, detail=detail, errors=errors
+    )
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    """Return `problem` as an HTTP response."""
+    return Response(problem.model_dump_json(exclude_none=True), problem.status, headers, MEDIA_TYPE)
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -108,55 +125,3 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
-
-
-def install(app: FastAPI) -> None:
-    """Have every error of `app` answered from the table."""
-    for kind in (db.DataAccessError, api.ApiError, Exception):
-        app.add_exception_handler(kind, _answer)
-    app.add_exception_handler(RequestValidationError, _answer_invalid)
-    app.add_exception_handler(HTTPException, _answer_http)
-
-
-async def _answer(request: Request, error: Exception) -> Response:
-    kind, problem = problem_of(error)
-    if kind.status == _INTERNAL.status:
-        _log.error("%s %s", request.method, request.url.path, exc_info=error)
-    elif kind.status > _INTERNAL.status:
-        _log.warning("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
-    return problem_response(problem, kind.headers)
-
-
-async def _answer_invalid(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    listed = [{"pointer": _pointer(one["loc"]), "detail": str(one["msg"])} for one in error.errors()]
-    return problem_response(_problem(INVALID, INVALID.detail, errors=listed))
-
-
-async def _answer_http(request: Request, error: Exception) -> Response:
-    """Answer what the framework raises: no such route, no such method, a body that cannot be read."""
-    assert isinstance(error, HTTPException)
-    title = HTTPStatus(error.status_code).phrase
-    problem = Problem(type="about:blank", title=title, status=error.status_code, detail=error.detail)
-    return problem_response(problem, {**(error.headers or {}), **_allow(request, error.status_code)})
-
-
-def _allow(request: Request, status: int) -> Mapping[str, str]:
-    """Return every method of the path, as RFC 9110 wants it; Starlette names those of the first route only."""
-    path = getattr(request.scope.get("route"), "path", None)
-    methods = request.app.openapi()["paths"].get(path) if status == HTTPStatus.METHOD_NOT_ALLOWED else None
-    return {"Allow": ", ".join(map(str.upper, methods))} if methods else {}
-
-
-def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return `problem` as an HTTP response."""
-    return Response(problem.model_dump_json(exclude_none=True), problem.status, headers, MEDIA_TYPE)
-
-
-def _problem(kind: Kind, detail: str, *, errors: list[dict[str, str]] | None = None) -> Problem:
-    title = HTTPStatus(kind.status).phrase
-    return Problem(type=kind.type, title=title, status=kind.status, detail=detail, errors=errors)
-
-
-def _pointer(location: Sequence[str | int]) -> str:
-    return "/" + "/".join(map(str, location))

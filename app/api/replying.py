@@ -1,19 +1,19 @@
-"""The route of streamed answers."""
+"""The route of streamed replies."""
 
-from collections.abc import AsyncIterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends
-from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.responses import StreamingResponse
 
 from app.api.dependencies import IdempotencyKey, RepliesDep, RowIdPath, UserIdDep
-from app.api.errors import ApiError
-from app.api.problems import answers, problem_of
-from app.api.replies import Reply
-from app.db.errors import DataAccessError
+from app.api.problems import answers
+from app.api.replies import MEDIA_TYPE, Reply, events
 from app.db.models import MessageCreate, Role
 
 router = APIRouter(tags=["messages"])
+_EVENT: Final = {"type": "object", "properties": {"event": {"type": "string"}, "data": {"type": "string"}}}
+_STREAM: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {MEDIA_TYPE: {"itemSchema": _EVENT}}}}
+_UNBUFFERED: Final = {"X-Accel-Buffering": "no"}  # nginx passes each event on as it comes
 
 
 class Question(MessageCreate):
@@ -38,19 +38,14 @@ ReplyDep = Annotated[Reply, Depends(_start)]
 
 @router.post(
     "/conversations/{conversation_id}/reply",  # noqa: FAST003 - the dependency takes it
-    response_class=EventSourceResponse,
-    responses=answers(404, 409),
+    response_class=StreamingResponse,
+    responses={**_STREAM, **answers(404, 409)},
 )
-async def reply(reply: ReplyDep) -> AsyncIterator[ServerSentEvent]:
-    """Append the user's message and stream the assistant's answer.
+async def reply(reply: ReplyDep) -> StreamingResponse:
+    """Append the user's message and stream the assistant's reply.
 
-    Each event `piece` is a part of the text. The last event is `message`, the answer as it is now stored, or `problem`.
-    The answer is stored also if you hang up. With the same `Idempotency-Key` you get the same answer again. While too
-    many answers are in the making there is a 503, and nothing is appended.
+    Each event `piece` is a part of the text. The last event is `message`, the reply as it is now stored, or `problem`.
+    The reply is stored also if you hang up. With the same `Idempotency-Key` you get the same reply again. While too
+    many replies are in flight, yours (429) or everybody's (503), nothing is appended.
     """
-    async for piece in reply.read():
-        yield ServerSentEvent(event="piece", data=piece)
-    try:
-        yield ServerSentEvent(event="message", data=await reply.stored())
-    except (ApiError, DataAccessError) as error:
-        yield ServerSentEvent(event="problem", data=problem_of(error)[1])
+    return StreamingResponse(events(reply), headers=_UNBUFFERED, media_type=MEDIA_TYPE)

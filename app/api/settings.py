@@ -14,17 +14,17 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.api.assistant import Assistant, EchoAssistant
+from app.api.keys.key_set import checked_key_set
+from app.api.keys.secret import Secret
 
 _LOOPBACK = ("127.0.0.1", "localhost")
-# RFC 7518, 3.2: a key for HS256 is at least as long as its hash.
-Secret = Annotated[SecretStr, Field(min_length=32)]
 
 
 class ApiSettings(BaseSettings):
-    """Read from ``API_*`` and ``.env`` when it is made; arguments go before them. Give exactly one source of keys."""
+    """Read from ``API_*`` and ``.env`` when it is made; arguments take precedence. Give exactly one source of keys."""
 
     model_config = SettingsConfigDict(
         env_prefix="API_",
@@ -39,31 +39,69 @@ class ApiSettings(BaseSettings):
     """The ``iss`` that a token must have."""
     jwt_audience: Annotated[str, Field(min_length=1)]
     """The ``aud`` that a token must have, alone or among others."""
-    jwt_secret: Secret | None = None
-    """Tokens are signed with this secret (HS256); at least 32 bytes."""
+    jwt_secret: Annotated[SecretStr, Secret] | None = None
+    """Tokens are signed with this secret (HS256): at least 32 bytes, random."""
     jwks_file: FilePath | None = None
-    """Tokens are signed with a key of this JSON Web Key Set (RS256, ES256)."""
+    """Tokens are signed with a key of this JSON Web Key Set (RS256, ES256, EdDSA)."""
     jwks_url: HttpUrl | None = None
-    """The same, fetched from the issuer, and again when it names a new key."""
+    """The same, fetched from the issuer, and again when a token names a new key."""
     assistant: ImportString[Callable[[], Assistant]] = EchoAssistant
-    """Makes what answers: ``package.module:name`` of a class or function without arguments."""
+    """Makes the assistant: ``package.module:name`` of a class or function without arguments."""
     history_messages: Annotated[int, Field(ge=1, le=1000)] = 50
     """How many messages the assistant is shown."""
     max_replies: PositiveInt = 1000
-    """How many answers may be in the making at once; each is held in memory until it is stored."""
+    """How many replies may be in flight at once; each is held in memory until it is stored."""
+    max_replies_per_user: PositiveInt = 20
+    """How many of these may be one user's."""
+    max_reply_characters: PositiveInt = 1_000_000
+    """The longest reply; an assistant that says more is stopped, and nothing of its reply is stored."""
     reply_timeout_seconds: PositiveFloat = 300
-    """How long the assistant may take for one answer."""
+    """How long the assistant may take for one reply."""
     shutdown_seconds: PositiveFloat = 30
-    """How long started answers may take to be finished and stored when the service ends."""
+    """How long replies in flight may take to be finished and stored when the service ends."""
     max_body_bytes: PositiveInt = 5_000_000
-    """The longest body that is read. JSON writes some characters in six bytes."""
+    """The longest body of a route that takes a message's content; JSON writes some characters in six bytes."""
+    body_timeout_seconds: PositiveFloat = 30
+    """How long a client may take to send a body."""
+    max_requests_per_user: PositiveInt = 100
+    """How many requests of one user may be in flight at once, open streams included."""
+    max_connections: PositiveInt = 1000
+    """How many connections `python -m app.api` keeps; beyond it closes the one that has sent no request for longest."""
+    head_timeout_seconds: PositiveFloat = 10
+    """How long a client of `python -m app.api` may take to send the head of a request."""
+    write_timeout_seconds: PositiveFloat = 30
+    """How long a client of `python -m app.api` may leave an answer unread."""
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Web pages that may call the service: origins such as ``https://app.example``, separated by commas, or ``*``."""
+    docs: bool = False
+    """Serve ``/docs`` and ``/openapi.json``."""
 
     @field_validator("jwks_url")
     @classmethod
     def _authentic(cls, url: HttpUrl | None) -> HttpUrl | None:
         if url and url.scheme != "https" and url.host not in _LOOPBACK:
-            raise ValueError("must be https: who can change the keys can be anybody")
+            raise ValueError("must be https: whoever can change the keys can sign as any user")
         return url
+
+    @field_validator("jwks_file")
+    @classmethod
+    def _verifies(cls, path: FilePath | None) -> FilePath | None:
+        if path:
+            checked_key_set(path.read_bytes())
+        return path
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _separated(cls, origins: object) -> object:
+        return tuple(filter(None, origins.replace(",", " ").split())) if isinstance(origins, str) else origins
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and str(HttpUrl(origin)) != f"{origin}/":
+                raise ValueError("an origin is scheme://host or scheme://host:port in lower case, without a path")
+        return origins
 
     @model_validator(mode="after")
     def _one_source_of_keys(self) -> Self:

@@ -133,7 +133,7 @@ def serve(
     """Serve the API for development, on DATABASE_URL or a private PostgreSQL whose data is kept; Ctrl-C ends it.
 
     It issues a token to every client that asks, with a new secret at each start, so it answers this machine only. In
-    production run `uvicorn --factory app.api:create_app` with API_* and DATABASE_* set.
+    production run `python -m app.api` with API_* and DATABASE_* set.
     """
     with _errors_in_a_sentence(), _database(kept=True) as url:
         run_server(DatabaseSettings(url=url), _console, host=host, port=port)

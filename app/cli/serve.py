@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 
@@ -17,7 +17,8 @@ _GRACE_SECONDS: Final = 10
 
 def serve(database: DatabaseSettings, console: Console, *, host: str, port: int) -> None:
     """Migrate, and serve until Ctrl-C or SIGTERM; port 0 is any that is free. Raises a `DataAccessError`."""
-    from app.api.dev import create_dev_app  # noqa: PLC0415 - the other commands work without the extra
+    from app.api.dev import create_dev_app, dev_settings  # noqa: PLC0415 - the other commands work without the extra
+    from app.api.server import LimitedServer  # noqa: PLC0415 - likewise
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises it again after its shutdown
     with _listening(host, port) as listener:
@@ -25,15 +26,10 @@ def serve(database: DatabaseSettings, console: Console, *, host: str, port: int)
         place = f"http://{_shown(host)}:{listener.getsockname()[1]}"
         console.print(f"the API: [bold]{place}/docs[/], until Ctrl-C")
         console.print(f"a token: [bold]curl '{place}/dev/token?user_id=ada'[/]", soft_wrap=True)
-        _run(create_dev_app(database=database), listener)
-
-
-def _run(app: Any, listener: socket.socket) -> None:
-    import uvicorn  # noqa: PLC0415 - the other commands work without the extra
-
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS)
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+        settings = dev_settings()
+        app = create_dev_app(settings, database=database)
+        with suppress(KeyboardInterrupt):
+            LimitedServer(app, settings, grace_seconds=_GRACE_SECONDS, log_level="warning").run([listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:

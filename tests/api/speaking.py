@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -53,6 +53,12 @@ async def new_conversation(client: httpx.AsyncClient) -> str:
     return f"/conversations/{(await client.post('/conversations')).json()['id']}"
 
 
+async def until_asked(client: httpx.AsyncClient, path: str) -> None:
+    """Return once the question is stored, from which moment the assistant speaks."""
+    while not (await client.get(f"{path}/messages")).json()["items"]:
+        pass
+
+
 def events(answer: httpx.Response) -> list[tuple[str, Any]]:
     """Return the name and data of each event."""
     blocks = [block.split("\n") for block in answer.text.strip().split("\n\n")]
@@ -71,3 +77,23 @@ class Talker:
 
 SPEAKING_SECONDS = 2.0
 ALL_OF_IT = "".join(f"{n} " for n in range(20))
+
+
+class Chatty:
+    """Says a long text in pieces of two characters, and never waits."""
+
+    CHARACTERS: ClassVar[int] = 1_000_000
+
+    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield half as many pieces as there are characters."""
+        for _piece in range(self.CHARACTERS // 2):
+            yield "ab"
+
+
+class Endless:
+    """Never stops."""
+
+    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield a kilobyte after the other."""
+        while True:
+            yield "x" * 1024

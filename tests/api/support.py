@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 import httpx
 import jwt
-import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
 from app.api import ApiSettings, create_app
+from app.api.server import LimitedServer
 from app.api.services import Services
 from app.db import DatabaseSettings
 
-SECRET = "0123456789abcdef0123456789abcdef"
+SECRET = "a secret for tests: 2f6d0c1b9ae84357"
 ISSUER = "https://issuer.test"
 AUDIENCE = "tasks"
 
@@ -40,7 +40,7 @@ class Running(NamedTuple):
 
 def api_settings(**changes: Any) -> ApiSettings:
     """Return settings with a known secret."""
-    values = {"jwt_secret": SecretStr(SECRET), "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
+    values = {"jwt_secret": SecretStr(SECRET), "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "docs": True}
     return ApiSettings(**(values | changes))
 
 
@@ -77,13 +77,13 @@ def in_process(
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+def served(app: FastAPI, settings: ApiSettings | None = None) -> Iterator[str]:
     """Run the service on a free loopback port, in a thread with a loop of its own; return its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         # A client on a busy machine may send on a connection at the moment at which the server ends it as idle.
-        config = uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=20, timeout_keep_alive=120)
-        server = uvicorn.Server(config)
+        options = {"log_level": "error", "timeout_keep_alive": 120}
+        server = LimitedServer(app, settings or api_settings(), grace_seconds=20, **options)
         thread = threading.Thread(target=lambda: server.run([listener]))
         thread.start()
         while not server.started and thread.is_alive():
@@ -99,7 +99,8 @@ def served(app: FastAPI) -> Iterator[str]:
 @asynccontextmanager
 async def served_app(url: str, *, database: dict[str, Any] | None = None, **settings: Any) -> AsyncIterator[httpx.URL]:
     """Run the service with these settings behind a real socket and return its address."""
-    server = served(create_app(api_settings(**settings), database=DatabaseSettings(url=url, **(database or {}))))
+    chosen = api_settings(**settings)
+    server = served(create_app(chosen, database=DatabaseSettings(url=url, **(database or {}))), chosen)
     address = await asyncio.to_thread(server.__enter__)
     try:
         yield httpx.URL(address)

@@ -12,6 +12,7 @@ from tests.api.support import bearer, served_app
 
 CLIENTS = 200
 CONNECTIONS = 5
+ONE_USER = {"max_requests_per_user": CLIENTS + 10, "max_replies_per_user": CLIENTS}
 POOL = {"pool_size": CONNECTIONS, "pool_timeout_seconds": 5}
 
 
@@ -28,7 +29,7 @@ async def paths_of_conversations(client: httpx.AsyncClient, count: int) -> list[
 async def test_two_hundred_clients_stream_at_once_on_five_connections(migrated_url: str, user_id: str) -> None:
     """A stream holds no connection: others are served at once meanwhile, and all answers are stored."""
     async with (
-        served_app(migrated_url, database=POOL, assistant=Talker) as address,
+        served_app(migrated_url, database=POOL, assistant=Talker, **ONE_USER) as address,
         httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=30, limits=limits()) as client,
     ):
         paths = await paths_of_conversations(client, CLIENTS)
@@ -57,7 +58,7 @@ async def test_clients_that_hang_up_at_random_leak_nothing_and_lose_no_answer(mi
     """Every started answer is stored whole, and the pool is as before."""
     chance = random.Random(6)
     async with (
-        served_app(migrated_url, database=POOL, assistant=Talker) as address,
+        served_app(migrated_url, database=POOL, assistant=Talker, **ONE_USER) as address,
         httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=30, limits=limits()) as client,
     ):
         paths = await paths_of_conversations(client, 60)

@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 
 from app.db.models import MessageRead
-from tests.api.speaking import WHOLE, Slow, events, new_conversation
+from tests.api.speaking import WHOLE, Slow, events, new_conversation, until_asked
 from tests.api.support import in_process
 
 
@@ -105,7 +105,7 @@ async def test_a_question_whose_answer_was_lost_is_answered_when_it_is_repeated(
     ):
         path, key = await new_conversation(client), str(uuid4())
         asking = asyncio.create_task(ask(client, path, key))
-        await asyncio.sleep(0.1)
+        await until_asked(client, path)
         asking.cancel()
         await asyncio.wait([asking])
     async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:

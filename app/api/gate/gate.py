@@ -1,0 +1,102 @@
+"""The gate: nothing reaches a route that is too large, ambiguous, without a token, or one too many."""
+
+import re
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.errors import ApiError, NotAuthenticatedError
+from app.api.gate.body import SMALL_BODY_BYTES, check_json, read_body, replayed, too_large
+from app.api.gate.head import check_head, declared_length, has_body
+from app.api.handlers import answer
+from app.api.services import services_in
+from app.api.settings import ApiSettings
+from app.db.errors import DataAccessError
+
+_BEARER: Final = "bearer"
+
+
+class Gate:
+    """Decides by the head, then by the token, then by the body, and lets nothing be read before it has to be.
+
+    Every path needs a token but those in `public`. Every body may have 64 kB, and `max_body_bytes` where the path is
+    one of `long_bodies`. A route reads whose request it is in `request.state.user_id`.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, settings: ApiSettings, public: frozenset[str], long_bodies: Sequence[re.Pattern[str]]
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._public = public
+        self._long_bodies = long_bodies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with a problem, or pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        services = services_in(scope)
+        try:
+            check_head(scope)
+            user_id = await self._user_id(scope)
+            place = services.requests.take(user_id)
+        except (ApiError, DataAccessError) as error:
+            await _refuse(error, scope, receive, send)
+            return
+        scope["state"]["user_id"] = user_id
+        with place:
+            await self._pass_with_body(scope, receive, send)
+
+    async def _user_id(self, scope: Scope) -> str | None:
+        if scope["path"] in self._public:
+            return None
+        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+        if scheme.lower() != _BEARER or not token.strip():
+            raise NotAuthenticatedError
+        return await services_in(scope).tokens.user_id(token.strip())
+
+    async def _pass_with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        if not has_body(headers):
+            await self._app(scope, receive, send)
+            return
+        with ExitStack() as places:
+            try:
+                body = await self._body(scope, declared_length(headers), receive, places)
+            except ApiError as error:
+                await _refuse(error, scope, receive, send)
+                return
+            if body is not None:
+                await self._app(scope, replayed(body, receive), send)
+
+    async def _body(self, scope: Scope, declared: int | None, receive: Receive, places: ExitStack) -> bytes | None:
+        is_long = any(path.fullmatch(scope["path"]) for path in self._long_bodies)
+        limit = self._settings.max_body_bytes if is_long else min(SMALL_BODY_BYTES, self._settings.max_body_bytes)
+        if declared is not None and declared > limit:
+            raise too_large(limit)
+
+        def take_place() -> None:
+            places.enter_context(services_in(scope).long_bodies.take(scope["state"]["user_id"]))
+
+        seconds = self._settings.body_timeout_seconds
+        body = await read_body(receive, limit=limit, seconds=seconds, when_long=take_place)
+        if body is not None:
+            check_json(body)
+        return body
+
+
+async def _refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
+    response = answer(error, method=scope["method"], path=scope["path"])
+    if not _is_short(Headers(scope=scope)):
+        MutableHeaders(raw=response.raw_headers)["Connection"] = "close"
+    await response(scope, receive, send)
+
+
+def _is_short(headers: Headers) -> bool:
+    """Return whether the server may discard the rest of the body and serve on; of a long one it reads no more."""
+    length = headers.get("content-length", "0")
+    return "transfer-encoding" not in headers and length.isdecimal() and len(length) <= len("99999")

@@ -1,0 +1,87 @@
+"""What the head of a request may say."""
+
+import re
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from app.api.errors import (
+    AddressTooLongError,
+    ApiError,
+    BadRequestError,
+    HeadersTooLargeError,
+    UnsupportedMediaTypeError,
+)
+from app.db.errors import InvalidInputError
+
+MAX_HEADERS: Final = 100
+MAX_HEADER_BYTES: Final = 16_384
+_MAX_ADDRESS_BYTES: Final = 8_000
+_MAX_PARAMETERS: Final = 100
+_JSON: Final = "application/json"
+_LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
+# Of two of these one would be obeyed and one ignored, and a proxy may obey the other.
+_ONCE: Final = (
+    "Host",
+    "Authorization",
+    "Content-Type",
+    "Content-Length",
+    "Content-Encoding",
+    "Transfer-Encoding",
+    "Idempotency-Key",
+    "If-Match",
+)
+
+
+def check_head(scope: Scope) -> None:
+    """Raise the `ApiError` or `InvalidInputError` that the head alone deserves."""
+    headers = Headers(scope=scope)
+    if error := _size_error(scope):
+        raise error
+    repeated = [name for name in _ONCE if len(headers.getlist(name)) > 1]
+    if repeated:
+        raise BadRequestError(f"{', '.join(repeated)}: only once")
+    if scope["http_version"] != "1.0" and not headers.get("host"):
+        raise BadRequestError("Host: exactly once")
+    _check_query(scope["query_string"])
+    if has_body(headers) and not _is_plain_json(headers):
+        raise UnsupportedMediaTypeError
+
+
+def has_body(headers: Headers) -> bool:
+    """Return whether a body follows; raises `BadRequestError` where its length is no number, or said in two ways."""
+    length, encoding = headers.get("content-length"), headers.get("transfer-encoding")
+    if length is not None and (encoding is not None or not _LENGTH.fullmatch(length)):
+        raise BadRequestError("Content-Length: a number of bytes, and not together with Transfer-Encoding")
+    return encoding is not None or (length is not None and int(length) > 0)
+
+
+def declared_length(headers: Headers) -> int | None:
+    """Return how many bytes the body will have, or None if only its end will tell."""
+    return None if "transfer-encoding" in headers else int(headers.get("content-length", "0"))
+
+
+def _size_error(scope: Scope) -> ApiError | None:
+    if len(scope["raw_path"] or b"") + len(scope["query_string"]) > _MAX_ADDRESS_BYTES:
+        return AddressTooLongError(f"path and query: at most {_MAX_ADDRESS_BYTES:,} bytes")
+    headers = scope["headers"]
+    if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
+        return HeadersTooLargeError(f"at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES:,} bytes together")
+    return None
+
+
+def _check_query(query: bytes) -> None:
+    try:
+        fields = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+    except ValueError:
+        raise BadRequestError(f"query: at most {_MAX_PARAMETERS} parameters") from None
+    names = [name for name, _ in fields]
+    if len(set(names)) < len(names):
+        raise InvalidInputError("query: each parameter only once")
+
+
+def _is_plain_json(headers: Headers) -> bool:
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == _JSON and headers.get("content-encoding", "identity") == "identity"

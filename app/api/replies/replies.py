@@ -1,0 +1,117 @@
+"""The replies in flight."""
+
+import asyncio
+import logging
+from contextlib import ExitStack
+from functools import partial
+from typing import Final
+from uuid import UUID, uuid4, uuid5
+
+from app.api.assistant import Assistant
+from app.api.errors import TooManyOwnRepliesError, TooManyRepliesError, UnfinishedReplyError
+from app.api.replies.reply import Reply, Transcript
+from app.api.settings import ApiSettings
+from app.api.shares import Shares
+from app.db.errors import ConflictError
+from app.db.models import MessageCreate, MessageRead, Role
+from app.repositories import MessageRepo
+
+_log = logging.getLogger(__name__)
+_EVERYBODY: Final = "everybody"
+_TURN_SECONDS: Final = 0.005
+
+
+class Replies:
+    """Starts replies, knows those in flight, and waits for them at the end. No connection is held between calls."""
+
+    def __init__(self, assistant: Assistant, messages: MessageRepo, settings: ApiSettings) -> None:
+        self._assistant = assistant
+        self._messages = messages
+        self._settings = settings
+        self._in_flight: dict[int, Reply] = {}
+        self._keys: set[tuple[str, UUID]] = set()
+        self._places = Shares(settings.max_replies, TooManyRepliesError)
+        self._users_places = Shares(settings.max_replies_per_user, TooManyOwnRepliesError)
+
+    async def start(
+        self, user_id: str, conversation_id: int, data: MessageCreate, *, idempotency_key: UUID | None = None
+    ) -> Reply:
+        """Append the user's message and return the reply to it; with the same key it is the same message and reply.
+
+        Raises `TooManyOwnRepliesError`, `TooManyRepliesError`, or what `MessageRepo.append` does.
+        """
+        key = idempotency_key or uuid4()  # a reply that cannot be doubled can be stored by several tries
+        with ExitStack() as places:
+            self._take_places(user_id, key, places)
+            question = await self._messages.append(user_id, conversation_id, data, idempotency_key=key)
+            # No await from here on: two requests with one key must not both find that nothing is in flight.
+            if question.id not in self._in_flight:
+                self._in_flight[question.id] = self._begin(question, uuid5(key, "answer"), places.pop_all())
+            return self._in_flight[question.id]
+
+    def _take_places(self, user_id: str, key: UUID, places: ExitStack) -> None:
+        if (user_id, key) in self._keys:
+            return  # the same reply: its place is taken already
+        places.enter_context(self._users_places.take(user_id))
+        places.enter_context(self._places.take(_EVERYBODY))
+        self._keys.add((user_id, key))
+        places.callback(self._keys.discard, (user_id, key))
+
+    def _begin(self, question: MessageRead, answer_key: UUID, places: ExitStack) -> Reply:
+        reply = Reply(partial(self._answer, question, answer_key), max_characters=self._settings.max_reply_characters)
+        reply.task.add_done_callback(partial(self._ended, question.id, places))
+        return reply
+
+    async def _answer(self, question: MessageRead, key: UUID, transcript: Transcript) -> MessageRead:
+        """Return the answer that was stored with `key` before, or a new one, stored with it."""
+        stored = await self._messages.appended_with(question.user_id, key)
+        if stored:
+            transcript.repeat(stored.content)
+            return stored
+        latest = await self._messages.latest(
+            question.user_id, question.conversation_id, limit=self._settings.history_messages
+        )
+        history = [*(message for message in latest if message.id < question.id), question]
+        return await self._store(question, await self._ask(history, transcript), key)
+
+    async def _ask(self, history: list[MessageRead], transcript: Transcript) -> MessageCreate:
+        loop = asyncio.get_running_loop()
+        turn_ends = loop.time() + _TURN_SECONDS
+        try:
+            async with asyncio.timeout(self._settings.reply_timeout_seconds):
+                async for piece in self._assistant.answer(history):
+                    transcript.say(piece)
+                    if loop.time() > turn_ends:  # an assistant that never waits must not keep others waiting
+                        await asyncio.sleep(0)
+                        turn_ends = loop.time() + _TURN_SECONDS
+            return MessageCreate(role=Role.ASSISTANT, content=transcript.since(0))
+        except Exception as error:  # an assistant may raise anything, and say what cannot be stored
+            raise UnfinishedReplyError from error
+
+    async def _store(self, question: MessageRead, answer: MessageCreate, key: UUID) -> MessageRead:
+        place = (question.user_id, question.conversation_id)
+        try:
+            return await self._messages.append(*place, answer, idempotency_key=key)
+        except ConflictError:  # another process has answered the same request: the first answer is the answer
+            stored = await self._messages.appended_with(question.user_id, key)
+            if stored is None:
+                raise
+            return stored
+
+    def _ended(self, question_id: int, places: ExitStack, task: asyncio.Task[MessageRead]) -> None:
+        del self._in_flight[question_id]
+        places.close()
+        if task.cancelled():
+            _log.error("the answer to message %d is lost: the service ended before it was finished", question_id)
+        elif error := task.exception():
+            _log.error("the answer to message %d was not stored", question_id, exc_info=error)
+
+    async def finish(self) -> None:
+        """Wait until every reply in flight is stored, and give up those that take too long."""
+        tasks = [reply.task for reply in self._in_flight.values()]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=self._settings.shutdown_seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

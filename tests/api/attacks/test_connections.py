@@ -1,0 +1,132 @@
+"""Connections that say nothing, say it slowly, or do not listen."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.api.attacks.victim import Stream, Victim
+from tests.api.support import bearer
+
+HEAD = b"GET /tasks HTTP/1.1\r\nHost: x\r\n"
+POST = (
+    f"POST /messages HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer('ada')['Authorization']}\r\n"
+    "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
+).encode()
+QUICK = {"head_timeout_seconds": "0.5", "body_timeout_seconds": "0.5", "write_timeout_seconds": "0.5"}
+
+
+@pytest.fixture(scope="module")
+async def impatient(migrated_url: str) -> AsyncIterator[Victim]:
+    """Run the service with short times."""
+    async with Victim.running(migrated_url, **QUICK) as victim:
+        yield victim
+
+
+@asynccontextmanager
+async def silent(victim: Victim, count: int) -> AsyncIterator[list[Stream]]:
+    """Open connections that send nothing."""
+    streams = [await victim.connect() for _ in range(count)]
+    yield streams
+    for _, writer in streams:
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("descriptors", [128, 256])
+async def test_silent_connections_do_not_shut_the_service(migrated_url: str, descriptors: int) -> None:
+    """With 128 descriptors 150 of them did, for ever, and nothing was logged."""
+    async with Victim.running(migrated_url, descriptors=descriptors) as victim:
+        async with silent(victim, 300), victim.measured() as cost, victim.client("a newcomer") as client:
+            assert (await client.get("/tasks")).status_code == 200
+        said = await victim.said()
+    assert cost.statuses == {200}
+    assert f"the process may open {descriptors} files" in said
+    assert "as many as may be" in said
+    assert "Traceback" not in said
+
+
+async def test_the_limit_of_connections_is_a_setting(migrated_url: str) -> None:
+    """The one that has waited longest goes first; one that is being answered stays."""
+    async with Victim.running(migrated_url, max_connections="10") as victim, silent(victim, 12) as streams:
+        closed = [await _is_closed(stream) for stream in streams]
+    assert closed == sorted(closed, reverse=True)
+    assert 2 <= closed.count(True) < 12
+
+
+async def _is_closed(stream: Stream) -> bool:
+    try:
+        async with asyncio.timeout(0.2):
+            return await stream[0].read(1) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
+async def _seconds_until_closed(stream: Stream, trickle: bytes) -> float:
+    """Send a byte every 100 ms, and return how long the service lets us."""
+    began = time.monotonic()
+    for byte in trickle:
+        stream[1].write(bytes([byte]))
+        if await _is_closed(stream):
+            return time.monotonic() - began
+    pytest.fail("it is open still")
+
+
+@pytest.mark.parametrize("start", [b"", HEAD])
+async def test_a_head_that_comes_slowly_is_not_waited_for(impatient: Victim, start: bytes) -> None:
+    """However regularly a byte of it comes."""
+    stream = await impatient.connect()
+    stream[1].write(start)
+    assert await _seconds_until_closed(stream, b"x-a: " + b"b" * 100) < 5
+    stream[1].transport.abort()
+
+
+async def test_a_second_head_on_a_connection_has_the_same_time(impatient: Victim) -> None:
+    """The first request was in order."""
+    reader, writer = await impatient.connect()
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200")
+    writer.write(HEAD)
+    assert await _seconds_until_closed((reader, writer), b"x-a: " + b"b" * 100) < 5
+    writer.transport.abort()
+
+
+async def test_a_body_that_comes_slowly_is_a_408(impatient: Victim) -> None:
+    """The client learns why."""
+    reader, writer = await impatient.connect()
+    writer.write(POST + b'{"role"')
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"urn:problem:slow-body" in answer
+    writer.transport.abort()
+
+
+async def test_the_rest_of_a_refused_body_is_not_waited_for(impatient: Victim) -> None:
+    """Without a token the answer comes at once, and then the connection has as long as a body has."""
+    reader, writer = await impatient.connect()
+    writer.write(POST.replace(b"Authorization", b"X-Nothing"))
+    async with asyncio.timeout(5):
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 401 ")
+    assert await _seconds_until_closed((reader, writer), b" " * 90) < 5
+    writer.transport.abort()
+
+
+async def test_an_answer_that_is_not_read_is_given_up(impatient: Victim) -> None:
+    """The client asks for 20 pages of 1 MB and reads none of them."""
+    async with impatient.client("a writer") as client:
+        body = {"role": "user", "content": "x" * 1_000_000}
+        started = (await client.post("/messages", json=body)).json()
+    path = f"/conversations/{started['conversation']['id']}/messages"
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer('a writer')['Authorization']}\r\n\r\n"
+    reader, writer = await impatient.connect()
+    writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport of a connection reads
+    writer.write(request.encode() * 20)
+    await asyncio.sleep(3)
+    writer.transport.resume_reading()  # type: ignore[attr-defined]  # likewise
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        await reader.readexactly(20 * 1_000_000)
+    writer.transport.abort()

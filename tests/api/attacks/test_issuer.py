@@ -1,0 +1,89 @@
+"""An issuer that is slow, endless, or says what is no key set."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.api.attacks.victim import Victim
+from tests.api.issuer import RSA
+from tests.api.support import token
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+SPACES = b" " * 65_536
+START = OK + b'\r\n{"keys": ['
+ANSWERS: dict[str, tuple[bytes, bytes]] = {  # first, and again and again
+    "300 MB": (START, SPACES),
+    "deep nesting": (OK + b'\r\n{"keys": ' + b"[" * 200_000, b""),
+    "many keys": (START + b'{"kty":"RSA"},' * 10_000 + b"{}]}", b""),
+    "endless headers": (OK, b"x-a: b\r\n" * 8_192),
+    "a bomb": (OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b" " * 50_000_000), b""),
+    "no HTTP": (b"\0" * 1_000, b""),
+    "a redirect": (b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", b""),
+    "nothing": (b"", b""),
+}
+
+
+@asynccontextmanager
+async def issuer(first: bytes, again: bytes) -> AsyncIterator[str]:
+    """Run a hostile issuer and return its URL."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(first)
+            for _ in range(5_000 if again else 0):
+                writer.write(again)
+                await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks.json"
+    finally:
+        server.close()
+
+
+async def _refused(victim: Victim) -> None:
+    async with victim.client("ada") as client:
+        client.headers["Authorization"] = f"Bearer {token('ada', key=RSA, algorithm='RS256', kid='rsa')}"
+        answer = await client.get("/tasks")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_what_a_hostile_issuer_says_costs_neither_memory_nor_an_error(migrated_url: str, name: str) -> None:
+    """300 MB were read into memory, and deep nesting was an unhandled RecursionError."""
+    async with issuer(*ANSWERS[name]) as url, Victim.running(migrated_url, jwks_url=url) as victim:
+        async with victim.measured("/healthz") as cost:
+            await _refused(victim)
+        said = await victim.said()
+    assert cost.statuses == {200}
+    assert cost.peak_megabytes < 200
+    assert cost.processor_seconds < 1
+    assert "could not be fetched" in said
+    assert "Traceback" not in said
+
+
+async def test_an_issuer_that_trickles_is_given_up_after_five_seconds(migrated_url: str) -> None:
+    """The whole fetch has one deadline, not each of its bytes."""
+
+    async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            for byte in OK * 10:
+                writer.write(bytes([byte]))
+                await writer.drain()
+                await asyncio.sleep(0.2)
+        except ConnectionError:
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with Victim.running(migrated_url, jwks_url=url) as victim, asyncio.timeout(15):
+        await _refused(victim)
+    server.close()

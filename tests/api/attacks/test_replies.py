@@ -1,0 +1,100 @@
+"""Users who start replies and leave, and assistants that say too much."""
+
+import asyncio
+import json
+
+import httpx
+
+from tests.api.attacks.victim import Victim
+from tests.api.speaking import Chatty, Endless, Talker, new_conversation
+from tests.api.support import bearer
+
+USERS_SHARE = 20
+
+
+def named(assistant: type) -> str:
+    """Return the name by which a setting finds the assistant."""
+    return f"{assistant.__module__}:{assistant.__name__}"
+
+
+async def ask_and_leave(victim: Victim, path: str, user_id: str) -> None:
+    """Start a reply, and hang up at its first piece."""
+    body = b'{"content": "talk"}'
+    head = (
+        f"POST {path}/reply HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer(user_id)['Authorization']}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    reader, writer = await victim.connect()
+    writer.write(head.encode() + body)
+    await asyncio.wait_for(reader.readuntil(b"event: piece"), 10)
+    writer.transport.abort()
+
+
+async def test_a_user_who_hangs_up_takes_only_a_share_of_the_replies(migrated_url: str) -> None:
+    """One user took all 1,000; who leaves in the middle of a stream left 10 kB of errors in the log."""
+    async with Victim.running(migrated_url, assistant=named(Talker), max_replies="30") as victim:
+        async with victim.client("eve") as eve, victim.client("ada") as ada, victim.measured() as cost:
+            path = await new_conversation(eve)
+            await asyncio.gather(*(ask_and_leave(victim, path, "eve") for _ in range(USERS_SHARE)))
+            refused = await eve.post(f"{path}/reply", json={"content": "talk"})
+            assert (refused.status_code, refused.json()["type"]) == (429, "urn:problem:too-many-own-replies")
+            assert refused.headers["Retry-After"] == "1"
+            answered = await ada.post(f"{await new_conversation(ada)}/reply", json={"content": "talk"})
+            assert answered.status_code == 200
+        said = await victim.said()
+    assert cost.statuses == {200}
+    assert "ERROR" not in said
+    assert "Traceback" not in said
+
+
+async def test_a_user_has_a_hundred_requests_in_flight(migrated_url: str) -> None:
+    """Streams of one reply included, of which any number can be open."""
+    settings = {"assistant": named(Talker), "max_requests_per_user": "5"}
+    async with (
+        Victim.running(migrated_url, **settings) as victim,
+        victim.client("ada") as ada,
+        victim.client("eve") as eve,
+    ):
+        path = await new_conversation(eve)
+        key = {"Idempotency-Key": "6f2c1a52-6a0e-4a7e-9b52-0d3f3c0f5b11"}
+        streams = [
+            asyncio.create_task(eve.post(f"{path}/reply", json={"content": "talk"}, headers=key)) for _ in range(5)
+        ]
+        await asyncio.sleep(0.5)
+        refused = await eve.get("/tasks")
+        assert (refused.status_code, refused.json()["type"]) == (429, "urn:problem:too-many-requests")
+        assert (await ada.get("/tasks")).status_code == 200
+        assert {answer.status_code for answer in await asyncio.gather(*streams)} == {200}
+        assert (await eve.get("/tasks")).status_code == 200
+
+
+async def last_event(client: httpx.AsyncClient, path: str) -> tuple[int, str]:
+    """Return how many events the stream had, and the last."""
+    text = (await client.post(f"{path}/reply", json={"content": "talk"})).text
+    return text.count("event:"), text.strip().split("\n\n")[-1]
+
+
+async def test_a_reply_in_small_pieces_costs_what_its_text_costs(migrated_url: str) -> None:
+    """One of 4.8 MB in pieces of two bytes held 200 MB, and was 2.4 million events."""
+    settings = {"assistant": named(Chatty), "max_reply_characters": "5000000"}
+    async with Victim.running(migrated_url, **settings) as victim, victim.client("ada") as ada:
+        path = await new_conversation(ada)
+        async with victim.measured() as cost:
+            events, last = await last_event(ada, path)
+    assert len(json.loads(last.split("data: ")[1])["content"]) == Chatty.CHARACTERS
+    assert events < 2_000
+    assert cost.peak_megabytes < 200
+    assert cost.statuses == {200}
+
+
+async def test_a_reply_without_end_is_stopped(migrated_url: str) -> None:
+    """At `max_reply_characters`, with a problem, and nothing of it is stored."""
+    async with Victim.running(migrated_url, assistant=named(Endless)) as victim, victim.client("ada") as ada:
+        path = await new_conversation(ada)
+        async with victim.measured() as cost, asyncio.timeout(30):
+            _, last = await last_event(ada, path)
+        stored = (await ada.get(f"{path}/messages")).json()["items"]
+    assert "urn:problem:unfinished-reply" in last
+    assert [message["role"] for message in stored] == ["user"]
+    assert cost.peak_megabytes < 200
+    assert cost.statuses == {200}

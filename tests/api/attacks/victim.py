@@ -1,0 +1,131 @@
+"""The service in a process of its own, as it is deployed, and what an attack on it costs."""
+
+import asyncio
+import os
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import httpx
+import psutil
+
+from tests.api.support import AUDIENCE, ISSUER, SECRET, bearer
+
+ROOT = Path(__file__).parents[3]
+MEGABYTE = 2**20
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass
+class Cost:
+    """What the service spent while it was attacked, and how a second user fared."""
+
+    processor_seconds: float = 0.0
+    peak_megabytes: float = 0.0
+    statuses: set[int] = field(default_factory=set)
+
+
+@dataclass
+class Victim:
+    """A service under attack."""
+
+    url: httpx.URL
+    process: Process
+
+    def client(self, user_id: str) -> httpx.AsyncClient:
+        """Return a client of a user."""
+        return httpx.AsyncClient(base_url=self.url, headers=bearer(user_id), timeout=30)
+
+    async def connect(self) -> Stream:
+        """Open a connection of a stranger."""
+        assert self.url.port
+        return await asyncio.open_connection(self.url.host, self.url.port)
+
+    async def answer(self, request: bytes) -> bytes:
+        """Send a request as it stands and return the answer, as far as it comes within ten seconds."""
+        reader, writer = await self.connect()
+        writer.write(request)
+        received = b""
+        try:
+            async with asyncio.timeout(10):
+                while part := await reader.read(65_536):
+                    received += part
+        except (TimeoutError, ConnectionError):
+            pass
+        writer.transport.abort()
+        return received
+
+    @asynccontextmanager
+    async def measured(self, path: str = "/tasks") -> AsyncIterator[Cost]:
+        """Measure what the block costs; all the while a second user asks for their tasks, or another `path`."""
+        cost, watched = Cost(), psutil.Process(self.process.pid)
+        _forget_peak(self.process.pid)
+        before = watched.cpu_times()
+        async with self.client("a second user") as client:
+            asking = asyncio.create_task(_ask(client, path, cost))
+            yield cost
+            asking.cancel()
+            await asyncio.wait([asking])
+            cost.statuses.add((await client.get(path)).status_code)
+        after = watched.cpu_times()
+        cost.processor_seconds = after.user + after.system - before.user - before.system
+        cost.peak_megabytes = _peak_bytes(self.process.pid) / MEGABYTE
+
+    async def said(self) -> str:
+        """End the service and return what it logged."""
+        self.process.terminate()
+        _, stderr = await asyncio.wait_for(self.process.communicate(), 30)
+        return stderr.decode()
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, url: str, *, descriptors: int | None = None, **settings: str) -> AsyncIterator[Self]:
+        """Run the service with these settings (``API_*``), and as many descriptors."""
+        environment = {
+            **os.environ,
+            "DATABASE_URL": url,
+            **({} if "jwks_url" in settings else {"API_JWT_SECRET": SECRET}),
+            "API_JWT_ISSUER": ISSUER,
+            "API_JWT_AUDIENCE": AUDIENCE,
+            **{f"API_{name.upper()}": value for name, value in settings.items()},
+        }
+        limit = f"ulimit -n {descriptors}; " if descriptors else ""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            command = f'{limit}exec "$0" -m app.api --fd {listener.fileno()}'
+            process = await asyncio.create_subprocess_exec(
+                *("sh", "-c", command, sys.executable),
+                cwd=ROOT,
+                env=environment,
+                pass_fds=[listener.fileno()],
+                stderr=PIPE,
+            )
+            victim = cls(httpx.URL(f"http://127.0.0.1:{listener.getsockname()[1]}"), process)
+            try:
+                async with victim.client("first") as client:
+                    assert (await client.get("/readyz")).status_code == 200
+                yield victim
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.communicate()
+
+
+async def _ask(client: httpx.AsyncClient, path: str, cost: Cost) -> None:
+    while True:
+        cost.statuses.add((await client.get(path)).status_code)
+        await asyncio.sleep(0.1)
+
+
+def _forget_peak(pid: int) -> None:
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _peak_bytes(pid: int) -> int:
+    """Return the most memory that the process has had since `_forget_peak`."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
