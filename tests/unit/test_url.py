@@ -50,6 +50,11 @@ def test_encoded_names_come_back_as_they_were(user: str, password: str, database
         ("postgresql://ada@one:5433,two/app", ("one", "two"), (5433, 5432)),
         ("postgresql://ada@/app?host=one,two&port=5433,5434", ("one", "two"), (5433, 5434)),
         ("postgresql://ada@/app?host=one,two&port=5433", ("one", "two"), (5433, 5433)),
+        ("postgresql://ada@/app?host=one:5433&host=two:5434", ("one", "two"), (5433, 5434)),
+        ("postgresql://ada@/app?host=::1", ("::1",), (5432,)),
+        ("postgresql://ada@/app?host=[::1]:5433", ("::1",), (5433,)),
+        ("postgresql://ada@host/app?host=host", ("host",), (5432,)),
+        ("postgresql://ada@host:5433/app?port=5433", ("host",), (5433,)),
     ],
 )
 def test_every_kind_of_host_is_understood(url: str, hosts: tuple[str, ...], ports: tuple[int, ...]) -> None:
@@ -57,6 +62,104 @@ def test_every_kind_of_host_is_understood(url: str, hosts: tuple[str, ...], port
     target = parse_url(url)
     assert (target.user, target.hosts, target.ports) == ("ada", hosts, ports)
     assert target.is_socket == hosts[0].startswith("/")
+
+
+CLOUD_SQL = "/cloudsql/project:region:instance"
+
+
+@pytest.mark.parametrize(
+    ("place", "hosts", "ports"),
+    [
+        (f"/app?host={CLOUD_SQL}", (CLOUD_SQL,), (5432,)),
+        (f"/app?host={quote(CLOUD_SQL, '')}", (CLOUD_SQL,), (5432,)),
+        (f"/app?host={CLOUD_SQL}&port=5433", (CLOUD_SQL,), (5433,)),
+        (f"/app?host={CLOUD_SQL}/.s.PGSQL.5433", (CLOUD_SQL,), (5433,)),
+        (f"/app?unix_sock={CLOUD_SQL}/.s.PGSQL.5432", (CLOUD_SQL,), (5432,)),
+        (f"{quote(CLOUD_SQL, '')}/app", (CLOUD_SQL,), (5432,)),
+        (f"{quote(CLOUD_SQL, ':')}/app", (CLOUD_SQL,), (5432,)),
+        (f"{quote(CLOUD_SQL, '')}:5433/app", (CLOUD_SQL,), (5433,)),
+        (f"localhost/app?host={CLOUD_SQL}", (CLOUD_SQL,), (5432,)),
+        (f"localhost:5433/app?host={CLOUD_SQL}", (CLOUD_SQL,), (5433,)),
+        (f"127.0.0.1/app?host={CLOUD_SQL}", (CLOUD_SQL,), (5432,)),
+        (f":5433/app?host={CLOUD_SQL}", (CLOUD_SQL,), (5433,)),
+        (f"/app?host={CLOUD_SQL},/run/other", (CLOUD_SQL, "/run/other"), (5432, 5432)),
+        (f"/app?host={CLOUD_SQL}&host=/run/other&port=5433,5434", (CLOUD_SQL, "/run/other"), (5433, 5434)),
+        ("/app?host=/run/my%20sockets", ("/run/my sockets",), (5432,)),
+        ("/app?host=/run/pg/", ("/run/pg/",), (5432,)),
+        ("%2Frun%2Fmy%20sockets,%2Frun%2Fpg:5433/app", ("/run/my sockets", "/run/pg"), (5432, 5433)),
+    ],
+)
+def test_every_form_of_a_sockets_path_is_understood(place: str, hosts: tuple[str, ...], ports: tuple[int, ...]) -> None:
+    """As libpq, SQLAlchemy, Prisma and pg8000 write it; beside a host that only stands there for form."""
+    target = parse_url(f"postgresql+asyncpg://ada:pw@{place}")
+    assert (target.user, target.hosts, target.ports, target.database) == ("ada", hosts, ports, "app")
+    assert target.is_socket
+    assert target.tls.mode == "disable"
+    assert not target.notes
+
+
+def test_a_host_that_a_socket_displaces_is_noted() -> None:
+    """It might have been meant."""
+    assert parse_url("postgresql://ada@db.example.com/app?host=/run/pg").notes == (
+        "host=/run/pg: the socket is used, and not db.example.com",
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "same_as"),
+    [
+        ("ssl=False", "sslmode=disable"),
+        ("ssl=0", "sslmode=disable"),
+        ("ssl=True", "sslmode=require"),
+        ("ssl=no-verify", "sslmode=require"),
+        ("sslmode=no-verify", "sslmode=require"),
+        ("sslmode=Require", "sslmode=require"),
+        ("sslmode=VERIFY_FULL", "sslmode=verify-full"),
+        ("sslmode=require&ssl=true", "sslmode=require"),
+        ("requiressl=1", "sslmode=require"),
+        ("requiressl=0", "sslmode=prefer"),
+        ("sslaccept=strict", "sslmode=verify-full"),
+        ("sslaccept=accept_invalid_certs", "sslmode=require"),
+        ("uselibpqcompat=true&sslmode=require", "sslmode=require"),
+        ("client_encoding=utf8", ""),
+        ("client_encoding=UTF-8", ""),
+        ("charset=utf-8", ""),
+        ("pgbouncer=false", ""),
+        ("gssencmode=disable", ""),
+        ("schema=sales", "options=-c%20search_path%3Dsales"),
+        ("schema=My%20Sales", "options=-c%20search_path%3D%22My\\%20Sales%22"),
+        ("currentSchema=a,b", "search_path=a,b"),
+        ("TimeZone=UTC", "timezone=UTC"),
+        ("ApplicationName=web", "application_name=web"),
+        ("fallback_application_name=web", "application_name=web"),
+        ("application_name=web&fallback_application_name=other", "application_name=web"),
+    ],
+)
+def test_parameters_of_other_clients_are_understood(query: str, same_as: str) -> None:
+    """Where they have the same meaning here, whatever their name and spelling."""
+    assert parse_url(f"postgresql://ada:pw@host/app?{query}") == parse_url(f"postgresql://ada:pw@host/app?{same_as}")
+
+
+def test_prismas_switch_names_a_pooler() -> None:
+    """`pgbouncer=true`, as Supabase's console shows it."""
+    target = parse_url("postgresql://ada@host/app?pgbouncer=true")
+    assert target.pooled
+    with pytest.raises(ConfigurationError, match="DATABASE_DIRECT_URL"):
+        target.direct()
+
+
+def test_a_password_may_be_a_parameter() -> None:
+    """As libpq takes it; twice the same is once."""
+    target = parse_url("postgresql://ada@host/app?password=a%26b")
+    assert target == parse_url("postgresql://ada:a%26b@host/app")
+    assert target == parse_url("postgresql://ada:a%26b@host/app?password=a%26b&user=ada")
+
+
+def test_supabases_routing_word_is_sent() -> None:
+    """`options=reference=...` tells its pooler the project, and is no setting of the server."""
+    target = parse_url("postgresql://ada@host/app?options=reference%3Dabc")
+    assert target.server_settings == {"options": "reference=abc"}
+    assert not target.pooled
 
 
 def test_an_ipv6_host_is_shown_in_brackets() -> None:
@@ -211,3 +314,32 @@ def test_settings_that_a_pooler_would_refuse_are_refused_by_us() -> None:
         DatabaseSettings(url=url).target()
     assert DatabaseSettings(url=url.replace("-pooler", "")).target().server_settings
     assert DatabaseSettings(url="postgresql://ada@proxy/app?options=endpoint%3Dep-1-pooler").target().pooled
+
+
+@pytest.mark.parametrize(
+    ("place", "direct"),
+    [
+        ("ep-a-pooler.eu.aws.neon.tech", "ep-a.eu.aws.neon.tech:5432"),
+        ("aws-0-eu-central-1.pooler.supabase.com:6543", "aws-0-eu-central-1.pooler.supabase.com:5432"),
+        ("db.abcdefgh.supabase.co:6543", "db.abcdefgh.supabase.co:5432"),
+        ("server.postgres.database.azure.com:6432", "server.postgres.database.azure.com:5432"),
+        ("p.abcdefgh.db.postgresbridge.com:5431", "p.abcdefgh.db.postgresbridge.com:5432"),
+        ("pgbouncer.abcdefgh.flympg.net", "direct.abcdefgh.flympg.net:5432"),
+        ("db-do-user-1-0.b.db.ondigitalocean.com:25061", None),
+        ("aws-0-eu-central-1.pooler.supabase.com:5432", ""),
+        ("db-do-user-1-0.b.db.ondigitalocean.com:25060", ""),
+        ("direct.abcdefgh.flympg.net", ""),
+        ("pgbouncer.example.com", ""),
+        ("db.example.com:6543", ""),
+    ],
+)
+def test_the_poolers_of_providers_are_known_by_host_and_port(place: str, direct: str | None) -> None:
+    """And the server behind each, where the URL tells it: None is where it does not, empty is no pooler."""
+    target = parse_url(f"postgresql://ada@{place}/app")
+    assert target.pooled == (direct != "")
+    if direct is None:
+        with pytest.raises(ConfigurationError, match="set DATABASE_DIRECT_URL"):
+            target.direct()
+    elif direct:
+        assert str(target.direct()) == f"ada@{direct}/app"
+        assert not target.direct().pooled

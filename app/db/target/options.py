@@ -18,7 +18,8 @@ _SETTINGS: Final = (
     "transaction_timeout",
 )
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_NEON: Final = re.compile(r"(?:endpoint|project)=(?P<endpoint>[\w-]+)|neon_\w+:.+")
+# Words for a proxy on the way, which are no settings: Neon's, and Supabase's `reference`.
+_ROUTING: Final = re.compile(r"(?:endpoint|project)=(?P<endpoint>[\w-]+)|neon_\w+:.+|reference=[\w-]+")
 
 
 def server_options(parameters: Parameters) -> Mapping[str, str]:
@@ -29,16 +30,22 @@ def server_options(parameters: Parameters) -> Mapping[str, str]:
     settings: dict[str, str] = {}
     routing = []
     for word in _words(parameters.take("options")):
-        if _NEON.fullmatch(word):
+        if _ROUTING.fullmatch(word):
             routing.append(word)
         else:
             name, value = _setting(word)
             _put(settings, name, value)
-    for name in _SETTINGS:
-        if value := parameters.take(name):
-            _put(settings, name, value)
+    for name in [name for name in parameters.names() if name.lower() in _SETTINGS]:
+        for value in parameters.take_all(name):
+            _put(settings, name.lower(), value)
+    if schema := parameters.take("schema", "currentSchema"):  # Prisma's, JDBC's
+        _put(settings, "search_path", schema if "," in schema else _quoted(schema))
     options = " ".join(routing + [f"-c {name}={_escaped(value)}" for name, value in settings.items()])
-    sent = {"application_name": parameters.take("application_name"), "options": options}
+    fallback = parameters.take("fallback_application_name")
+    sent = {
+        "application_name": parameters.take("application_name", "ApplicationName") or fallback,
+        "options": options,
+    }
     return {name: value for name, value in sent.items() if value}
 
 
@@ -49,7 +56,7 @@ def sets_server_settings(settings: Mapping[str, str]) -> bool:
 
 def endpoint_of(settings: Mapping[str, str]) -> str:
     """Return the endpoint that Neon is to connect to, empty where the host alone says it."""
-    found = [match["endpoint"] for word in settings.get("options", "").split() if (match := _NEON.fullmatch(word))]
+    found = [match["endpoint"] for word in settings.get("options", "").split() if (match := _ROUTING.fullmatch(word))]
     return next(filter(None, found), "")
 
 
@@ -84,3 +91,7 @@ def _put(settings: dict[str, str], name: str, value: str) -> None:
 
 def _escaped(value: str) -> str:
     return re.sub(r"([\\\s])", r"\\\1", value)
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch("[a-z_][a-z0-9_]*", name) else '"{}"'.format(name.replace('"', '""'))

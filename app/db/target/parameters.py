@@ -1,24 +1,10 @@
 """What a URL says by name."""
 
 import re
-from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from app.db.errors import ConfigurationError
-
-_ELSEWHERE: Final = {
-    "hostaddr": "write the address as the host",
-    "passfile": "write the password into the URL",
-    "service": "write what it stands for into the URL",
-    "gssencmode": "only TLS encrypts here, see sslmode",
-    "pgbouncer": "write DATABASE_POOLER=transaction instead",
-    "schema": "write options=-c%20search_path%3Dname",
-    "connection_limit": "write DATABASE_POOL_SIZE instead",
-    "pool_timeout": "write DATABASE_POOL_TIMEOUT_SECONDS instead",
-    "prepared_statement_cache_size": "it follows from DATABASE_POOLER",
-    "statement_cache_size": "it follows from DATABASE_POOLER",
-    "command_timeout": "write DATABASE_COMMAND_TIMEOUT_SECONDS instead",
-}
+from app.db.target.elsewhere import ELSEWHERE
 
 
 def decoded(text: str) -> str:
@@ -34,25 +20,35 @@ def decoded(text: str) -> str:
 
 
 class Parameters:
-    """The parameters of a URL: each is taken once, and what nobody took is an error."""
+    """The parameters of a URL: each is taken once, and what remains is an error."""
 
     def __init__(self, query: str) -> None:
-        self._values: dict[str, str] = {}
+        self._values: dict[str, list[str]] = {}
         for pair in filter(None, query.split("&")):
             name, _, value = pair.partition("=")
-            self.put(name, decoded(value))
+            self._values.setdefault(decoded(name), []).append(decoded(value))
+        # An & in a password that is not encoded: what follows it would be shown as a name.
+        self._hides_names = bool({"password", "sslpassword"} & self._values.keys())
 
     def put(self, name: str, value: str) -> None:
         """Add a parameter that the URL may say in two places; an empty one says nothing."""
-        if name in {"password", "sslpassword"}:  # its rest may have been taken for names, and those are shown
-            raise ConfigurationError(f"{name} cannot be a parameter; write user:password@ before the host")
-        if value and (self._values.get(name) or value) != value:
-            raise ConfigurationError(f"it has {_shown(name)} twice with different values")
-        self._values[name] = value or self._values.get(name, "")
+        if value:
+            self._values.setdefault(name, []).append(value)
 
-    def take(self, name: str) -> str:
-        """Return a parameter's value, empty where there is none."""
-        return self._values.pop(name, "")
+    def take(self, *names: str) -> str:
+        """Return the value of a parameter that may be written by any of `names`, empty where there is none."""
+        values = {value: name for name in names for value in self.take_all(name)}
+        if len(values) > 1:
+            raise ConfigurationError(f"it has {names[0]} twice with different values")
+        return next(iter(values), "")
+
+    def take_all(self, name: str) -> list[str]:
+        """Return every value of a parameter that says something, in their order."""
+        return list(filter(None, self._values.pop(name, [])))
+
+    def names(self) -> list[str]:
+        """Return the names of the parameters that are left."""
+        return list(self._values)
 
     def one_of(self, name: str, values: tuple[str, ...]) -> str:
         """Return a parameter's value if it is one of `values`, the first where there is none."""
@@ -62,11 +58,19 @@ class Parameters:
         return value
 
     def refuse_what_is_left(self) -> None:
-        """Raise `ConfigurationError` for what nobody took."""
-        if self._values:
-            name = min(self._values)
-            advice = _ELSEWHERE.get(name, "remove it; a setting of the server is written options=-c%20name%3Dvalue")
-            raise ConfigurationError(f"the parameter {_shown(name)} is not supported; {advice}")
+        """Raise `ConfigurationError` for what was not taken."""
+        if not self._values:
+            return
+        name = min(self._values)
+        if self._hides_names and name.lower() not in ELSEWHERE:
+            raise ConfigurationError("a parameter beside password is not known; write %26 for a & in the password")
+        raise ConfigurationError(f"the parameter {_shown(name)} is not supported; {_advice(name)}")
+
+
+def _advice(name: str) -> str:
+    if name.startswith("amp;"):
+        return "write & instead of &amp;"
+    return ELSEWHERE.get(name.lower(), "remove it; a setting of the server is written options=-c%20name%3Dvalue")
 
 
 def _shown(name: str) -> str:

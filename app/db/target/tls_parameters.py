@@ -7,6 +7,20 @@ from app.db.target.parameters import Parameters
 from app.db.target.tls import MODES, SYSTEM, TlsSettings
 
 _MAY_BE_PLAIN: Final = ("disable", "allow", "prefer")
+_OTHER_NAMES: Final = {
+    "requiressl": {"1": "require", "0": "prefer"},  # libpq before 2003
+    "sslaccept": {"strict": "verify-full", "accept_invalid_certs": "require"},  # Prisma
+}
+_OTHER_SPELLINGS: Final = {
+    "true": "require",
+    "1": "require",
+    "on": "require",
+    "false": "disable",
+    "0": "disable",
+    "off": "disable",
+    "no-verify": "require",  # node-postgres
+    "verify-identity": "verify-full",
+}
 
 
 def tls_of(parameters: Parameters, *, sockets: bool) -> tuple[TlsSettings, tuple[str, ...]]:
@@ -30,11 +44,22 @@ def tls_of(parameters: Parameters, *, sockets: bool) -> tuple[TlsSettings, tuple
 
 
 def _asked_mode(parameters: Parameters) -> str:
-    """Return ``sslmode``, or the same as SQLAlchemy (``ssl=require``) or JDBC (``ssl=true``) writes it, or nothing."""
-    alias = parameters.take("ssl")
-    parameters.put("sslmode", "require" if alias == "true" else alias)
-    mode = parameters.take("sslmode")
-    if mode and mode not in MODES:
+    """Return ``sslmode``, by whatever name and in whatever spelling a client writes it, or nothing."""
+    for name, meanings in _OTHER_NAMES.items():
+        if value := parameters.take(name).lower():
+            if value not in meanings:
+                raise ConfigurationError(f"{name} must be one of {', '.join(meanings)}; or write sslmode")
+            parameters.put("sslmode", meanings[value])
+    modes = {_mode(value) for value in (*parameters.take_all("sslmode"), *parameters.take_all("ssl"))}
+    if len(modes) > 1:
+        raise ConfigurationError("it has sslmode twice with different values")
+    return next(iter(modes), "")
+
+
+def _mode(value: str) -> str:
+    spelled = value.lower().replace("_", "-")
+    mode = _OTHER_SPELLINGS.get(spelled, spelled)
+    if mode not in MODES:
         raise ConfigurationError(f"sslmode must be one of {', '.join(MODES)}")
     return mode
 

@@ -7,21 +7,30 @@ from typing import Final
 
 from app.db.errors import ConfigurationError
 from app.db.target.development import refuse_development_password
-from app.db.target.hosts import hosts_and_ports
+from app.db.target.hosts import hosts_of
 from app.db.target.options import endpoint_of, server_options, with_endpoint
 from app.db.target.parameters import Parameters, decoded
+from app.db.target.pasted import SHAPE, refuse_placeholders, refuse_unencoded, unwrapped, without_scheme
+from app.db.target.poolers import POOLER, behind, is_pooler
 from app.db.target.tls import TlsSettings
 from app.db.target.tls_parameters import tls_of
 
-SHAPE: Final = "postgresql://user:password@host/database"
-_SCHEMES: Final = ("postgresql", "postgres", "postgresql+asyncpg")
-# What may be shown of a wrong scheme: anything else before :// may be a piece of a password.
-_OTHER_SCHEMES: Final = re.compile(
-    r"(jdbc:)?(postgres|postgresql|mysql|mariadb|sqlite|mssql|oracle|cockroachdb|mongodb|redis|https?)(\+[a-z0-9_]+)?"
-)
-_QUOTES: Final = {"'": "'", '"': '"', "\u2018": "\u2019", "\u201c": "\u201d"}  # the curly ones come from chats
-_INVISIBLE: Final = "\ufeff\u200b"  # a byte order mark, a space without width: they come along when one copies
-_POOLER: Final = "-pooler"
+__all__ = ["SHAPE", "ConnectionTarget", "parse_url"]
+
+_TRUE: Final = ("true", "1", "yes", "on")
+_FALSE: Final = ("false", "0", "no", "off")
+_SO_ANYWAY: Final = {
+    "client_encoding": ("utf8", "unicode", "auto"),
+    "encoding": ("utf8", "unicode"),
+    "charset": ("utf8", "unicode"),
+    "gssencmode": ("disable", "prefer"),
+    "sslcompression": _FALSE,
+    "sslsni": ("1",),
+    "sslcertmode": ("allow",),
+    "ssl_min_protocol_version": ("tlsv1", "tlsv1.1", "tlsv1.2"),
+    "load_balance_hosts": ("disable",),
+    "uselibpqcompat": _TRUE,  # node-postgres: sslmode means what libpq means by it, as here
+}
 _SESSION_ATTRIBUTES: Final = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 
 
@@ -61,14 +70,15 @@ class ConnectionTarget:
         """Return the target behind the pooler; raises `ConfigurationError` where the host does not tell it."""
         if not self.pooled:
             return self
-        hosts = tuple(_direct_host(host) for host in self.hosts)
+        places = tuple(behind(host, port) for host, port in zip(self.hosts, self.ports, strict=True))
+        hosts, ports = tuple(host for host, _ in places), tuple(port for _, port in places)
         endpoint = endpoint_of(self.server_settings)
-        if hosts == self.hosts and not endpoint.endswith(_POOLER):
+        if (hosts, ports) == (self.hosts, self.ports) and not endpoint.endswith(POOLER):
             raise ConfigurationError(
                 f"{self} is a pooler, and its host does not tell where the server is: set DATABASE_DIRECT_URL"
             )
-        settings = with_endpoint(self.server_settings, endpoint.removesuffix(_POOLER))
-        return replace(self, hosts=hosts, server_settings=settings, pooled=False)
+        settings = with_endpoint(self.server_settings, endpoint.removesuffix(POOLER))
+        return replace(self, hosts=hosts, ports=ports, server_settings=settings, pooled=False)
 
 
 def parse_url(url: str, *, variable: str = "DATABASE_URL") -> ConnectionTarget:
@@ -86,71 +96,54 @@ def parse_url(url: str, *, variable: str = "DATABASE_URL") -> ConnectionTarget:
 
 
 def _parse(url: str) -> ConnectionTarget:
-    place, _, query = _without_scheme(_unwrapped(url)).partition("?")
-    _refuse_unencoded(place, query)
+    place, _, query = without_scheme(unwrapped(url)).partition("?")
+    refuse_unencoded(place, query)
     authority, _, database = place.partition("/")
     userinfo, _, hostlist = authority.rpartition("@")
     user, _, password = userinfo.partition(":")
+    refuse_placeholders({"user": user, "password": password, "host": hostlist, "database": database})
     parameters = Parameters(query)
-    for name, value in (("user", user), ("host", hostlist), ("dbname", database)):
+    for name, value in (("user", user), ("password", password), ("dbname", database)):
         parameters.put(name, decoded(value))
-    hosts, ports = hosts_and_ports(parameters.take("host"), parameters.take("port"))
-    tls, notes = tls_of(parameters, sockets=all(host.startswith("/") for host in hosts))
+    hosts, ports, notes = hosts_of(hostlist, parameters)
+    tls, tls_notes = tls_of(parameters, sockets=all(host.startswith("/") for host in hosts))
     settings = _without_needless_endpoint(server_options(parameters), hosts)
     target = ConnectionTarget(
         hosts=hosts,
         ports=ports,
         user=_present("user", parameters.take("user")),
-        password=decoded(password) or None,
+        password=parameters.take("password") or None,
         database=_present("database", parameters.take("dbname")),
         tls=tls,
         target_session_attrs=parameters.one_of("target_session_attrs", _SESSION_ATTRIBUTES),
         connect_timeout_seconds=_connect_timeout_seconds(parameters),
         server_settings=settings,
-        pooled=endpoint_of(settings).endswith(_POOLER) or any(_direct_host(host) != host for host in hosts),
-        notes=notes,
+        pooled=_is_pooled(parameters, hosts, ports, settings),
+        notes=notes + tls_notes,
     )
+    _take_what_is_so_anyway(parameters)
     parameters.refuse_what_is_left()
     refuse_development_password(target.password, target.hosts)
     return target
 
 
-def _unwrapped(text: str) -> str:
-    """Return the URL in what was pasted: without what stands around it in a shell, a `.env` or a chat."""
-    inner = re.sub(r"^(export\s+)?DATABASE(_DIRECT)?_URL\s*=|^psql\s", "", text.strip().strip(_INVISIBLE)).strip()
-    if len(inner) > 1 and _QUOTES.get(inner[0]) == inner[-1]:
-        inner = inner[1:-1]
-    return inner if inner == text else _unwrapped(inner)
+def _is_pooled(
+    parameters: Parameters, hosts: tuple[str, ...], ports: tuple[int, ...], settings: Mapping[str, str]
+) -> bool:
+    """Return whether a transaction pooler is named: by a place, by Neon's endpoint, or as Prisma names it."""
+    named = parameters.take("pgbouncer").lower()
+    if named not in ("", *_TRUE, *_FALSE):
+        raise ConfigurationError("pgbouncer must be true or false")
+    known = endpoint_of(settings).endswith(POOLER) or any(map(is_pooler, hosts, ports))
+    return named in _TRUE or known
 
 
-def _without_scheme(text: str) -> str:
-    if not text:
-        raise ConfigurationError(f"it is empty; write {SHAPE}")
-    if text[0] in _QUOTES or text[-1] in _QUOTES.values():
-        raise ConfigurationError("it has a quote at one end only; remove it, or write %27 for ' and %22 for \"")
-    scheme, _, rest = text.partition("://")
-    if not rest:
-        raise ConfigurationError(f"it is not a URL; write {SHAPE}")
-    if re.search(r"\s", text):
-        raise ConfigurationError("it has a space or a line break in it; remove it, or write %20 if it belongs there")
-    if scheme not in _SCHEMES:
-        shown = f"{scheme}://" if _OTHER_SCHEMES.fullmatch(scheme) else "something else"
-        raise ConfigurationError(f"it begins with {shown}; write {SHAPE}")
-    return rest
-
-
-def _refuse_unencoded(place: str, query: str) -> None:
-    """Refuse a password that ends early: its rest would be taken for a host or a parameter, and shown as one."""
-    authority, _, path = place.partition("/")
-    code = (
-        "%23 for #" if "#" in place + query else
-        "%3F for ?, and in parameters %40 for @" if "@" in query else
-        "%40 for @" if authority.count("@") > 1 else
-        "%2F for /" if "/" in path or "@" in path else
-        None
-    )  # fmt: skip
-    if code:
-        raise ConfigurationError(f"it has a sign where it cannot be; in a user, password or database write {code}")
+def _take_what_is_so_anyway(parameters: Parameters) -> None:
+    """Take parameters that ask for what the layer does in any case, and refuse them where they ask for more."""
+    for name, values in _SO_ANYWAY.items():
+        value = parameters.take(name)
+        if value and value.lower().replace("-", "") not in values:
+            parameters.put(name, value)
 
 
 def _present(part: str, value: str) -> str:
@@ -172,14 +165,10 @@ def _without_needless_endpoint(settings: Mapping[str, str], hosts: tuple[str, ..
     TLS tells the proxy the host; the option is for clients that cannot. Where the two differ by as little as the
     `-pooler` the proxy refuses both ("Inconsistent project name"), so that what is pasted together would not work.
     """
-    endpoint = endpoint_of(settings).removesuffix(_POOLER)
-    labels = {_direct_host(host).partition(".")[0] for host in hosts}
+    endpoint = endpoint_of(settings).removesuffix(POOLER)
+    labels = {host.partition(".")[0].removesuffix(POOLER) for host in hosts}
     if endpoint and any(label.startswith("ep-") for label in labels):
         if labels != {endpoint}:
             raise ConfigurationError("options names another endpoint than the host does; remove one of them")
         return with_endpoint(settings, "")
     return settings
-
-
-def _direct_host(host: str) -> str:
-    return re.sub(rf"^([^./]+){_POOLER}(?=\.|$)", r"\1", host, flags=re.IGNORECASE)

@@ -1,0 +1,86 @@
+"""What is pasted as a URL: without what stands around it, and refused where a part of it cannot be meant."""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from app.db.errors import ConfigurationError
+from app.db.target.parameters import decoded
+
+SHAPE: Final = "postgresql://user:password@host/database"
+_SCHEMES: Final = ("postgresql", "postgres", "postgresql+asyncpg")
+# What may be shown of a wrong scheme: anything else before :// may be a piece of a password.
+_OTHER_SCHEMES: Final = re.compile(
+    r"(jdbc:)?(postgres|postgresql|mysql|mariadb|sqlite|mssql|oracle|cockroachdb|mongodb|redis|https?)(\+[a-z0-9_]+)?"
+)
+_LONGEST: Final = 10_000
+_AROUND: Final = re.compile(r"^(export\s+)?DATABASE(_DIRECT)?_URL\s*=|^psql(\s+-d)?\s")
+_QUOTES: Final = {"'": "'", '"': '"', "\u2018": "\u2019", "\u201c": "\u201d"}  # the curly ones come from chats
+_INVISIBLE: Final = "\ufeff\u200b"  # a byte order mark, a space without width: they come along when one copies
+# What shells, Compose, Kubernetes and templates fill in; and what consoles and manuals show for a person to fill in.
+_UNFILLED: Final = re.compile(r"\$\{\w+\}|\$\(\w+\)|\{\{ ?[\w.]+ ?\}\}")
+_PLACEHOLDER: Final = re.compile(r"\[[\w -]+\]|<[\w -]+>|\{[\w -]+\}")
+
+
+def unwrapped(text: str) -> str:
+    """Return the URL in what was pasted: without what stands around it in a shell, a `.env` or a chat."""
+    if len(text) > _LONGEST:
+        raise ConfigurationError(f"it is {len(text):,} characters long; write {SHAPE}")
+    before = None
+    while before != text:
+        before = text
+        text = _AROUND.sub("", text.strip().strip(_INVISIBLE)).strip()
+        if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
+            text = text[1:-1]
+    return text
+
+
+def without_scheme(text: str) -> str:
+    """Return what follows ``postgresql://``; raises `ConfigurationError`."""
+    if not text:
+        raise ConfigurationError(f"it is empty; write {SHAPE}")
+    if text[0] in _QUOTES or text[-1] in _QUOTES.values():
+        raise ConfigurationError("it has a quote at one end only; remove it, or write %27 for ' and %22 for \"")
+    scheme, _, rest = text.partition("://")
+    if not rest:
+        raise ConfigurationError(f"it is not a URL; write {SHAPE}")
+    if re.search(r"\s", text):
+        raise ConfigurationError("it has a space or a line break in it; remove it, or write %20 if it belongs there")
+    if scheme not in _SCHEMES:
+        shown = f"{scheme}://" if _OTHER_SCHEMES.fullmatch(scheme) else "something else"
+        raise ConfigurationError(f"it begins with {shown}; write {SHAPE}")
+    return rest
+
+
+def refuse_unencoded(place: str, query: str) -> None:
+    """Refuse a password that ends early: its rest would be taken for a host or a parameter, and shown as one."""
+    authority, _, path = place.partition("/")
+    if authority.endswith("@") and "/" in path and "@" not in path + query:
+        raise ConfigurationError(
+            "it has the folder of a socket in the host's place; write ?host=/folder after /database"
+        )
+    code = (
+        "%23 for #" if "#" in place + query else
+        "%3F for ?, and in parameters %40 for @" if "@" in query else
+        "%40 for @" if authority.count("@") > 1 else
+        "%2F for /" if "/" in path or "@" in path else
+        None
+    )  # fmt: skip
+    if code:
+        raise ConfigurationError(f"it has a sign where it cannot be; in a user, password or database write {code}")
+
+
+def refuse_placeholders(parts: Mapping[str, str]) -> None:
+    """Refuse what stands in a URL until a person or a shell puts something in its place."""
+    for part, text in parts.items():
+        plain = decoded(text) if "%" in text else text
+        if unfilled := _UNFILLED.search(plain):
+            shown = "${...}" if part == "password" else unfilled[0]
+            raise ConfigurationError(f"its {part} has {shown} in it; write the {part} in its place")
+        if _PLACEHOLDER.fullmatch(plain):
+            raise ConfigurationError(
+                f"its {part} is a placeholder in {plain[0]}{plain[-1]}; write the {part} in its place"
+            )
+    if unencoded := re.search(r"""[;,\\`"'<>{}|^\[\]]""", parts["database"]):
+        sign = unencoded[0]
+        raise ConfigurationError(f"its database has a {sign} in it; remove it, or write %{ord(sign):02X}")

@@ -1,0 +1,51 @@
+"""Transaction poolers that a host and port tell, and the server behind each."""
+
+import re
+from typing import Final, NamedTuple
+
+POOLER: Final = "-pooler"
+"""How Neon names the pooler of an endpoint."""
+
+
+class _Pooler(NamedTuple):
+    """A provider's pooler: its hosts and port, and where its server is; None is as in the URL."""
+
+    host: re.Pattern[str]
+    port: int | None
+    direct_host: str
+    direct_port: int | None
+
+
+def _pooler(host: str, *, port: int | None, direct_host: str = r"\g<0>", direct_port: int | None) -> _Pooler:
+    return _Pooler(re.compile(host, re.IGNORECASE), port, direct_host, direct_port)
+
+
+_POOLERS: Final = (
+    # Neon, and whoever names it so: `-pooler` at the end of the first label
+    _pooler(rf"^([^./]+){POOLER}(?=\.|$)", port=None, direct_host=r"\1", direct_port=None),
+    # Supabase: Supavisor and the dedicated PgBouncer; port 5432 of the first is in session mode
+    _pooler(r"^.+\.pooler\.supabase\.(com|co|in)$", port=6543, direct_port=5432),
+    _pooler(r"^db\..+\.supabase\.(com|co|in)$", port=6543, direct_port=5432),
+    _pooler(r"^.+\.postgres\.database\.azure\.com$", port=6432, direct_port=5432),
+    _pooler(r"^.+\.(postgresbridge|crunchybridge)\.com$", port=5431, direct_port=5432),
+    _pooler(r"^pgbouncer(\..+\.flympg\.net)$", port=None, direct_host=r"direct\1", direct_port=None),
+)
+# DigitalOcean: a pool has a name of its own in the place of the database, so the URL does not tell what is behind it.
+_OPAQUE: Final = (_pooler(r"^.+\.db\.ondigitalocean\.com$", port=25061, direct_port=25061),)
+
+
+def is_pooler(host: str, port: int) -> bool:
+    """Return whether a transaction pooler listens there."""
+    return any(_is(pooler, host, port) for pooler in _POOLERS + _OPAQUE)
+
+
+def behind(host: str, port: int) -> tuple[str, int]:
+    """Return where the server behind a pooler is; the same place if it cannot be told."""
+    for pooler in _POOLERS:
+        if _is(pooler, host, port):
+            return pooler.host.sub(pooler.direct_host, host, count=1), pooler.direct_port or port
+    return host, port
+
+
+def _is(pooler: _Pooler, host: str, port: int) -> bool:
+    return bool(pooler.host.search(host)) and pooler.port in (None, port)
