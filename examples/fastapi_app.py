@@ -3,7 +3,7 @@
 Run `python examples/fastapi_app.py` with DATABASE_URL set and migrated.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, TypedDict
 
@@ -12,9 +12,11 @@ from fastapi import Depends, FastAPI, Header, Request
 from fastapi.responses import JSONResponse
 
 from app.db import Database, DatabaseSettings
-from app.db.errors import DataAccessError, InvalidInputError, NotFoundError
-from app.db.models import MessageCreate, MessageRead, Role, TaskCreate, TaskRead, TaskUpdate
+from app.db.errors import ConflictError, DataAccessError, InvalidInputError, NotFoundError, OutcomeUnknownError
+from app.db.models import MessageCreate, MessageRead, TaskCreate, TaskRead, TaskUpdate
 from app.repositories import ConversationRepo, MessageRepo, Page, TaskRepo
+
+STATUSES: Mapping[type[DataAccessError], int] = {NotFoundError: 404, ConflictError: 409, InvalidInputError: 422}
 
 
 class State(TypedDict):
@@ -71,22 +73,23 @@ async def update_task(user: UserDep, repo: TasksDep, task_id: int, data: TaskUpd
 
 
 @app.post("/chats", status_code=201)
-async def begin_chat(user: UserDep, db: DatabaseDep, content: str) -> MessageRead:
+async def begin_chat(user: UserDep, db: DatabaseDep, data: MessageCreate) -> MessageRead:
     """Begin a conversation with its first message: both are written, or neither."""
     async with db.transaction() as session:
         chat = await ConversationRepo(session).create(user)
-        return await MessageRepo(session).append(user, chat.id, MessageCreate(role=Role.USER, content=content))
+        return await MessageRepo(session).append(user, chat.id, data)
 
 
 @app.exception_handler(DataAccessError)
 async def data_access_error(_: Request, error: DataAccessError) -> JSONResponse:
-    """Answer for every call of a repository: what is absent, what is invalid, what may be repeated."""
-    if isinstance(error, NotFoundError):
-        return JSONResponse({"detail": str(error)}, 404)
-    if isinstance(error, InvalidInputError):
-        return JSONResponse({"detail": str(error)}, 422)
+    """Answer for every call of a repository; the texts of the errors of STATUSES are made for clients."""
+    for kind, status in STATUSES.items():
+        if isinstance(error, kind):
+            return JSONResponse({"detail": str(error)}, status)
+    if isinstance(error, OutcomeUnknownError):
+        return JSONResponse({"detail": "It may or may not have happened: look before you repeat it."}, 503)
     if error.retryable:
-        return JSONResponse({"detail": "The database is not available."}, 503, {"Retry-After": "1"})
+        return JSONResponse({"detail": "Nothing was done; repeat it in a moment."}, 503, {"Retry-After": "1"})
     return JSONResponse({"detail": "Something is wrong on our side."}, 500)
 
 

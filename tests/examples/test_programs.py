@@ -123,5 +123,6 @@ async def test_the_application_of_one_file(client: httpx.AsyncClient) -> None:
     assert (await client.patch(place, json={"completed": True})).json()["completed"] is True
     assert (await client.patch(place, json={"completed": True}, headers={"X-User-Id": "other"})).status_code == 404
     assert (await client.get("/tasks", params={"after": "forged"})).status_code == 422
-    begun = await client.post("/chats", params={"content": "Hello"})
+    assert (await client.post("/chats", json={"role": "user", "content": "\0"})).status_code == 422
+    begun = await client.post("/chats", json={"role": "user", "content": "Hello"})
     assert (begun.status_code, begun.json()["content"]) == (201, "Hello")

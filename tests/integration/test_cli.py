@@ -1,4 +1,4 @@
-"""The commands, as a person runs them."""
+"""The commands, each run in a process of its own."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ def _app(*arguments: str, folder: Path = ROOT, **environment: str) -> "subproces
 
 @asynccontextmanager
 async def _serving(folder: Path, **environment: str) -> AsyncIterator[tuple["asyncio.subprocess.Process", str]]:
-    """Run `serve` on any free port; give the process and where it serves, once it says so."""
+    """Run `serve` on any free port; give the process and its address."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "app", "serve", "--port", "0"),
         cwd=folder,
@@ -69,7 +69,7 @@ def _get(url: str, token: str | None = None) -> "tuple[int, bytes]":
 
 
 def test_help_names_every_command() -> None:
-    """Each with a line that says what it is for."""
+    """Each has a line that says what it is for."""
     ran = _app("--help")
     assert ran.returncode == 0, ran.stderr
     assert [name for name in ("demo", "doctor", "migrate", "serve") if f" {name} " not in ran.stdout] == []
@@ -83,14 +83,14 @@ def test_help_names_every_command() -> None:
         "serve": ["--port", "private PostgreSQL", "In production"],
     }.items(),
 )
-def test_help_is_worth_reading(command: str, words: list[str]) -> None:
-    """What it does, what it leaves alone, and what its exit status means."""
+def test_help_says_what_to_expect(command: str, words: list[str]) -> None:
+    """The help says what a command does, what it leaves alone, and what its exit status means."""
     said = " ".join(_app(command, "--help").stdout.split())
     assert [word for word in words if word not in said] == []
 
 
 async def test_migrate_brings_a_database_to_head_and_says_so(make_database: Callable[[], Awaitable[str]]) -> None:
-    """Step by step, or to a revision that is named; again it has nothing to do."""
+    """Each step is logged, a revision can be named, and a second run does nothing."""
     url = await make_database()
     first = await asyncio.to_thread(_app, "migrate", FIRST, DATABASE_URL=url)
     assert (first.returncode, first.stdout) == (0, f"at revision {FIRST}\n")
@@ -155,7 +155,7 @@ def test_a_missing_extra_is_named(migrated_url: str, statement: str, absent: str
 
 
 def test_a_port_that_is_taken_is_a_sentence(migrated_url: str) -> None:
-    """With what to try."""
+    """The sentence says what to try."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ran = _app("serve", "--port", str(taken.getsockname()[1]), DATABASE_URL=migrated_url)
     assert ran.returncode == 2
@@ -166,7 +166,7 @@ def test_a_port_that_is_taken_is_a_sentence(migrated_url: str) -> None:
 
 @pytest.fixture
 def state_folder() -> Iterator[Path]:
-    """Give a folder for what is kept, which the server's account can enter."""
+    """Give a folder for kept data that the server's account can enter."""
     with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
@@ -179,7 +179,7 @@ def _names_of_data(state_folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 async def test_serve_brings_its_own_postgresql(state_folder: Path, asked: signal.Signals) -> None:
-    """Its page is there, a token opens the rest, and it ends in order; what it keeps is there the next time."""
+    """It serves its page, issues a token that the other routes accept, shuts down cleanly and keeps its data."""
     async with _serving(state_folder, XDG_STATE_HOME=str(state_folder)) as (process, place):
         assert (await asyncio.to_thread(_get, f"{place}/docs"))[0] == 200
         _, answer = await asyncio.to_thread(_get, f"{place}/dev/token?user_id=ada")
@@ -190,10 +190,10 @@ async def test_serve_brings_its_own_postgresql(state_folder: Path, asked: signal
     assert (process.returncode, said.decode()) == (0, "")
     kept = _names_of_data(state_folder)
     assert "PG_VERSION" in kept
-    assert "postmaster.pid" not in kept  # it was ended, not abandoned
+    assert "postmaster.pid" not in kept  # it was shut down
 
 
 async def test_serve_takes_database_url(migrated_url: str) -> None:
-    """Where it is set no server is started."""
+    """Where it is set, no server is started."""
     async with _serving(ROOT, DATABASE_URL=migrated_url) as (_, place):
         assert (await asyncio.to_thread(_get, f"{place}/readyz"))[0] == 200

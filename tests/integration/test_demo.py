@@ -1,4 +1,4 @@
-"""The tour, as a person runs it."""
+"""The demo, run in a process of its own."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def test_without_a_url_it_brings_its_own_postgresql() -> None:
 
 
 async def test_with_a_url_it_leaves_nothing_behind(empty_copy: EmptyCopy) -> None:
-    """What the tour wrote into somebody's database is deleted again."""
+    """The demo deletes what it wrote into a database that is not its own."""
     url = await empty_copy()
     done = await asyncio.to_thread(_demo, DATABASE_URL=url)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -47,7 +47,7 @@ async def test_with_a_url_it_leaves_nothing_behind(empty_copy: EmptyCopy) -> Non
 
 
 async def test_a_broken_promise_is_named_and_fails(empty_copy: EmptyCopy) -> None:
-    """Without its index a list reads the whole table: the tour says which step is broken, and exits with 1."""
+    """Without its index a list reads the whole table: the demo names the broken step and exits with 1."""
     url = await empty_copy()
     async with Database(DatabaseSettings(url=url)) as db:
         for index in ("ix_conversation_user_id_updated_at_id", "ix_task_user_id_id"):
@@ -55,11 +55,11 @@ async def test_a_broken_promise_is_named_and_fails(empty_copy: EmptyCopy) -> Non
     done = await asyncio.to_thread(_demo, DATABASE_URL=url)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Broken: " in done.stdout
-    assert "conversations, the most recently active first" in done.stdout.partition("Broken: ")[2]
+    assert "list the conversations, the most recently active first" in done.stdout.partition("Broken: ")[2]
 
 
 def test_a_url_that_cannot_be_is_a_sentence() -> None:
-    """Who pasted the wrong thing reads what is wrong, without a traceback."""
+    """A wrong URL is named in a sentence, without a traceback and without its password."""
     done = _demo(DATABASE_URL="mysql://ada:secret@localhost/app")
     assert done.returncode == 2
     assert "mysql" in done.stdout
