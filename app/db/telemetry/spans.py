@@ -1,5 +1,6 @@
 """Statements as OpenTelemetry's spans and metrics, named by its semantic conventions for databases."""
 
+from functools import lru_cache
 from typing import Final
 
 from opentelemetry.metrics import MeterProvider, get_meter
@@ -24,18 +25,22 @@ def opentelemetry(
     meter = get_meter(scope, meter_provider=meter_provider)
     duration = meter.create_histogram("db.client.operation.duration", "s", "How long statements take.")
     rows = meter.create_histogram("db.client.response.returned_rows", "{row}", "How many rows they return.")
-    wait = meter.create_histogram("db.client.connection.wait_time", "s", "How long a free connection is waited for.")
-    retries = meter.create_counter("db.client.retries", "{retry}", "How many executions were repetitions.")
+    wait = meter.create_histogram("db.client.connection.wait_time", "s", "How long callers queue for a connection.")
+    retries = meter.create_counter("db.client.retries", "{retry}", "How many executions were retries.")
+    retries.add(0)  # so that it is there before the first one
+    pool = {POOL_NAME: pool_name}
 
     def report(execution: Execution) -> None:
-        attributes = _attributes(execution)
+        attributes = _attributes(execution.name, execution.error)
         duration.record(execution.server_seconds, attributes)
         rows.record(execution.rows, attributes)
-        wait.record(execution.queued_seconds, {POOL_NAME: pool_name})
-        retries.add(1 if execution.retry else 0, attributes)
+        wait.record(execution.queued_seconds, pool)
+        if execution.retry:
+            retries.add(1, attributes)
         figures = {
             "db.response.returned_rows": execution.rows,
             "db.client.connection.wait_time": execution.queued_seconds,
+            "db.client.connection.create_time": execution.connecting_seconds,
             "db.client.retry": execution.retry,
         }
         span = tracer.start_span(
@@ -48,8 +53,6 @@ def opentelemetry(
     return report
 
 
-def _attributes(execution: Execution) -> dict[str, AttributeValue]:
-    attributes: dict[str, AttributeValue] = {"db.system.name": "postgresql", "db.query.summary": execution.name}
-    if execution.error:
-        attributes["error.type"] = execution.error
-    return attributes
+@lru_cache(1000)
+def _attributes(name: str, error: str | None) -> dict[str, AttributeValue]:
+    return {"db.system.name": "postgresql", "db.query.summary": name, **({"error.type": error} if error else {})}
