@@ -11,8 +11,10 @@ import uvloop
 from benchmarks.budgets import budgets
 from benchmarks.bulk import bulk, upgrade_seconds
 from benchmarks.contenders import CONTENDERS, Place, load
+from benchmarks.deletion import deletion_seconds
 from benchmarks.document import headline, write_document
 from benchmarks.growth import grow, pages, slowest
+from benchmarks.imports import import_ratio
 from benchmarks.processes import Process, start_worker
 from benchmarks.results import Results
 from benchmarks.rounds import Field, Progress, Rounds, burst, count_round_trips, time_calls
@@ -45,6 +47,11 @@ async def measure(results: Results, port: int, progress: Progress) -> None:
     results.bulk_rows_per_second = await bulk(await create_database(port, "bulk"), rounds=3 if quick else 9)
     progress("alembic upgrade head")
     results.upgrade_seconds = await upgrade_seconds(await create_database(port, "empty", migrated=False))
+    progress("import")
+    results.import_ratio = import_ratio(rounds=5 if quick else 15)
+    if not quick:
+        progress("deleting a conversation of 1,000,000 messages")
+        results.deletion_seconds = await deletion_seconds(messages=1_000_000)
     progress("growing to 1,000,000 tasks and messages")
     grown = await create_database(port, "grown")
     await grow(grown, largest_exponent=6)

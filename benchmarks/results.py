@@ -70,6 +70,8 @@ class Results:
     queries: list[Query] = field(default_factory=list)
     bulk_rows_per_second: dict[str, float] = field(default_factory=dict)
     upgrade_seconds: float = 0.0
+    import_ratio: float = 0.0
+    deletion_seconds: float = 0.0
     took_seconds: float = 0.0
 
     def timing(self, contender: str, operation: str, delay_ms: float) -> Timing | None:

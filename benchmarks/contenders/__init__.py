@@ -5,16 +5,41 @@ from typing import Final
 
 from benchmarks.contenders.base import Contender, Place
 
-__all__ = ["BASELINE", "CONTENDERS", "OURS", "SESSION_WITH_PING", "Contender", "Place", "load"]
+__all__ = [
+    "BASELINE",
+    "CONTENDERS",
+    "LISTENED",
+    "NO_RESET",
+    "OURS",
+    "SAME_MODELS",
+    "SESSION_WITH_PING",
+    "SLOW_LOG",
+    "SPANS",
+    "TUNED_SESSION",
+    "Contender",
+    "Place",
+    "load",
+]
 
 OURS: Final = "this layer"
 BASELINE: Final = "asyncpg pool"
+NO_RESET: Final = "asyncpg pool, no reset"
+SAME_MODELS: Final = "asyncpg pool, no reset, models"
+SLOW_LOG: Final = "this layer, slow log on"
+SPANS: Final = "this layer, OpenTelemetry"
+LISTENED: Final = "this layer, after a listener"
+TUNED_SESSION: Final = "SQLModel session, tuned"
 SESSION_WITH_PING: Final = "SQLModel session, pre_ping"
 
 CONTENDERS: Final = {
     OURS: "ours:Ours",
     BASELINE: "asyncpg_pool:AsyncpgPool",
-    "asyncpg pool, no reset": "asyncpg_pool:AsyncpgPoolWithoutReset",
+    NO_RESET: "asyncpg_pool:AsyncpgPoolWithoutReset",
+    SAME_MODELS: "asyncpg_pool:AsyncpgPoolWithModels",
+    SLOW_LOG: "ours_watched:OursWithSlowLog",
+    SPANS: "ours_watched:OursWithSpans",
+    LISTENED: "ours_watched:OursBesideAListener",
+    TUNED_SESSION: "sqlmodel_session:TunedSqlmodelSession",
     "SQLModel session": "sqlmodel_session:SqlmodelSession",
     SESSION_WITH_PING: "sqlmodel_session:SqlmodelSessionWithPing",
     "Advanced Alchemy": "advanced_alchemy_repository:AdvancedAlchemy",

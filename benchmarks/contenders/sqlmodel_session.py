@@ -31,12 +31,21 @@ class SqlmodelSession(Contender):
     async def close(self) -> None:
         await self._engine.dispose()
 
+    def _session(self) -> AsyncSession:
+        return AsyncSession(self._engine)
+
+    async def _saved(self, session: AsyncSession, row: Any) -> Any:
+        session.add(row)
+        await session.commit()
+        await session.refresh(row)
+        return row
+
     async def create(self, title: str) -> Any:
-        async with AsyncSession(self._engine) as session:
-            return await _saved(session, Task(user_id=self._place.user, title=title))
+        async with self._session() as session:
+            return await self._saved(session, Task(user_id=self._place.user, title=title))
 
     async def get(self, task: int) -> Any:
-        async with AsyncSession(self._engine) as session:
+        async with self._session() as session:
             return (await session.exec(self._task(task))).one()
 
     def _task(self, task: int) -> Any:
@@ -44,17 +53,17 @@ class SqlmodelSession(Contender):
 
     async def page(self) -> Any:
         statement = select(Task).where(Task.user_id == self._place.user).order_by(col(Task.id).desc().nulls_last())
-        async with AsyncSession(self._engine) as session:
+        async with self._session() as session:
             return (await session.exec(statement.limit(PAGE))).all()
 
     async def update(self, task: int, title: str) -> Any:
-        async with AsyncSession(self._engine) as session:
+        async with self._session() as session:
             found = (await session.exec(self._task(task))).one()
             found.title = title
-            return await _saved(session, found)
+            return await self._saved(session, found)
 
     async def delete(self, task: int) -> Any:
-        async with AsyncSession(self._engine) as session:
+        async with self._session() as session:
             await session.delete((await session.exec(self._task(task))).one())
             await session.commit()
 
@@ -64,15 +73,15 @@ class SqlmodelSession(Contender):
             col(Conversation.user_id) == place.user, col(Conversation.id) == place.conversation
         )
         message = Message(user_id=place.user, conversation_id=place.conversation, role=Role(role), content=content)
-        async with AsyncSession(self._engine) as session:
+        async with self._session() as session:
             await session.exec(touch.values(updated_at=func.clock_timestamp()))
-            return await _saved(session, message)
+            return await self._saved(session, message)
 
     async def latest(self) -> Any:
         statement = select(Message).where(
             Message.conversation_id == self._place.conversation, Message.user_id == self._place.user
         )
-        async with AsyncSession(self._engine) as session:
+        async with self._session() as session:
             found = await session.exec(statement.order_by(col(Message.id).desc().nulls_last()).limit(PAGE))
             return found.all()[::-1]
 
@@ -84,8 +93,15 @@ class SqlmodelSessionWithPing(SqlmodelSession):
     pre_ping = True
 
 
-async def _saved(session: AsyncSession, row: Any) -> Any:
-    session.add(row)
-    await session.commit()
-    await session.refresh(row)
-    return row
+class TunedSqlmodelSession(SqlmodelSession):
+    """Without what costs round trips: no ping, no refresh, nothing expires."""
+
+    how = "the same with `expire_on_commit=False` and no `refresh`: the values that the database sets come by RETURNING"
+
+    def _session(self) -> AsyncSession:
+        return AsyncSession(self._engine, expire_on_commit=False)
+
+    async def _saved(self, session: AsyncSession, row: Any) -> Any:
+        session.add(row)
+        await session.commit()
+        return row

@@ -1,0 +1,61 @@
+"""The layer while something measures it or listens: what that costs the client's processor."""
+
+from typing import Any
+
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from sqlalchemy import Engine, event
+
+from app.db.telemetry.slow_log import slow_statement_log
+from app.db.telemetry.spans import opentelemetry
+from benchmarks.contenders.base import Place
+from benchmarks.contenders.ours import Ours
+
+_NEVER_SECONDS = 60.0
+
+
+class Watched(Ours):
+    """Measured in one operation, since each costs the same."""
+
+    operations = ("get",)
+    pooled = False
+
+
+class OursWithSlowLog(Watched):
+    """The log of slow statements is on, and none is slow."""
+
+    how = "the same with `DATABASE_SLOW_STATEMENT_SECONDS`"
+
+    async def open(self, url: str, place: Place) -> None:
+        await super().open(url, place)
+        self._db.report_to(slow_statement_log(_NEVER_SECONDS))
+
+
+class OursWithSpans(Watched):
+    """Each call is a span."""
+
+    how = "the same with OpenTelemetry's SDK: a batch processor, spans kept in memory"
+
+    async def open(self, url: str, place: Place) -> None:
+        await super().open(url, place)
+        self._exporter, provider = InMemorySpanExporter(), TracerProvider()
+        provider.add_span_processor(BatchSpanProcessor(self._exporter))
+        self._db.report_to(opentelemetry("benchmarks", "benchmarks", tracer_provider=provider))
+
+    async def prepare(self) -> None:
+        self._exporter.clear()
+
+
+class OursBesideAListener(Watched):
+    """An APM agent has listened to every engine of the process, and gone again."""
+
+    how = "the same after a listener was set on SQLAlchemy's class `Engine` and removed"
+
+    async def open(self, url: str, place: Place) -> None:
+        def hear(*_: Any) -> None:
+            """Do nothing."""
+
+        event.listen(Engine, "before_cursor_execute", hear)
+        event.remove(Engine, "before_cursor_execute", hear)
+        await super().open(url, place)

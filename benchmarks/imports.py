@@ -1,0 +1,22 @@
+"""What importing the layer costs a process, against importing the libraries that it stands on."""
+
+import os
+import statistics
+import sys
+
+_BARE = "import sqlmodel, sqlalchemy.ext.asyncio, sqlalchemy.dialects.postgresql.asyncpg, asyncpg, pydantic_settings"
+_OURS = "import app.db, app.repositories"
+
+
+def import_ratio(*, rounds: int) -> float:
+    """Return the processor time of one in units of the other: the median of pairs, taken by turns."""
+    pairs = [(_processor_seconds(_OURS), _processor_seconds(_BARE)) for _ in range(rounds + 1)]
+    return statistics.median(ours / bare for ours, bare in pairs[1:])  # the first pair reads the files
+
+
+def _processor_seconds(code: str) -> float:
+    process = os.posix_spawn(sys.executable, [sys.executable, "-c", code], os.environ)
+    _, status, used = os.wait4(process, 0)
+    if status:
+        raise RuntimeError(f"python -c {code!r} failed")
+    return used.ru_utime + used.ru_stime
