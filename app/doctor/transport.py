@@ -4,6 +4,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
+from app.db.target.certificates import validity_of
 from app.db.target.development import on_this_machine
 from app.db.target.tls import TlsSettings
 from app.doctor.findings import Finding, error, note, ok, warning
@@ -60,14 +61,19 @@ async def _certificate(subject: Subject) -> list[Finding]:
 
 async def _validity(subject: Subject) -> list[Finding]:
     check, tls = "tls.expiry", subject.tls
-    shown = tls.getpeercert() if tls is not None else None
-    if not shown:  # the driver shows only what it has verified
+    shown = tls.getpeercert(binary_form=True) if tls is not None else None  # also where it is not verified
+    if not shown:
         return []
-    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
+    now, (since, until) = datetime.now(UTC), validity_of(shown)
+    if now < since:
+        found = f"the certificate is valid from {since:%Y-%m-%d} on, and the clock of this machine says {now:%Y-%m-%d}"
+        return [error(check, found, "Set the clock, or have the server show a certificate that is valid.")]
+    if now > until:
+        return [error(check, f"the certificate has expired on {until:%Y-%m-%d}", "Renew it on the server.")]
     found = f"the certificate is valid until {until:%Y-%m-%d}"
-    if until - datetime.now(UTC) > _RENEW_BEFORE:
+    if until - now > _RENEW_BEFORE:
         return [ok(check, found)]
-    return [warning(check, found, "Renew it on the server: from that day on no client can connect.")]
+    return [warning(check, found, "Renew it on the server: from that day on no client that verifies it can connect.")]
 
 
 CHECKS: Checks = {

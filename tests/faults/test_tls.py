@@ -14,6 +14,7 @@ from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError
 from app.db.target.tls import TlsSettings
 from app.db.target.url import parse_url
+from app.doctor import examine
 from app.embedded import EmbeddedPostgres
 from tests.support.tls import Authority, Secure, certificate_folder, secure_servers, tls_server
 
@@ -106,6 +107,7 @@ async def test_the_wrong_host_is_named(secure: Secure) -> None:
     words = await _refusal(secure.url("sslmode=verify-full&sslrootcert={ca}", host="127.0.0.1"))
     assert "127.0.0.1" in words
     assert "connect by the name in it" in words
+    assert "verify-ca" not in words
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,16 @@ async def test_an_unknown_ca_is_refused(secure: Secure, query: str) -> None:
     """By the system's store and by a given CA; a given CA counts with `require` too, as in libpq."""
     words = await _refusal(secure.url(query))
     assert "its CA is not trusted here: write sslrootcert=" in words
+
+
+@pytest.mark.parametrize("query", ["sslmode=require", "sslmode=verify-ca&sslrootcert={ca}"])
+async def test_the_doctor_names_an_expired_certificate(secure: Secure, query: str) -> None:
+    """Under `require` too, where connecting does not look at it."""
+    report = await examine(DatabaseSettings(url=secure.url(query, expired=True)))
+    found = [each for each in report.findings if each.check in ("tls.expiry", "connection.open")]
+    assert [each.level.name for each in found] == ["ERROR"]
+    assert "expired" in found[0].found
+    assert "renew it on the server" in f"{found[0].found} {found[0].advice}".lower()
 
 
 async def test_an_expired_certificate_is_refused(secure: Secure) -> None:

@@ -225,8 +225,8 @@ def test_a_remedy_works_when_it_is_typed(wrong: str, advice: str, right: str) ->
     parse_url(right)
 
 
-_WORDS = """postgresql:// postgres :// ada : @ host / app ? & = , ; % %2F [ ] ::1 5432 host= options= -c sslmode= password=
-endpoint= ' " \0 é ${A} psql DATABASE_URL= \udc80 -pooler .neon.tech /cloudsql/a:b:c port= user= \\"""
+_WORDS = """postgresql:// postgres :// ada : @ host / app ? & = , ; % %2F [ ] ::1 5432 host= options= -c sslmode=
+password= endpoint= ' " \0 é ${A} psql DATABASE_URL= \udc80 -pooler .neon.tech /cloudsql/a:b:c port= user= \\"""
 _PIECES = st.sampled_from([*_WORDS.split(), " "])
 _REST = st.lists(_PIECES | st.text(max_size=3), max_size=8).map("".join)
 

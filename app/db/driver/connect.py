@@ -8,8 +8,8 @@ import asyncpg
 from app.db.driver.redaction import forget_frames
 from app.db.driver.sqlstates import DRIVER_ERRORS, translate_connect
 from app.db.errors import ConfigurationError, DataAccessError, NotDoneError, UnavailableError
+from app.db.target.certificates import explain_failure
 from app.db.target.settings import DatabaseSettings
-from app.db.target.tls import explain_failure
 from app.db.target.url import ConnectionTarget
 
 _STATEMENT_CACHE_SIZE: Final = 100
@@ -102,14 +102,15 @@ async def _open(
     except BaseException as error:
         forget_frames(error)  # asyncpg's hold the password
         if isinstance(error, DRIVER_ERRORS):
-            raise _explained(error, target, target.place((host,), (port,))) from error
+            raise _explained(error, target, host, port) from error
         raise
 
 
-def _explained(error: BaseException, target: ConnectionTarget, place: str) -> DataAccessError:
+def _explained(error: BaseException, target: ConnectionTarget, host: str, port: int) -> DataAccessError:
+    place = target.place((host,), (port,))
     if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         # An OSError, but waiting does not fix it, unless the connection only ended early.
-        return ConfigurationError(f"{place}: {explain_failure(error)}")
+        return ConfigurationError(f"{place}: {explain_failure(error, host)}")
     ours = translate_connect(error, place, password_advice=_password_advice(target))
     if isinstance(error, ConnectionError) and target.tls.direct:
         return UnavailableError(f"{ours} (sslnegotiation=direct needs PostgreSQL 17, or Neon)")

@@ -94,16 +94,3 @@ def _identify(context: ssl.SSLContext, cert: str, key: str | None) -> None:
 
 def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
-
-
-def explain_failure(error: ssl.SSLError) -> str:
-    """Return what a failed handshake means and what to do about it."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        reason = error.verify_message.rstrip(".")
-        advice = {
-            10: "it has expired: renew it on the server",
-            62: "it is for another host: connect by the name in it, or write sslmode=verify-ca",
-            64: "it is for another address: connect by the name in it, or write sslmode=verify-ca",
-        }.get(error.verify_code, "its CA is not trusted here: write sslrootcert=/path/of/its/ca.crt")
-        return f"the server's certificate is refused ({reason}); {advice}"
-    return f"TLS with the server failed ({error.reason or error})"

@@ -1,0 +1,96 @@
+"""The server's certificate: what is said when it is refused, and from when to when it is valid."""
+
+import ssl
+from datetime import UTC, datetime
+from typing import Final
+
+# OpenSSL's codes, x509_vfy.h.
+_NOT_YET_VALID: Final = 9
+_EXPIRED: Final = 10
+_OTHER_NAMES: Final = (62, 64)
+_UNKNOWN_AUTHORITY: Final = (2, 18, 19, 20, 21, 27, 28)
+
+_PUBLIC_CA: Final = (".neon.tech", ".postgres.database.azure.com", ".render.com", ".tsdb.cloud.timescale.com")
+_OWN_CA: Final = (
+    ".supabase.co",
+    ".supabase.com",
+    ".rds.amazonaws.com",
+    ".db.ondigitalocean.com",
+    ".postgresbridge.com",
+    ".aivencloud.com",
+    ".rlwy.net",
+    ".compute-1.amazonaws.com",
+    ".flympg.net",
+    ".sql.goog",
+)
+_INTERCEPTED: Final = (
+    "its CA is not trusted here: a machine on the way may be reading the connection, so find out first whether a "
+    "proxy, a VPN or somebody in this network does, for instance by connecting from another network"
+)
+_NAME_IT: Final = "write sslrootcert=/path/of/its/ca.crt"
+_UTC_TIME: Final = 0x17
+_VERSION: Final = 0xA0
+_LONG_FORM: Final = 0x80
+_FIFTIES: Final = 50
+
+
+def explain_failure(error: ssl.SSLError, host: str = "") -> str:
+    """Return what a failed handshake with `host` means and what to do about it; never to verify less."""
+    if not isinstance(error, ssl.SSLCertVerificationError):
+        return f"TLS with the server failed ({error.reason or error})"
+    reason = error.verify_message.rstrip(".")
+    return f"the server's certificate is refused ({reason}); {_advice(error.verify_code, host)}"
+
+
+def _advice(code: int, host: str) -> str:
+    clock = f"the clock of this machine says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    if code == _NOT_YET_VALID:
+        return f"it is not valid yet: {clock}; set it, or have the server show a certificate that is valid"
+    if code == _EXPIRED:
+        return f"it has expired: renew it on the server ({clock}; if that is wrong, set it)"
+    if code in _OTHER_NAMES:
+        what = "host" if code == _OTHER_NAMES[0] else "address"
+        return f"it is for another {what}: connect by the name in it"
+    if code in _UNKNOWN_AUTHORITY:
+        return _advice_on_authority(host.lower())
+    return "have the server show another certificate"
+
+
+def _advice_on_authority(host: str) -> str:
+    if host.endswith(_PUBLIC_CA):
+        return (
+            f"{_INTERCEPTED}; the certificates of this provider are of a public CA, which sslrootcert=system and the "
+            "package ca-certificates know"
+        )
+    if host.endswith(_OWN_CA):
+        return f"{_INTERCEPTED}; then download the CA from the provider's console and {_NAME_IT}"
+    return f"its CA is not trusted here: {_NAME_IT}"
+
+
+def validity_of(certificate: bytes) -> tuple[datetime, datetime]:
+    """Return from when to when a certificate in DER is valid; Python's ssl tells it only of what it has verified."""
+    _, fields, _ = _element(_element(certificate)[1])
+    tag, _, rest = _element(fields)
+    fields = rest if tag == _VERSION else fields  # version 1 does not say so
+    for _ in range(3):  # serial number, algorithm, issuer
+        _, _, fields = _element(fields)
+    tag, first, rest = _element(_element(fields)[1])
+    last_tag, last, _ = _element(rest)
+    return _time(tag, first), _time(last_tag, last)
+
+
+def _element(data: bytes) -> tuple[int, bytes, bytes]:
+    """Return tag, content and what follows of the first element (X.690, 8.1)."""
+    tag, length, start = data[0], data[1], 2
+    if length & _LONG_FORM:
+        start += length ^ _LONG_FORM
+        length = int.from_bytes(data[2:start], "big")
+    return tag, data[start : start + length], data[start + length :]
+
+
+def _time(tag: int, content: bytes) -> datetime:
+    """Return a UTCTime, whose years are 1950 to 2049, or a GeneralizedTime (RFC 5280, 4.1.2.5)."""
+    text = content.decode("ascii").rstrip("Z")
+    if tag == _UTC_TIME:
+        text = ("20" if int(text[:2]) < _FIFTIES else "19") + text
+    return datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
