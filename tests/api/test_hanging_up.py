@@ -44,7 +44,7 @@ async def ask_and_hang_up(address: httpx.URL, path: str, user_id: str, when: Cal
     await writer.drain()
     received = b""
     while not when(received):
-        received += await asyncio.wait_for(reader.read(65_536), 5)
+        received += await asyncio.wait_for(reader.read(65_536), 60)
     writer.transport.abort()
 
 
@@ -80,7 +80,7 @@ async def process(url: str, *options: str) -> AsyncIterator[tuple[httpx.URL, asy
         )
         try:
             yield httpx.URL(f"http://127.0.0.1:{listener.getsockname()[1]}"), running
-            await asyncio.wait_for(running.wait(), 20)
+            await asyncio.wait_for(running.wait(), 60)
         finally:
             if running.returncode is None:
                 running.kill()

@@ -124,7 +124,7 @@ async def test_the_urls_connect_timeout_wins_over_the_settings(proxy: FaultProxy
     proxy.black_hole = True
     began = time.monotonic()
     await _failure(_url(proxy, query="connect_timeout=1"))
-    assert 0.9 < time.monotonic() - began < 3
+    assert 0.9 < time.monotonic() - began < 14
 
 
 async def test_the_next_host_is_tried_when_one_is_silent(secure: Secure, proxy: FaultProxy) -> None:

@@ -21,7 +21,7 @@ async def _kill_who_waits(db: Database, marker: str) -> None:
     """End the connection of the statement that waits for a lock."""
     kill = text("""select pg_terminate_backend(pid) from pg_stat_activity
     where wait_event_type = 'Lock' and query like :marker and datname = current_database()""")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not (await db.execute(kill, {"marker": marker})).all():  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.02)
 

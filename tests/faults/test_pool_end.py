@@ -42,6 +42,6 @@ async def test_what_is_in_use_when_it_is_closed_ends_with_its_call(
     await closed.close()
     await under_way
     sessions = text("select count(*) from pg_stat_activity where application_name = :name")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         while (await db.execute(sessions, {"name": name})).scalar_one():  # noqa: ASYNC110 - the server changes it
             await asyncio.sleep(0.02)

@@ -1,7 +1,6 @@
 """What a pooler says when its server is gone, and what becomes of the call."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from uuid import uuid4
@@ -16,6 +15,7 @@ from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 from tests.support.pgbouncer import PgBouncer
 from tests.support.proxy import FaultProxy
+from tests.support.retries import retries
 
 _NEW = TaskCreate(title="Through a pooler")
 
@@ -89,12 +89,11 @@ async def test_an_outage_behind_the_pooler_is_a_delay(pooled: Pooled, user_id: s
 
 
 async def test_an_outage_longer_than_the_deadline_is_told(pooled: Pooled, user_id: str) -> None:
-    """Nothing was done, and the error says so."""
+    """Nothing was done, and the error says so while the server is still away."""
     await pooled.lose_server()
-    began = time.monotonic()
     with pytest.raises(TransientError, match="the pooler has no server"):
         await TaskRepo(pooled.db).create(user_id, _NEW)
-    assert time.monotonic() - began < 8
+    assert pooled.proxy.refusing
     assert await pooled.rows(user_id) == 0
 
 
@@ -115,7 +114,6 @@ async def test_a_wrong_password_is_told_at_once(migrated_server: EmbeddedPostgre
     with PgBouncer("127.0.0.1", migrated_server.port, auth_type=auth_type, users=users) as pooler:
         url = pooler.url("postgres").replace("lovelace", "byron")
         async with Database(DatabaseSettings(url=url, pooler="transaction")) as db:
-            began = time.monotonic()
-            with pytest.raises(ConfigurationError, match="authentication failed"):
+            with pytest.raises(ConfigurationError, match="authentication failed"), retries() as retried:
                 await db.execute(text("select 1"))
-            assert time.monotonic() - began < 1
+            assert retried == []

@@ -1,7 +1,6 @@
 """What is retried, what is not, and what the error says about it."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -173,10 +172,8 @@ async def test_a_statement_that_takes_too_long_is_ended_by_the_client(migrated_u
         url=migrated_url, command_timeout_seconds=0.3, retry_seconds=0.2, application_name="slow"
     )
     async with Database(settings) as slow_db:
-        began = time.monotonic()
         with pytest.raises(OutcomeUnknownError, match="no answer in time"):
-            await slow_db.execute(text("select pg_sleep(20)"))
-        assert time.monotonic() - began < 3
+            await slow_db.execute(text("select pg_sleep(600)"))  # by itself it would outlast the test
         active = text("select count(*) from pg_stat_activity where application_name = 'slow' and state = 'active'")
         assert (await db.execute(active)).scalar_one() == 0
         assert (await slow_db.execute(text("select 1"))).scalar_one() == 1

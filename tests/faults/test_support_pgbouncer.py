@@ -92,6 +92,6 @@ async def test_it_ends_with_the_tests_that_are_killed(migrated_server: EmbeddedP
     assert _answers(port)
     tests.kill()
     await tests.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while _answers(port):  # noqa: ASYNC110 - it belongs to nobody who could tell us
             await asyncio.sleep(0.05)

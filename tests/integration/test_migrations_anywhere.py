@@ -127,7 +127,7 @@ async def test_cancelled_it_stops_and_leaves_no_lock(make_database: MakeDatabase
             await asyncio.sleep(0.5)
             migration.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await asyncio.wait_for(migration, 3)
+                await asyncio.wait_for(migration, 60)
         await upgrade(settings)
     assert await current(settings) == HEAD
 

@@ -43,13 +43,13 @@ def run_sql(url: str, sql: str, *, folder: Path) -> None:
     postgres_program("psql", url, "--set=ON_ERROR_STOP=1", "--quiet", f"--file={folder / 'script.sql'}")
 
 
-async def test_an_empty_database_is_ready_within_5_seconds(make_database: MakeDatabase) -> None:
-    """The specification allows 30."""
+async def test_an_empty_database_is_ready_within_30_seconds(make_database: MakeDatabase) -> None:
+    """SC-010; `make bench` holds it to 5."""
     url = await make_database()
     began = time.perf_counter()
     async with Database(DatabaseSettings(url=url)) as db:
         await upgrade(db.engine)
-    assert time.perf_counter() - began < 5
+    assert time.perf_counter() - began < 30
 
 
 async def test_up_down_and_up_again_with_rows_in_the_tables(make_database: MakeDatabase, user_id: str) -> None:

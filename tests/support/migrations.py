@@ -68,6 +68,6 @@ def dump_schema(url: str) -> str:
 
 async def until(db: Database, sql: str) -> None:
     """Wait until a query answers something that is true."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         while not (await db.execute(text(sql))).scalar_one():  # noqa: ASYNC110 - the server tells nobody
             await asyncio.sleep(0.05)
