@@ -10,7 +10,7 @@ _EXPIRED: Final = 10
 _OTHER_NAMES: Final = (62, 64)
 _UNKNOWN_AUTHORITY: Final = (2, 18, 19, 20, 21, 27, 28)
 
-_PUBLIC_CA: Final = (".neon.tech", ".postgres.database.azure.com", ".render.com", ".tsdb.cloud.timescale.com")
+_PUBLIC_CA: Final = (".neon.tech", ".postgres.database.azure.com", ".tsdb.cloud.timescale.com")
 _OWN_CA: Final = (
     ".supabase.co",
     ".supabase.com",
@@ -18,10 +18,14 @@ _OWN_CA: Final = (
     ".db.ondigitalocean.com",
     ".postgresbridge.com",
     ".aivencloud.com",
-    ".rlwy.net",
-    ".compute-1.amazonaws.com",
-    ".flympg.net",
     ".sql.goog",
+)
+_OTHER_PROVIDERS: Final = (
+    ".compute-1.amazonaws.com",
+    ".rlwy.net",
+    ".render.com",
+    ".flympg.net",
+    ".psdb.cloud",
 )
 _INTERCEPTED: Final = (
     "its CA is not trusted here: a machine on the way may be reading the connection, so find out first whether a "
@@ -52,18 +56,30 @@ def _advice(code: int, host: str) -> str:
         what = "host" if code == _OTHER_NAMES[0] else "address"
         return f"it is for another {what}: connect by the name in it"
     if code in _UNKNOWN_AUTHORITY:
-        return _advice_on_authority(host.lower())
+        return _advice_on_authority(host)
     return "have the server show another certificate"
 
 
+def has_public_ca(host: str) -> bool:
+    """Return whether a host is of a provider whose certificates every system can verify."""
+    return host.lower().endswith(_PUBLIC_CA)
+
+
+def has_own_ca(host: str) -> bool:
+    """Return whether a host is of a provider whose console offers its CA for download."""
+    return host.lower().endswith(_OWN_CA)
+
+
 def _advice_on_authority(host: str) -> str:
-    if host.endswith(_PUBLIC_CA):
+    if has_public_ca(host):
         return (
             f"{_INTERCEPTED}; the certificates of this provider are of a public CA, which sslrootcert=system and the "
             "package ca-certificates know"
         )
-    if host.endswith(_OWN_CA):
+    if has_own_ca(host):
         return f"{_INTERCEPTED}; then download the CA from the provider's console and {_NAME_IT}"
+    if host.lower().endswith(_OTHER_PROVIDERS):
+        return f"{_INTERCEPTED}; then ask the provider for its CA and {_NAME_IT}"
     return f"its CA is not trusted here: {_NAME_IT}"
 
 
