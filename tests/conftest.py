@@ -58,7 +58,12 @@ def _docker_server() -> Iterator[str]:
 
 @contextmanager
 def _embedded_server() -> Iterator[str]:
-    settings = {"max_connections": "300", "shared_buffers": "256MB", "deadlock_timeout": "100ms"}
+    settings = {
+        "max_connections": "300",
+        "shared_buffers": "256MB",
+        "deadlock_timeout": "100ms",
+        "cluster_name": "tests",
+    }
     with EmbeddedPostgres(settings=settings) as server:
         yield server.url("postgres")
 

@@ -35,6 +35,7 @@ _T = TypeVar("_T")
 
 _LOOPBACK = "127.0.0.1"
 _DEFAULT_PORT = 5432  # without TCP it is only a part of the socket's name
+_NAMED = {"cluster_name": "embedded"}  # whereby Alembic knows that no other person's rows are in it
 _NOTHING_TO_LOSE = {"fsync": "off", "full_page_writes": "off"}
 
 
@@ -62,7 +63,7 @@ class EmbeddedPostgres:
         port: int | None = None,
     ) -> None:
         self._kept = data_folder.absolute() if data_folder else None
-        self._settings = {**({} if data_folder else _NOTHING_TO_LOSE), **(settings or {})}
+        self._settings = {**_NAMED, **({} if data_folder else _NOTHING_TO_LOSE), **(settings or {})}
         self._package = package
         self._asked_port = port
         self._account = Account()

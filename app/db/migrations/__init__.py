@@ -1,15 +1,9 @@
 """Migrations: run, lock, steps, concurrent indexes."""
 
-from app.db.migrations.commands import (
-    check,
-    current,
-    downgrade,
-    known_revisions,
-    run_offline,
-    run_online,
-    upgrade,
-)
+from app.db.migrations.commands import check, current, downgrade, upgrade
 from app.db.migrations.differences import Difference, differences
+from app.db.migrations.environment import run_offline, run_online
+from app.db.migrations.history import known_revisions, version_table
 from app.db.migrations.lock import MIGRATION_LOCK_KEY
 from app.db.migrations.operations import (
     add_enum_value,
@@ -22,7 +16,7 @@ from app.db.migrations.operations import (
     drop_updated_at_trigger,
     replace_enum,
 )
-from app.db.migrations.steps import heads_of
+from app.db.migrations.version import explain_schema_error, heads_of
 
 __all__ = [
     "MIGRATION_LOCK_KEY",
@@ -39,10 +33,12 @@ __all__ = [
     "drop_index_concurrently",
     "drop_updated_at_function",
     "drop_updated_at_trigger",
+    "explain_schema_error",
     "heads_of",
     "known_revisions",
     "replace_enum",
     "run_offline",
     "run_online",
     "upgrade",
+    "version_table",
 ]

@@ -1,36 +1,20 @@
-"""Migrations, from the command line and in-process alike: every way leads through ``alembic/env.py`` to `migrate`."""
+"""Migrations in-process; like the command line they lead through ``alembic/env.py`` to `migrate`."""
 
 import asyncio
-import sys
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
-from io import StringIO
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
-from alembic import command, context
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
+from alembic import command
 from sqlalchemy import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.pool import NullPool
-from sqlalchemy.util import await_only
-from sqlalchemy.util.concurrency import in_greenlet
 
-from app.db.engine.facade import PoolFacade
-from app.db.engine.factory import create_engine
 from app.db.engine.translation import translating
-from app.db.errors import ConfigurationError, DataAccessError, DatabaseAheadError
-from app.db.migrations.steps import heads_of, migrate, print_sql
-from app.db.target.settings import DatabaseSettings
+from app.db.migrations.connection import Source, connected, settings_of
+from app.db.migrations.history import own_config
+from app.db.migrations.version import heads_of
 
-Source = DatabaseSettings | AsyncEngine
-_APP = Path(__file__).parents[2]
-_INI = (_APP / "_alembic" / "alembic.ini", _APP.parent / "alembic.ini")  # of a wheel, of a checkout
-_POLL_SECONDS = 0.05
+_POLL_SECONDS: Final = 0.05
 _one_command = threading.Lock()  # Alembic keeps the command under way in globals of its modules
 
 
@@ -55,39 +39,14 @@ async def check(source: Source) -> None:
 
 async def current(source: Source) -> str | None:
     """Return the revision that the database is at, whether this code knows it or not; None if it is empty."""
-    async with _connect(source) as connection:
+    async with connected(source) as connection:
         with translating():
             return next(iter(await connection.run_sync(heads_of)), None)
 
 
-def known_revisions() -> list[str]:
-    """Return every revision that this code knows, the newest (head) first; raises `ConfigurationError`."""
-    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
-
-
-def run_offline() -> None:
-    """Print the SQL instead of running it; needs no database."""
-    print_sql(_timeouts_only())
-
-
-def run_online() -> None:
-    """Migrate on ``config.attributes["connection"]``, or on its ``url``, or on ``DATABASE_URL``."""
-    attributes = context.config.attributes
-    with _for_the_command_line():
-        if "connection" in attributes:
-            migrate(attributes["connection"], attributes.get("settings") or _timeouts_only())
-        else:
-            _await(_migrate(_settings(attributes.get("url"))))
-
-
-async def _migrate(settings: DatabaseSettings) -> None:
-    async with _connect(settings) as connection:
-        await connection.run_sync(migrate, settings)
-
-
 async def _run(source: Source, function: Any, *arguments: str) -> None:
-    config = _config()
-    settings = _settings_of(source)
+    config = own_config()
+    settings = settings_of(source)
     if settings:
         config.attributes["settings"] = settings
 
@@ -95,92 +54,15 @@ async def _run(source: Source, function: Any, *arguments: str) -> None:
         config.attributes["connection"] = connection
         function(config, *arguments)
 
-    async with _alone(), _connect(source) as connection:
+    async with _alone(), connected(source) as connection:
         await connection.run_sync(with_connection)
-
-
-def _config() -> Config:
-    ini = next((path for path in _INI if path.exists()), None)
-    if ini is None:
-        raise ConfigurationError(
-            f"no revisions: neither {_INI[0]} nor {_INI[1]} is there; install the wheel, or copy both"
-        )
-    return Config(ini, stdout=StringIO())
 
 
 @asynccontextmanager
 async def _alone() -> AsyncIterator[None]:
-    while not _one_command.acquire(blocking=False):  # noqa: ASYNC110 - whoever has it may be in another loop
+    while not _one_command.acquire(blocking=False):  # noqa: ASYNC110 - another event loop may hold it
         await asyncio.sleep(_POLL_SECONDS)
     try:
         yield
     finally:
         _one_command.release()
-
-
-@asynccontextmanager
-async def _connect(source: Source) -> AsyncIterator[AsyncConnection]:
-    """Connect to the server itself, behind any pooler, without the client's timeout: an index may take hours.
-
-    An engine that is not ours is used as it is.
-    """
-    settings = _settings_of(source)
-    if settings is None:
-        assert isinstance(source, AsyncEngine)
-        async with source.connect() as connection:
-            yield connection
-        return
-    name = f"{settings.application_name} migrate"
-    settings = settings.model_copy(update={"command_timeout_seconds": None, "application_name": name})
-    engine = create_engine(settings, poolclass=NullPool, direct=True)
-    try:
-        async with engine.connect() as connection:
-            yield connection
-    finally:
-        await engine.dispose()
-
-
-def _settings_of(source: Source) -> DatabaseSettings | None:
-    if isinstance(source, DatabaseSettings):
-        return source
-    return source.pool.settings if isinstance(source.pool, PoolFacade) else None
-
-
-def _settings(url: str | None) -> DatabaseSettings:
-    try:
-        return DatabaseSettings(url=url) if url else DatabaseSettings()
-    except ConfigurationError as error:
-        raise CommandError(str(error)) from None
-
-
-def _timeouts_only() -> DatabaseSettings:
-    """Return settings for where there is no URL to connect to."""
-    return _settings("postgresql:///nowhere")
-
-
-def _await(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for `work` wherever Alembic's synchronous command was called from."""
-    if in_greenlet():
-        await_only(work)
-        return
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        asyncio.run(work)
-    else:  # in a loop, and it cannot be waited for there: a loop of its own, in a thread
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, work).result()
-
-
-@contextmanager
-def _for_the_command_line() -> Iterator[None]:
-    """Say what is wrong in a sentence where the `alembic` command was called; elsewhere raise it as it is."""
-    try:
-        yield
-    except DataAccessError as error:
-        if context.config.cmd_opts is None:
-            raise
-        if isinstance(error, DatabaseAheadError):
-            print(f"FAILED: {error}", file=sys.stderr)  # noqa: T201 - Alembic would exit with 255
-            raise SystemExit(error.exit_status) from None
-        raise CommandError(str(error)) from None

@@ -2,7 +2,7 @@
 
 import logging
 from functools import partial, wraps
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from alembic import context
 from alembic.runtime.migration import MigrationStep
@@ -11,20 +11,25 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from app.db.driver.retry import until_unlocked
-from app.db.driver.sqlstates import sqlstate_of
 from app.db.engine.translation import translating
-from app.db.errors import DatabaseAheadError
 from app.db.migrations.autogenerate import OPTIONS
+from app.db.migrations.confirmation import confirm
+from app.db.migrations.history import version_table
 from app.db.migrations.lock import lock_until_commit, migration_lock
+from app.db.migrations.version import refuse_strangers, version_of
 from app.db.target.settings import DatabaseSettings
 
 _log = logging.getLogger(__name__)
-_NO_SUCH_TABLE = "42P01"
-_HEADS = text("select version_num from alembic_version")
 # A migration that is killed must not leave its statement running, and its locks held, on the server.
 _NOTICE_DEATH = text("select set_config('client_connection_check_interval', '1s', false)")
 
 _OPTIONS: Final = {**OPTIONS, "transaction_per_migration": True}
+
+
+class _Plan(NamedTuple):
+    steps: list[MigrationStep]
+    options: dict[str, Any]
+    """Where the version is kept."""
 
 
 def migrate(connection: Connection, settings: DatabaseSettings) -> None:
@@ -34,22 +39,27 @@ def migrate(connection: Connection, settings: DatabaseSettings) -> None:
     Raises `DatabaseAheadError`, `TransientError` for a lock that did not come free, and Alembic's `CommandError`.
     """
     with translating():
-        if not _plan(connection, settings):
+        first = _plan(connection, settings)
+        if not first.steps:
             return
+        confirm(connection, first.steps)
         if connection.in_transaction():
             lock_until_commit(connection)
-            _run(connection, settings, _plan(connection, settings))
+            plan = _plan(connection, settings)
+            _run(connection, settings, plan, plan.steps)
             return
         with migration_lock(connection, wait_seconds=settings.migration_wait_seconds):
             _notice_death(connection)
-            for step in _plan(connection, settings):  # again: whoever had the lock may have done it all
-                once = partial(greenlet_spawn, _run_translating, connection, settings, [_timed(step, settings)])
+            plan = _plan(connection, settings)  # again: the process that had the lock may have done it all
+            for step in plan.steps:
+                once = partial(greenlet_spawn, _run_translating, connection, settings, plan, [_timed(step, settings)])
                 await_only(until_unlocked(once, seconds=settings.migration_wait_seconds))
 
 
 def print_sql(settings: DatabaseSettings) -> None:
     """Print the SQL of the command under way; needs no database."""
     options = {**_OPTIONS, "dialect_name": "postgresql", "literal_binds": True, "settings": settings}
+    options["version_table"] = version_table(context.config)
     context.configure(**options)
     plan = context.get_context().opts["fn"]
     context.configure(**options, fn=lambda *now: [_timed(step, settings) for step in plan(*now)])
@@ -57,48 +67,29 @@ def print_sql(settings: DatabaseSettings) -> None:
         context.run_migrations()
 
 
-def heads_of(connection: Connection) -> tuple[str, ...]:
-    """Return the revisions that the database is at, in one statement."""
-    begin = connection.begin_nested if connection.in_transaction() else connection.begin
-    try:
-        with begin():
-            return tuple(connection.execute(_HEADS).scalars())
-    except DBAPIError as error:
-        if sqlstate_of(error) != _NO_SUCH_TABLE:
-            raise
-        return ()
-
-
-def _plan(connection: Connection, settings: DatabaseSettings) -> list[MigrationStep]:
+def _plan(connection: Connection, settings: DatabaseSettings) -> _Plan:
     """Return the steps that are left to do; a command that only looks does so here, and has none."""
     in_callers_transaction = connection.in_transaction()
-    _configure(connection, settings)
+    table = version_table(context.config)
+    version = version_of(connection, table)
+    elsewhere = refuse_strangers(connection, version, context.script)
+    options = {"version_table": table, "version_table_schema": version.here if elsewhere else None}
+    _configure(connection, settings, **options)
     migration = context.get_context()
-    heads = () if migration.purge else heads_of(connection)
-    _refuse_unknown(heads)
+    heads = () if migration.purge or elsewhere else version.heads
     steps = list(migration.opts["fn"](heads, migration))
     if not in_callers_transaction:
         connection.rollback()  # looking began a transaction
-    return steps
+    return _Plan(steps, options)
 
 
-def _refuse_unknown(heads: tuple[str, ...]) -> None:
-    known = {revision.revision for revision in context.script.walk_revisions()}
-    for head in heads:
-        if head not in known:
-            raise DatabaseAheadError(
-                f"the database is at revision {head}, which this code does not know: newer code has migrated it. "
-                "Nothing was changed. Deploy the code that has this revision, or downgrade with it first"
-            )
-
-
-def _run_translating(connection: Connection, settings: DatabaseSettings, steps: list[MigrationStep]) -> None:
+def _run_translating(*arguments: Any) -> None:
     with translating():
-        _run(connection, settings, steps)
+        _run(*arguments)
 
 
-def _run(connection: Connection, settings: DatabaseSettings, steps: list[MigrationStep]) -> None:
-    _configure(connection, settings, fn=lambda *_: steps)
+def _run(connection: Connection, settings: DatabaseSettings, plan: _Plan, steps: list[MigrationStep]) -> None:
+    _configure(connection, settings, fn=lambda *_: steps, **plan.options)
     with context.begin_transaction():
         context.run_migrations()
 

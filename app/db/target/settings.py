@@ -1,8 +1,9 @@
 """What the environment says about the database."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, PositiveInt, SecretStr, StringConstraints
 from pydantic_settings import SettingsConfigDict
@@ -72,6 +73,19 @@ class DatabaseSettings(EnvironmentSettings):
     """Log each statement and its time; its parameters only with `echo_parameters`."""
     echo_parameters: bool = False
     """Show parameters in logs and error texts. Messages are private: for development only."""
+
+    def _fill(self, given: dict[str, Any]) -> str:
+        # DATABASE_DIRECT_URL is the other way to the database of DATABASE_URL, and not to another one.
+        if "url" in given and not self._is_of_the_environment(given["url"]):
+            given.setdefault("direct_url", None)
+        return super()._fill(given)
+
+    @classmethod
+    def _is_of_the_environment(cls, url: object) -> bool:
+        with suppress(ConfigurationError):  # raised again where the variables are read
+            variable = cls.variable("url")
+            return variable is not None and variable.value == url
+        return False
 
     @classmethod
     def judge(cls, strangers: Iterable[Variable]) -> tuple[str, ...]:

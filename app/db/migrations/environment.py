@@ -1,0 +1,78 @@
+"""What ``alembic/env.py`` calls: the command under way, on the database that was named."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from alembic import context
+from alembic.util import CommandError
+from sqlalchemy import Connection
+from sqlalchemy.util import await_only
+from sqlalchemy.util.concurrency import in_greenlet
+
+from app.db.errors import DataAccessError, DatabaseAheadError
+from app.db.migrations.connection import Source, connected, settings_of
+from app.db.migrations.naming import database_of
+from app.db.migrations.steps import migrate, print_sql
+from app.db.target.settings import DatabaseSettings
+
+_log = logging.getLogger(__name__)
+
+
+def run_offline() -> None:
+    """Print the SQL instead of running it; needs no database."""
+    print_sql(_timeouts_only())
+
+
+def run_online() -> None:
+    """Migrate the database that was named; see `app.db.migrations.naming` for the ways to name one."""
+    with _for_the_command_line():
+        named = database_of(context.config, context.get_x_argument(as_dictionary=True))
+        if isinstance(named.value, Connection):
+            settings = context.config.attributes.get("settings") or settings_of(named.value)
+            migrate(named.value, settings or _timeouts_only())
+        else:
+            _log.info("the database is %s", named)
+            _await(_migrate(named.value))
+
+
+async def _migrate(source: Source) -> None:
+    async with connected(source) as connection:
+        await connection.run_sync(migrate, settings_of(source) or _timeouts_only())
+
+
+def _timeouts_only() -> DatabaseSettings:
+    """Return settings for where there is no URL to connect to."""
+    return DatabaseSettings(url="postgresql:///nowhere")
+
+
+def _await(work: Coroutine[Any, Any, None]) -> None:
+    """Wait for `work` wherever Alembic's synchronous command was called from."""
+    if in_greenlet():
+        await_only(work)
+        return
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+    else:  # in a loop, which cannot wait for it here: a loop of its own, in a thread
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(asyncio.run, work).result()
+
+
+@contextmanager
+def _for_the_command_line() -> Iterator[None]:
+    """Say what is wrong in a sentence where the `alembic` command was called; elsewhere raise it as it is."""
+    try:
+        yield
+    except DataAccessError as error:
+        if context.config.cmd_opts is None:
+            raise
+        if isinstance(error, DatabaseAheadError):
+            print(f"FAILED: {error}", file=sys.stderr)  # noqa: T201 - Alembic would exit with 255
+            raise SystemExit(error.exit_status) from None
+        raise CommandError(str(error)) from None

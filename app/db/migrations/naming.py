@@ -1,0 +1,114 @@
+"""Which database an Alembic command is for: every way to name one is heard, and two that disagree are refused.
+
+What is said for this command goes first: ``attributes["connection" | "engine" | "url"]``, ``-x url=``, and
+``sqlalchemy.url`` set by a program. Where none is: ``sqlalchemy.url`` in the ini file, ``DATABASE_URL`` in the
+environment, ``DATABASE_URL`` in ``.env`` (which the environment hides, as everywhere).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from alembic.config import Config
+from alembic.util import CommandError
+from pydantic import SecretStr
+from sqlalchemy import URL, Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.db.errors import ConfigurationError
+from app.db.migrations.connection import settings_of
+from app.db.target.settings import DatabaseSettings
+
+_URL: Final = "sqlalchemy.url"
+_HINTS: Final = {
+    "AsyncConnection": "await connection.run_sync(...) gives the Connection that Alembic's commands take",
+    "Engine": "an AsyncEngine is taken",
+    "AsyncSession": "a Connection is taken: await (await session.connection()).run_sync(...)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A database and the way in which it was named."""
+
+    way: str
+    value: Connection | AsyncEngine | DatabaseSettings
+
+    def __str__(self) -> str:
+        settings = settings_of(self.value)
+        return f"{settings.target() if settings else 'a database'} ({self.way})"
+
+
+def database_of(config: Config, x_arguments: dict[str, str]) -> Named:
+    """Return the one database that is named.
+
+    Raises `ConfigurationError` for none, and `CommandError` for two, with both and without passwords.
+    """
+    named = list(_said(config, x_arguments)) or list(_standing(config))
+    if not named:
+        return Named("DATABASE_URL", DatabaseSettings())  # which says what to set
+    for other in named[1:]:
+        if _place(other) != _place(named[0]):
+            raise CommandError(
+                f"two databases are named, and nothing was done: {named[0]} and {other}. Name one, or the same twice"
+            )
+    return named[0]
+
+
+def _said(config: Config, x_arguments: dict[str, str]) -> Iterator[Named]:
+    attributes = config.attributes
+    for key, kind in (("connection", Connection), ("engine", AsyncEngine)):
+        if attributes.get(key) is not None:
+            yield Named(f'attributes["{key}"]', _checked(key, attributes[key], kind))
+    if attributes.get("url"):
+        yield Named('attributes["url"]', _settings(attributes["url"]))
+    if "url" in x_arguments:
+        yield Named("-x url=", _settings(x_arguments["url"]))
+    url = config.get_main_option(_URL)
+    if url and url != _in_file(config):
+        yield Named(f"{_URL} set by the program", _settings(url))
+
+
+def _standing(config: Config) -> Iterator[Named]:
+    url = config.get_main_option(_URL)
+    if url:
+        yield Named(f"{_URL} in {config.config_file_name}", _settings(url))
+    if DatabaseSettings.variable("url") is not None:
+        yield Named("DATABASE_URL", DatabaseSettings())
+
+
+def _in_file(config: Config) -> str | None:
+    """Return what the file says by itself; a program may have changed it since it was read."""
+    if config.config_file_name is None:
+        return None
+    return Config(config.config_file_name, ini_section=config.config_ini_section).get_main_option(_URL)
+
+
+def _checked(key: str, value: Any, kind: type[Any]) -> Any:
+    if isinstance(value, kind):
+        return value
+    name = type(value).__name__
+    raise CommandError(f'attributes["{key}"] is of type {name}: {_HINTS.get(name, f"a {kind.__name__} is taken")}')
+
+
+def _settings(url: str | URL | SecretStr) -> DatabaseSettings:
+    """Return settings for a URL that was said; DATABASE_DIRECT_URL belongs to DATABASE_URL, and is not meant."""
+    if isinstance(url, URL):
+        url = url.render_as_string(hide_password=False)
+    return DatabaseSettings(url=url.get_secret_value() if isinstance(url, SecretStr) else url, direct_url=None)
+
+
+def _place(named: Named) -> tuple[Any, ...]:
+    """Return what two ways to name one database have in common; of a connection that does not tell, itself."""
+    settings = settings_of(named.value)
+    if settings is None:
+        source: Any = named.value
+        url: URL = source.engine.url if isinstance(source, Connection) else source.url
+        if not url.host:
+            return (id(source),)
+        settings = _settings(url)
+    try:
+        target = settings.target()
+    except ConfigurationError as error:
+        raise CommandError(f"{named.way}: {error}") from None
+    return (target.hosts, target.ports, target.database, target.user)

@@ -1,0 +1,130 @@
+"""What a database says of its revision, and whether the table that says so is this application's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, TextClause, text
+from sqlalchemy.exc import DBAPIError
+
+from app.db.driver.sqlstates import sqlstate_of
+from app.db.errors import ConfigurationError, DatabaseAheadError
+from app.db.migrations.history import known_revisions, version_table
+from app.db.migrations.operations.base import quoted
+from app.db.models import metadata
+
+_NO_SUCH_TABLE: Final = "42P01"
+_NO_SUCH_COLUMN: Final = "42703"
+_OURS: Final = text("""
+select coalesce(array_agg(name order by name) filter (where to_regclass(quote_ident(name)) is not null), '{}') as names,
+  current_schema() as here
+from unnest(cast(:names as text[])) as name""")
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The revisions that are written down, and where: `schema` has the table, `here` is where a migration works."""
+
+    heads: tuple[str, ...] = ()
+    schema: str | None = None
+    here: str | None = None
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the table is in another schema of the search_path than the one that migrations work in."""
+        return self.schema != self.here
+
+
+def heads_of(connection: Connection) -> tuple[str, ...]:
+    """Return the revisions that the database is at, in one statement."""
+    return version_of(connection, version_table()).heads
+
+
+def version_of(connection: Connection, table: str) -> Version:
+    """Return what the version table says, in one statement; it may not be there, or be empty."""
+    begin = connection.begin_nested if connection.in_transaction() else connection.begin
+    try:
+        with begin():
+            rows = connection.execute(_version(table)).all()
+    except DBAPIError as error:
+        if sqlstate_of(error) == _NO_SUCH_COLUMN:
+            raise ConfigurationError(
+                f"the table {table} is not Alembic's: another application has it. {_OWN_TABLE}",
+                sqlstate=_NO_SUCH_COLUMN,
+            ) from error
+        if sqlstate_of(error) != _NO_SUCH_TABLE:
+            raise
+        return Version()
+    return Version(tuple(row.version_num for row in rows), *rows[0][1:]) if rows else Version()
+
+
+_OWN_TABLE: Final = (
+    "Give this application a version table of its own (version_table in alembic.ini) or a schema of its own "
+    "(alter role <its role> set search_path = <its schema>)"
+)
+
+
+@cache
+def _version(table: str) -> TextClause:
+    name = quoted(table)
+    return text(
+        f"select version_num, relnamespace::regnamespace::text, quote_ident(current_schema()) "  # noqa: S608 - our name
+        f"from {name} join pg_class on pg_class.oid = {name}.tableoid"
+    )
+
+
+def refuse_strangers(connection: Connection, version: Version, script: ScriptDirectory) -> bool:
+    """Return whether the version table is another application's that this one may leave alone.
+
+    Raises `DatabaseAheadError` where newer code has migrated, and `ConfigurationError` where two applications share a
+    version table or their tables cannot be told apart.
+    """
+    known = {revision.revision for revision in script.walk_revisions()}
+    unknown = [head for head in version.heads if head not in known]
+    if not unknown and not version.is_elsewhere:
+        return False
+    ours = connection.execute(_OURS, {"names": [table.name for table in metadata.sorted_tables]}).one()
+    if version.is_elsewhere and not (ours.names and version.heads):
+        return True
+    if version.is_elsewhere:
+        raise ConfigurationError(
+            f"the search_path leads to tables of this application in the schema {version.schema}, and migrations "
+            f"would work in {version.here}; nothing was done. For the one or the other: "
+            f"alter role <role> set search_path = {version.schema}; or = {version.here}"
+        )
+    raise _unknown(unknown, ours.names)
+
+
+def _unknown(unknown: Sequence[str], ours: Sequence[str]) -> ConfigurationError:
+    revisions = ", ".join(unknown)
+    if not ours:
+        return ConfigurationError(
+            f"the database is at revision {revisions} of another application: no table of this one is there. "
+            f"Nothing was changed. {_OWN_TABLE}"
+        )
+    return DatabaseAheadError(
+        f"the database is at revision {revisions}, which this code does not know: newer code has migrated it. "
+        "Nothing was changed. Deploy the code that has this revision, or downgrade with it first"
+    )
+
+
+def explain_schema_error(revisions: Sequence[str]) -> str:
+    """Return what the database is at and what this code needs, for an error of a table or column that is not there.
+
+    `revisions` are those that the database says it is at, as `heads_of` returns them.
+    """
+    history = known_revisions()
+    needs = f"this code needs {history[0]}"
+    if not revisions:
+        return f"the database was never migrated, {needs}: run python -m app migrate"
+    at = ", ".join(revisions)
+    unknown = [revision for revision in revisions if revision not in history]
+    if unknown:
+        return f"the database is at {at}, which newer code has made, {needs}: deploy that code"
+    if list(revisions) == history[:1]:
+        return f"the database is at {at}, as this code needs, and was changed by hand: run python -m app doctor"
+    return (
+        f"the database is at {at}, {needs}: an older copy was restored, or no migration ran; run python -m app migrate"
+    )
