@@ -230,3 +230,38 @@ def test_connections_of_another_life_are_forgotten(script: str, migrated_url: st
         timeout=30,
     )
     assert done.returncode == 0, done.stderr
+
+
+_A_SESSION_LEFT_OVER = """
+from sqlalchemy import text
+
+async def open_session():
+    session = db.sessionmaker()
+    await session.execute(text("select 1"))
+    return session
+
+async def close(session):
+    await session.close()
+    await db.close()
+
+db = Database(DatabaseSettings())
+left = asyncio.run(open_session())
+asyncio.run({then})
+import gc
+left = None
+gc.collect()
+"""
+
+
+@pytest.mark.parametrize("then", ["close(left)", "db.close()"])
+def test_a_session_of_a_loop_that_is_gone_is_closed_quietly(then: str, migrated_url: str) -> None:
+    """Nothing is raised, and nothing is printed when it is forgotten."""
+    done = subprocess.run(
+        [sys.executable, "-c", _EVERY_KIND + _A_SESSION_LEFT_OVER.format(then=then)],
+        env={**os.environ, "DATABASE_URL": migrated_url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")

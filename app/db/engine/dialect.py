@@ -66,17 +66,24 @@ class LeanDialect(PGDialect_asyncpg):
         adapted: AsyncAdapt_asyncpg_connection = connection.adapted
         return adapted
 
+    def do_rollback(self, dbapi_connection: Any) -> None:
+        """Roll back; a transaction of a loop that is gone has ended with its connection."""
+        if not self._is_left_over(dbapi_connection):
+            super().do_rollback(dbapi_connection)  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
+
     def do_close(self, dbapi_connection: Any) -> None:
         """Give the connection back to the pool."""
+        if self._pool is None:
+            super().do_close(dbapi_connection)  # type: ignore[no-untyped-call]  # as above
+            return
         connection = self._find(dbapi_connection)
-        if connection is None:
-            super().do_close(dbapi_connection)  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
-        else:
-            assert self._pool is not None
+        if connection is not None:
             self._pool.release(connection)
 
     def do_terminate(self, dbapi_connection: Any) -> None:
         """End what still runs on the server, too; outside a greenlet (garbage collection) close only the socket."""
+        if self._is_left_over(dbapi_connection):
+            return
         if in_greenlet():
             await_only(undisturbed(hang_up(dbapi_connection.driver_connection)))
         else:
@@ -120,6 +127,10 @@ class LeanDialect(PGDialect_asyncpg):
 
     def _find(self, dbapi_connection: Any) -> PooledConnection | None:
         return self._pool.find(dbapi_connection.driver_connection) if self._pool is not None else None
+
+    def _is_left_over(self, dbapi_connection: Any) -> bool:
+        """Return whether the connection was opened in a loop or process that is gone, so that nothing can be sent."""
+        return self._pool is not None and self._find(dbapi_connection) is None
 
     def reset_isolation_level(self, dbapi_connection: Any) -> None:
         """Go back to what the server's own settings say, instead of naming READ COMMITTED in each BEGIN."""

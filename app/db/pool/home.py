@@ -22,6 +22,10 @@ class Home:
         """Return whether the running loop is the pool's, in its own process."""
         return self._loop is asyncio.get_running_loop() and self._process == os.getpid()
 
+    def is_gone(self) -> bool:
+        """Return whether the loop is closed, or the process another one."""
+        return self._loop is not None and (self._loop.is_closed() or self._process != os.getpid())
+
     def move_here(self, connections: Iterable[PooledConnection]) -> bool:
         """Belong to the running loop from now on; return whether what the pool had is to be forgotten.
 

@@ -88,8 +88,8 @@ class Pool:
         self.release(connection)
 
     def find(self, driver: Any) -> PooledConnection | None:
-        """Return the connection in use that has this asyncpg connection."""
-        return self._in_use.get(driver)
+        """Return the connection in use that has this asyncpg connection; None where its loop or process is gone."""
+        return None if self._home.is_gone() else self._in_use.get(driver)
 
     def replace_all(self) -> None:
         """Have every connection of this moment replaced before it is used again."""
