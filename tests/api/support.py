@@ -40,7 +40,12 @@ class Running(NamedTuple):
 
 def api_settings(**changes: Any) -> ApiSettings:
     """Return settings with a known secret."""
-    values = {"jwt_secret": SecretStr(SECRET), "jwt_issuer": ISSUER, "jwt_audience": AUDIENCE, "docs": True}
+    values: dict[str, Any] = {
+        "jwt_secret": SecretStr(SECRET),
+        "jwt_issuer": ISSUER,
+        "jwt_audience": AUDIENCE,
+        "docs": True,
+    }
     return ApiSettings(**(values | changes))
 
 
@@ -62,6 +67,7 @@ def unsigned(user_id: str, *, algorithm: str = "none") -> str:
 async def running(app: FastAPI) -> AsyncIterator[Running]:
     """Run `app` without a socket; httpx's transport knows nothing of lifespans."""
     async with app.router.lifespan_context(app) as state:
+        assert state is not None
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
             await app({**scope, "state": dict(state)}, receive, send)

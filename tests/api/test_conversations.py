@@ -1,5 +1,6 @@
 """Conversations and their messages over HTTP."""
 
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -48,8 +49,8 @@ async def test_pages_of_messages_go_both_ways_and_poll_for_what_comes_later(clie
     for n in range(4):
         await client.post(path, json={"role": "user", "content": str(n)})
 
-    async def page(**params: str | int) -> dict[str, list[str] | str]:
-        answer = (await client.get(path, params={"limit": 2, **params})).json()
+    async def page(**params: str | int) -> dict[str, Any]:
+        answer: dict[str, Any] = (await client.get(path, params={"limit": 2, **params})).json()
         return answer | {"items": [message["content"] for message in answer["items"]]}
 
     first = await page()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -156,7 +157,7 @@ BAD = [
 
 @pytest.mark.parametrize(("method", "path", "request_", "pointer"), BAD)
 async def test_a_bad_value_is_a_422_that_points_to_it(
-    client: httpx.AsyncClient, method: str, path: str, request_: dict[str, object], pointer: str
+    client: httpx.AsyncClient, method: str, path: str, request_: dict[str, Any], pointer: str
 ) -> None:
     """Where it is and what is wrong, never the value."""
     answer = await client.request(method, path, **request_)

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -96,7 +97,7 @@ def test_whatever_is_sent_as_a_token_is_an_invalid_token(text: str) -> None:
     ],
 )
 def test_settings_without_exactly_one_good_source_of_keys_are_refused(
-    keys: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """No default, no weak secret, no doubt which one counts; and the text does not show the secret."""
     monkeypatch.chdir(tmp_path)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -35,7 +36,7 @@ class Clinic:
         query = query.format(ca=self.ca, other=self.other_ca)
         return "postgresql://{user}:{password}@{host}:{port}/".format(**place) + f"{database}?{query}"
 
-    def environment(self, database: str = "healthy") -> dict[str, str]:
+    def environment(self, database: str = "healthy") -> dict[str, Any]:
         """Return the variables of an application whose migrations run as the owner."""
         owner = self.url(database, user="app_owner")
         return {"DATABASE_URL": self.url(database), "DATABASE_DIRECT_URL": owner}

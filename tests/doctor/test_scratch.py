@@ -111,7 +111,8 @@ async def test_a_session_that_sees_more_than_the_schema_is_refused(clinic: Clini
 
 async def _assert_precious(clinic: Clinic, name: str) -> None:
     async with clinic.as_superuser(name) as db:
-        assert (await db.execute(text("select user_id, title from task"))).all() == [("ada", "precious")]
+        rows = (await db.execute(text("select user_id, title from task"))).all()
+        assert [tuple(row) for row in rows] == [("ada", "precious")]
 
 
 async def test_who_may_make_no_schema_is_told(clinic: Clinic, make_patient: MakePatient) -> None:

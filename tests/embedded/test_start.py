@@ -5,7 +5,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]  # no stubs installed
+import psutil
 import pytest
 
 from app.embedded import EmbeddedPostgres, EmbeddedPostgresError, default_data_folder

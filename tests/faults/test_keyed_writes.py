@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
 from app.db.errors import OutcomeUnknownError
@@ -30,7 +31,7 @@ async def _task(db: Database, user_id: str, conversation_id: int, key: UUID | No
     return await TaskRepo(db).create(user_id, X, idempotency_key=key)
 
 
-async def _message(db: Database, user_id: str, conversation_id: int, key: UUID | None) -> Any:
+async def _message(db: Database | AsyncSession, user_id: str, conversation_id: int, key: UUID | None) -> Any:
     return await MessageRepo(db).append(user_id, conversation_id, HI, idempotency_key=key)
 
 
@@ -42,7 +43,7 @@ async def test_a_keyed_write_that_broke_is_repeated_and_done_once(
     conversation, key = await ConversationRepo(db).create(user_id), uuid4()
     async with db.transaction() as session:
         first = await write(session, user_id, conversation.id, key)
-        repeat = asyncio.create_task(write(db, user_id, conversation.id, key))
+        repeat = asyncio.ensure_future(write(db, user_id, conversation.id, key))
         await _kill_who_waits(db, "%written_now%")
     assert await repeat == first
 

@@ -75,7 +75,7 @@ async def _rage_on(lab: Lab, create: Callable[[str], Callable[[], Awaitable[obje
         await asyncio.gather(*(client() for _ in range(_CLIENTS)))
     counted = text("select title, count(*) as times from task where user_id = :user_id group by title")
     rows = await lab.admin.execute(counted, {"user_id": lab.user_id}, repeatable=True)
-    return {title: int(times) for title, times in rows}
+    return {row.title: int(row.times) for row in rows}
 
 
 @pytest.mark.fault(row=28, name="everything at random", read="served", keyed="served, one row each")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -26,7 +27,7 @@ async def neon() -> AsyncIterator[NeonProxy]:
         yield proxy
 
 
-async def _connect(url: str, **settings: float) -> None:
+async def _connect(url: str, **settings: Any) -> None:
     made = DatabaseSettings(url=url, **settings)
     connection = await Retry(made).connecting(lambda: connect(made, made.target()))
     connection.terminate()

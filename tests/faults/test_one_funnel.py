@@ -225,7 +225,7 @@ async def test_a_cancellation_stays_one(funnel_db: Database) -> None:
     """It is the caller's own, and no connection stays behind."""
     runs = [*ALONE.values(), *IN_TRANSACTION.values()]
     for run in runs:
-        task = asyncio.create_task(run(funnel_db, "select pg_sleep(30)", {}))  # type: ignore[arg-type]  # a coroutine
+        task = asyncio.ensure_future(run(funnel_db, "select pg_sleep(30)", {}))
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

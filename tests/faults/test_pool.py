@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -27,7 +28,7 @@ async def open_database(migrated_url: str) -> AsyncIterator[OpenDatabase]:
     """Open databases with settings of their own, closed at the end of the test."""
     opened: list[Database] = []
 
-    def open_(**settings: object) -> Database:
+    def open_(**settings: Any) -> Database:
         opened.append(Database(DatabaseSettings(url=migrated_url, **settings)))
         return opened[-1]
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -178,7 +178,7 @@ async def test_a_file_that_cannot_be_used_is_named(
 
 
 @pytest.fixture
-def no_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+def no_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Give the folder of a system's store in which nothing is, as in a slim container."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))

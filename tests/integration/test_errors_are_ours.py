@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import BindParameter, bindparam, func, select, text
 
 from app.db import Database, DatabaseSettings
 from app.db.errors import DataAccessError, InvalidInputError
@@ -40,7 +40,7 @@ async def test_a_flush_whose_error_was_caught(db: Database, user_id: str) -> Non
 
 async def test_more_parameters_than_a_statement_can_have(db: Database) -> None:
     """The driver refuses to send it: nothing is unknown."""
-    ids = bindparam("ids", expanding=True)
+    ids: BindParameter[Any] = bindparam("ids", expanding=True)
     statement = select(func.count()).select_from(table_of(Task)).where(table_of(Task).c.id.in_(ids))
     with pytest.raises(DataAccessError, match="32767") as failed:
         await db.execute(statement, {"ids": list(range(40_000))})
@@ -58,7 +58,7 @@ async def test_a_value_that_python_cannot_hold(db: Database, user_id: str) -> No
 
 async def test_prepared_statements_that_are_gone(migrated_url: str, user_id: str) -> None:
     """DISCARD ALL takes them from a session; whoever uses it next prepares anew, in a transaction too."""
-    async with Database(DatabaseSettings(url=migrated_url, pool_size=1, retry_seconds=2)) as db:  # type: ignore[arg-type]
+    async with Database(DatabaseSettings(url=migrated_url, pool_size=1, retry_seconds=2)) as db:
         for _ in range(2):
             assert await TaskRepo(db).count(user_id) == 0
             assert await db.run_in_transaction(lambda session: TaskRepo(session).count(user_id)) == 0
@@ -68,7 +68,7 @@ async def test_prepared_statements_that_are_gone(migrated_url: str, user_id: str
 @pytest.mark.parametrize("way", ["repository", "execute"])
 async def test_a_session_whose_end_is_heard_before_it_is_seen(migrated_url: str, user_id: str, way: str) -> None:
     """The server's last word has come, the end of the stream not yet: the driver sends nothing, and nothing is lost."""
-    async with Database(DatabaseSettings(url=migrated_url, pool_size=1)) as db:  # type: ignore[arg-type]
+    async with Database(DatabaseSettings(url=migrated_url, pool_size=1)) as db:
         async with db.engine.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
         last_word = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"

@@ -35,7 +35,7 @@ async def test_an_executed_plan_counts_what_it_read(db: Database) -> None:
 
 async def test_a_write_that_was_explained_did_not_happen(db: Database, user_id: str) -> None:
     """On a connection of its own, and within the caller's transaction, which goes on."""
-    write = insert(Task).values(user_id=user_id, title="explained").returning(Task.id)  # type: ignore[arg-type]
+    write = insert(Task).values(user_id=user_id, title="explained").returning(Task.id)
     async with db.engine.connect() as connection:
         assert "ModifyTable" in (await explain(connection, write, analyze=True)).nodes
         assert not connection.in_transaction()
@@ -51,7 +51,7 @@ async def test_a_connection_that_cannot_roll_back_is_refused(db: Database, user_
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         with pytest.raises(InvalidInputError, match="AUTOCOMMIT"):
             await explain(connection, insert(Task).values(user_id=user_id, title="x"), analyze=True)
-        assert await explain(connection, select(Task.id)) is not None  # type: ignore[call-overload]
+        assert await explain(connection, select(Task.id)) is not None
 
 
 async def test_a_statement_that_fails_raises_ours_and_spares_the_transaction(db: Database, user_id: str) -> None:

@@ -79,7 +79,7 @@ async def test_a_repeat_waits_for_a_first_call_that_is_under_way(db: Database, u
         key = uuid4()
         async with db.sessionmaker() as session:
             first = await WRITES[table](session, user_id, key)
-            repeat = asyncio.create_task(WRITES[table](db, user_id, key))
+            repeat = asyncio.ensure_future(WRITES[table](db, user_id, key))
             await asyncio.sleep(0.2)
             assert not repeat.done()
             await (session.commit() if commits else session.rollback())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
@@ -180,7 +180,7 @@ async def loop() -> asyncio.AbstractEventLoop:
 def test_nobody_sees_or_changes_a_row_of_another(db: Database, loop: asyncio.AbstractEventLoop) -> None:
     """Whatever several users do, in whatever order, with whatever ids."""
     run_state_machine_as_test(
-        lambda: Users(db, loop),
+        cast("type[Users]", lambda: Users(db, loop)),  # a factory does as well
         settings=settings(
             max_examples=100,
             stateful_step_count=40,

@@ -51,7 +51,8 @@ def _arguments(names: list[str], made: dict[str, int], name: str) -> list[Any]:
 
 async def _live(url: str) -> dict[str, list[Any]]:
     """Run every frozen statement on the driver, once prepared and once more; returns the rows."""
-    answers, made = {}, {}
+    answers: dict[str, list[Any]] = {}
+    made: dict[str, Any] = {}
     async with Database(DatabaseSettings(url=url)) as db, db.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         driver: Any = (await connection.get_raw_connection()).driver_connection
@@ -112,6 +113,7 @@ async def test_new_code_works_on_the_old_schema_without_keys(make_database: Make
             talk = Conversation(user_id="ada")
             session.add(talk)
             await session.flush()
+            assert talk.id is not None
             session.add(Message(user_id="ada", conversation_id=talk.id, role=Role.USER, content="hi"))
             found = (await session.execute(select(Task).order_by(col(Task.id)))).scalars().all()
             assert [found[0].id, found[0].completed, found[1].title] == [task.id, changed.completed, "by the ORM"]

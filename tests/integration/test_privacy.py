@@ -4,6 +4,7 @@ import logging
 import re
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import cast
 
 import pytest
 from sqlalchemy import text
@@ -28,7 +29,7 @@ CREATE = text("insert into task (user_id, title, description) values (:user_id, 
 @pytest.fixture
 async def telling(migrated_url: str) -> AsyncIterator[Database]:
     """Open a database in debug mode: each statement is logged, its parameters are not."""
-    async with Database(DatabaseSettings(url=migrated_url, echo=True)) as database:  # type: ignore[arg-type]
+    async with Database(DatabaseSettings(url=migrated_url, echo=True)) as database:
         yield database
 
 
@@ -70,7 +71,7 @@ async def _no_query(db: Database, user_id: str) -> None:
 
 async def _unknown_role(db: Database, user_id: str) -> None:
     async with db.transaction() as session:
-        session.add(Message(user_id=user_id, conversation_id=1, role=SECRET, content=SECRET))
+        session.add(Message(user_id=user_id, conversation_id=1, role=cast("Role", SECRET), content=SECRET))
 
 
 async def _nul(db: Database, user_id: str) -> None:
@@ -127,7 +128,7 @@ async def test_models_do_not_tell() -> None:
         (MessageCreate, {"role": "user", "content": f"{SECRET}\ud800"}),
     ):
         with pytest.raises(ValueError, match="1 validation error") as refused:
-            model(**values)  # type: ignore[arg-type]
+            model(**values)
         assert SECRET not in "".join(traceback.format_exception(refused.value))
 
 
@@ -169,7 +170,7 @@ async def test_parameters_are_shown_when_asked_for(
     migrated_url: str, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """In logs and in errors, for development."""
-    settings = DatabaseSettings(url=migrated_url, echo=True, echo_parameters=True)  # type: ignore[arg-type]
+    settings = DatabaseSettings(url=migrated_url, echo=True, echo_parameters=True)
     async with Database(settings) as open_hearted:
         await _a_days_work(open_hearted, user_id)
         assert SECRET in caplog.text

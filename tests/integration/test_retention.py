@@ -47,8 +47,8 @@ async def test_old_keys_are_forgotten_and_nothing_else_changes(place: Database) 
     kept = await TaskRepo(place).create("ada", TaskCreate(title="young"), idempotency_key=young)
     chat = await ConversationRepo(place).create("ada", idempotency_key=key)
     message = await MessageRepo(place).append("ada", chat.id, HELLO, idempotency_key=key)
-    for table, row in {"task": task, "conversation": chat, "message": message}.items():
-        await _age(place, table, row.id)
+    for table, row_id in {"task": task.id, "conversation": chat.id, "message": message.id}.items():
+        await _age(place, table, row_id)
     before = (await TaskRepo(place).get("ada", task.id), await ConversationRepo(place).get("ada", chat.id))
     assert await forget_keys(place, older_than=WEEK) == [Forgotten(table.name, 1) for table in keyed_tables()]
     assert (await TaskRepo(place).get("ada", task.id), await ConversationRepo(place).get("ada", chat.id)) == before

@@ -19,7 +19,7 @@ from app.db.errors import ConfigurationError
 from app.db.migrations import upgrade
 from app.db.models import metadata
 from tests.conftest import MakeDatabase
-from tests.support.calls import CALLS, Repos, Rows
+from tests.support.calls import Call, Rows, calls
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -64,11 +64,11 @@ async def _is_refused(db: Database, statement: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", CALLS)
-async def test_the_application_can_make_every_call(divided: Divided, name: str) -> None:
+@pytest.mark.parametrize("call", calls(), ids=lambda call: call.name)
+async def test_the_application_can_make_every_call(divided: Divided, call: Call) -> None:
     """Each method of each repository, with the rights that it is given and no others."""
     async with Database(divided.settings(divided.roles.application)) as db:
-        await CALLS[name](Repos.on(db), await Rows.of(db, f"user-{uuid4().hex}"))
+        await call.run(db, await Rows.of(db, f"user-{uuid4().hex}"))
 
 
 async def test_the_application_can_change_nothing_but_rows(divided: Divided) -> None:

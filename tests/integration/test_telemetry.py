@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -135,6 +136,7 @@ async def test_a_slow_statement_is_logged_with_its_figures(
     async with Database(DatabaseSettings(url=migrated_url, slow_statement_seconds=0.1)) as db:
         await TaskRepo(db).count(user_id)
         await db.fetch(Query("naps.take", text("select 1 from pg_sleep(0.2)"), int), {})
+    record: Any
     (record,) = [record for record in caplog.records if record.name == "app.db.slow"]
     assert (record.levelno, record.statement, record.rows, record.retry) == (logging.WARNING, "naps.take", 1, 0)
     assert 0.2 <= record.seconds < 1

@@ -23,7 +23,7 @@ def install(lock: str, folder: Path) -> "subprocess.CompletedProcess[str]":
     require_index()
     (folder / "lock.txt").write_text(lock)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
-    command = [sys.executable, ROOT / "tools/dev/install.py", folder / "venv", folder / "lock.txt"]
+    command: list[str | Path] = [sys.executable, ROOT / "tools/dev/install.py", folder / "venv", folder / "lock.txt"]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

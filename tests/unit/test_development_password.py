@@ -1,5 +1,7 @@
 """A password that everybody knows is good for this machine alone."""
 
+from typing import Any
+
 import pytest
 
 from app.db import DatabaseSettings
@@ -22,7 +24,10 @@ def test_it_works_on_this_machine(host: str) -> None:
 @pytest.mark.parametrize("setting", ["url", "direct_url"])
 def test_it_is_refused_elsewhere(host: str, setting: str) -> None:
     """Also where only one of several hosts is another machine, and for migrations."""
-    urls = {"url": "postgresql://app:x@localhost/app", setting: f"postgresql://app:{DEVELOPMENT_PASSWORD}@{host}/app"}
+    urls: dict[str, Any] = {
+        "url": "postgresql://app:x@localhost/app",
+        setting: f"postgresql://app:{DEVELOPMENT_PASSWORD}@{host}/app",
+    }
     with pytest.raises(ConfigurationError, match="which everybody knows") as caught:
         DatabaseSettings(**urls).direct_target()
     assert DEVELOPMENT_PASSWORD not in str(caught.value)

@@ -110,7 +110,7 @@ def test_a_value_that_cannot_be_is_refused(
     else:
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError) as caught:
-        DatabaseSettings(**({"_env_file": file} if file == "other.env" else {}))
+        DatabaseSettings(_env_file=file if file == "other.env" else ".env")
     label = f"{name} in {file}" if file else name
     assert re.fullmatch(rf"{label}: (it must|Unable to) [^\n\[]+", str(caught.value))
     assert value == "0" or value not in str(caught.value)
@@ -290,7 +290,7 @@ def test_a_file_that_cannot_be_opened_is_named(monkeypatch: pytest.MonkeyPatch, 
     (tmp_path / "other.env").touch()
     monkeypatch.setattr(Path, "read_bytes", refuse)  # root may read everything
     with pytest.raises(ConfigurationError, match=r"^other\.env cannot be read: Permission denied$"):
-        DatabaseSettings(_env_file="other.env")  # type: ignore[call-arg]  # a private argument of pydantic-settings
+        DatabaseSettings(_env_file="other.env")
 
 
 _NAMES = st.sampled_from([f"DATABASE_{name.upper()}" for name in DatabaseSettings.model_fields]) | st.text(max_size=12)

@@ -35,7 +35,7 @@ STATEMENTS = all_statements()
 READ_MODELS = [list(entity.read.model_fields) for entity in entities().values()]
 
 
-@pytest.fixture(params=STATEMENTS.values(), ids=STATEMENTS)
+@pytest.fixture(params=list(STATEMENTS.values()), ids=list(STATEMENTS))
 def statement(request: pytest.FixtureRequest) -> Any:
     """Give each statement in turn."""
     return request.param

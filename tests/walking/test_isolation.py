@@ -30,7 +30,7 @@ async def _intrude(db: Database, query: Query[Any], parameters: dict[str, Any], 
     """Run the victim's own query as somebody else: it finds nothing and leaves everything as it is."""
     async with db.sessionmaker() as session:
         before = await _everything_of(session, victim)
-        result = await session.execute(query.statement, {**parameters, "p_user_id": INTRUDER})  # type: ignore[call-overload]  # all are clauses
+        result = await session.execute(query.statement, {**parameters, "p_user_id": INTRUDER})
         for row in result.mappings().all():
             if row.get("user_id") is None:  # it says only whether something is there, or how much
                 assert not any(row.values()), query.name

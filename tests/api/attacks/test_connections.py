@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ POST = (
     f"POST /messages HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer('ada')['Authorization']}\r\n"
     "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n"
 ).encode()
-QUICK = {"head_timeout_seconds": "0.5", "body_timeout_seconds": "0.5", "write_timeout_seconds": "0.5"}
+QUICK: dict[str, Any] = {"head_timeout_seconds": "0.5", "body_timeout_seconds": "0.5", "write_timeout_seconds": "0.5"}
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import httpx
 
@@ -49,7 +50,7 @@ async def test_a_user_who_hangs_up_takes_only_a_share_of_the_replies(migrated_ur
 
 async def test_a_user_has_a_hundred_requests_in_flight(migrated_url: str) -> None:
     """Streams of one reply included, of which any number can be open."""
-    settings = {"assistant": named(Talker), "max_requests_per_user": "5"}
+    settings: dict[str, Any] = {"assistant": named(Talker), "max_requests_per_user": "5"}
     async with (
         Victim.running(migrated_url, **settings) as victim,
         victim.client("ada") as ada,
@@ -76,7 +77,7 @@ async def last_event(client: httpx.AsyncClient, path: str) -> tuple[int, str]:
 
 async def test_a_reply_in_small_pieces_costs_what_its_text_costs(migrated_url: str) -> None:
     """One of 4.8 MB in pieces of two bytes held 200 MB, and was 2.4 million events."""
-    settings = {"assistant": named(Chatty), "max_reply_characters": "5000000"}
+    settings: dict[str, Any] = {"assistant": named(Chatty), "max_reply_characters": "5000000"}
     async with Victim.running(migrated_url, **settings) as victim, victim.client("ada") as ada:
         path = await new_conversation(ada)
         async with victim.measured() as cost:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -153,6 +154,7 @@ async def test_on_the_command_line(make_database: MakeDatabase, tmp_path: Path) 
     (tmp_path / "env").mkdir()
     (tmp_path / "env" / ".env").write_text(f"DATABASE_URL={url}\n")
     ours, elsewhere = ["-c", str(ROOT / "alembic.ini")], "postgresql://ada:canary@nowhere.invalid/other"
+    environ: dict[str, Any]
     for folder, in_ini, arguments, environ, way in (
         (tmp_path, None, ["-x", f"url={url}"], {"DATABASE_URL": elsewhere}, "-x url="),
         (tmp_path, url, [], {}, "sqlalchemy.url in"),
