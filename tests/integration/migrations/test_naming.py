@@ -154,15 +154,15 @@ async def test_on_the_command_line(make_database: MakeDatabase, tmp_path: Path) 
     (tmp_path / "env").mkdir()
     (tmp_path / "env" / ".env").write_text(f"DATABASE_URL={url}\n")
     ours, elsewhere = ["-c", str(ROOT / "alembic.ini")], "postgresql://ada:canary@nowhere.invalid/other"
-    environ: dict[str, Any]
-    for folder, in_ini, arguments, environ, way in (
+    cases: list[tuple[Path, str | None, list[str], dict[str, Any], str]] = [
         (tmp_path, None, ["-x", f"url={url}"], {"DATABASE_URL": elsewhere}, "-x url="),
         (tmp_path, url, [], {}, "sqlalchemy.url in"),
         (tmp_path, url, [], {"DATABASE_URL": url}, "sqlalchemy.url in"),
         (tmp_path, elsewhere, ["-x", f"url={url}"], {"DATABASE_URL": elsewhere}, "-x url="),
         (tmp_path, None, [], {"DATABASE_URL": url}, "DATABASE_URL"),
         (tmp_path / "env", None, [], {}, "DATABASE_URL"),
-    ):
+    ]
+    for folder, in_ini, arguments, environ, way in cases:
         at = ["-c", ini(tmp_path, in_ini)] if in_ini else ours
         ran = await asyncio.to_thread(alembic, folder, *at, *arguments, "upgrade", "head", **environ)
         assert ran.returncode == 0, ran.stderr
