@@ -1,18 +1,32 @@
-"""From records to rows: read models, records, or the first column."""
+"""From records to rows: read models, slices of a list, records, or the first column."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, get_origin
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
 
 Row = TypeVar("Row")
 Decoder = Callable[[Sequence[Any]], list[Row]]
 
+MORE: Final = "more"
+"""The last column of a slice's records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[Row]):
+    """Rows of a list, and whether more follow: the one row that a query with such a column returns."""
+
+    items: list[Row]
+    more: bool
+
 
 def decoder_of(row: type[Row]) -> Decoder[Row]:
     """Return the function that turns records into rows of this type."""
     if get_origin(row) is dict:
         return _dicts
+    if get_origin(row) is Slice:
+        return _slice(*get_args(row))
     return _models(row) if issubclass(row, BaseModel) else _first_column
 
 
@@ -24,13 +38,18 @@ def _first_column(records: Sequence[Any]) -> list[Any]:
     return [next(iter(record.values())) for record in records]
 
 
-def _models(model: type[BaseModel]) -> Decoder[Any]:
+def _slice(model: type[BaseModel]) -> Decoder[Any]:
+    items = _models(model, more=[MORE])
+    return lambda records: [Slice(items(records), more=bool(records) and records[-1][MORE])]
+
+
+def _models(model: type[BaseModel], more: Sequence[str] = ()) -> Decoder[Any]:
     validate: Callable[[list[dict[str, Any]]], list[Any]] = TypeAdapter(list[model]).validate_python  # type: ignore[valid-type]  # a variable, but a class
-    dicts = _dicts_of(model)
+    dicts = _dicts_of(model, more)
     return lambda records: validate(dicts(records))  # in one call: a third less than one by one
 
 
-def _dicts_of(model: type[BaseModel]) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
+def _dicts_of(model: type[BaseModel], more: Sequence[str]) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
     """Return a function that turns records, whose columns are those of `model` in order, into dicts.
 
     Generated, as a dataclass's ``__init__`` is: only a display with its keys written out is made in half the time of
@@ -38,6 +57,8 @@ def _dicts_of(model: type[BaseModel]) -> Callable[[Sequence[Any]], list[dict[str
     """
     values = [f"value_{place}" for place in range(len(model.model_fields))]
     display = ", ".join(f"{name!r}: {value}" for name, value in zip(model.model_fields, values, strict=True))
-    source = f"lambda records: [{{{display}}} for record in records for {', '.join(values)} in (record.values(),)]"
+    source = (
+        f"lambda records: [{{{display}}} for record in records for {', '.join([*values, *more])} in (record.values(),)]"
+    )
     dicts: Callable[[Sequence[Any]], list[dict[str, Any]]] = eval(source)  # noqa: S307 - of our models' names
     return dicts

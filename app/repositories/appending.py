@@ -2,16 +2,40 @@
 
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, BindParameter, Executable, Text, and_, bindparam, func, insert, select, text, true, update
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    Boolean,
+    CompoundSelect,
+    Executable,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    false,
+    func,
+    insert,
+    select,
+    text,
+    true,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.expression import CTE
 
 from app.db.models import Conversation, Message
 from app.db.models.base import table_of
-from app.repositories.columns import equals, parameter
+from app.repositories.budget import within_budget
+from app.repositories.columns import P_LIMIT, equals, parameter
 from app.repositories.entity import Entity
-from app.repositories.once import P_KEY, once, written_before, written_now
+from app.repositories.once import P_KEY, SAME, once, written_before, written_now
+from app.repositories.order import newest_first
 from app.repositories.owner import owned
+
+STALE: Final = "stale"
+"""The column that says that the history was read too early."""
 
 _conversation, _message = table_of(Conversation), table_of(Message)
 P_CONVERSATION_ID: Final = parameter(_message.c.conversation_id)
@@ -67,22 +91,70 @@ def append_many(entity: Entity[Any]) -> Executable:
 
 
 def append_once(entity: Entity[Any]) -> Executable:
-    """Return the statement that appends one message for each idempotency key.
+    """Return the statement that appends one message for each idempotency key."""
+    before, _, now = _written_once(entity)
+    return once(now, select(before)).add_cte(_touched_after(now))
 
-    The lock comes first again. The conversation is touched last, and only where there is a new message: a repeat does
-    not make it active again.
-    """
+
+def append_with_history(entity: Entity[Any]) -> Executable:
+    """Return the statement that appends one message and reads those before it."""
+    locked = _locked()
+    now = insert(_message).from_select(_FIELDS, _from(locked)).returning(*entity.columns).cte("written_now")
+    appended = select(*now.c, cast(true(), Boolean).label(SAME)).cte("appended")
+    return _with_history(entity, appended, locked).add_cte(_touched_after(now))
+
+
+def append_once_with_history(entity: Entity[Any]) -> Executable:
+    """Return the statement that appends one message for each idempotency key and reads those before it."""
+    before, locked, now = _written_once(entity)
+    appended = once(now, select(before)).cte("appended")
+    return _with_history(entity, appended, locked).add_cte(_touched_after(now))
+
+
+def _written_once(entity: Entity[Any]) -> tuple[CTE, CTE, CTE]:
+    """Return the message that the key has already, the conversation locked where it has none, and the new message."""
     before = written_before(entity, _same()).cte("written_before")
-    locked = (
-        select(_conversation.c.user_id, _conversation.c.id, _conversation.c.updated_at)
-        .where(*_THE_CONVERSATION, ~select(before.c.id).exists())
-        .with_for_update(key_share=True)
-        .cte("locked")
-    )
+    locked = _locked(~select(before.c.id).exists())
+    insertion = postgresql.insert(_message).from_select([*_FIELDS, "idempotency_key"], _from(locked, P_KEY))
+    return before, locked, written_now(entity, insertion)
+
+
+def _locked(*criteria: Any) -> CTE:
+    """Return the conversation as it is when the lock is taken, which is later than the statement's snapshot."""
+    columns = (_conversation.c.user_id, _conversation.c.id, _conversation.c.updated_at)
+    return select(*columns).where(*_THE_CONVERSATION, *criteria).with_for_update(key_share=True).cte("locked")
+
+
+def _from(locked: CTE, *more: Any) -> Select[Any]:
+    """Return the values of a new message in the locked conversation."""
     later = func.greatest(func.clock_timestamp(), locked.c.updated_at + text("interval '1 microsecond'"))
-    values = select(locked.c.user_id, locked.c.id, _P_ROLE, _P_CONTENT, later, P_KEY)
-    now = written_now(entity, postgresql.insert(_message).from_select([*_FIELDS, "idempotency_key"], values))
-    return once(now, select(before)).add_cte(touched(select(now.c.id).exists(), name="touched_after"))
+    return select(locked.c.user_id, locked.c.id, _P_ROLE, _P_CONTENT, later, *more)
+
+
+def _touched_after(now: CTE) -> CTE:
+    """Touch the conversation last, and only where there is a new message: a repeat does not make it active again."""
+    return touched(select(now.c.id).exists(), name="touched_after")
+
+
+def _with_history(entity: Entity[Any], appended: CTE, locked: CTE) -> CompoundSelect[Any]:
+    """Return the message and, newest first, those before it.
+
+    `STALE` says that another message was committed between the statement's snapshot and the lock: the history lacks it.
+    """
+    seen = select(_conversation.c.updated_at).where(*_THE_CONVERSATION).scalar_subquery()
+    stale = func.coalesce(select(locked.c.updated_at).scalar_subquery() != seen, false())
+    message = select(*appended.c, cast(stale, Boolean).label(STALE))
+    place = select(appended.c.id).scalar_subquery()
+    earlier = (
+        select(*entity.columns)
+        .where(entity.owned, _message.c.conversation_id == P_CONVERSATION_ID, _message.c.id < place)
+        .order_by(*newest_first(_message.c))
+        .limit(P_LIMIT)
+    )
+    history = within_budget(_message, entity.columns, earlier, newest_first).subquery("history")
+    columns = (history.c[column.name] for column in entity.columns)
+    constants = (cast(true(), Boolean).label(SAME), cast(false(), Boolean).label(STALE))
+    return union_all(message, select(*columns, *constants))
 
 
 def _same() -> Any:

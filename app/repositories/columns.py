@@ -69,7 +69,7 @@ def pinned(column: Column[Any]) -> Label[Any]:
     A column that is widened or retyped under a running process is then read right, direct and through any pooler. An
     enum is read as text: asyncpg would ask the server for its labels on each new connection.
     """
-    type_ = _plain_type(column)
+    type_ = plain_type(column)
     if isinstance(type_, String) and not isinstance(type_, Text):  # an Enum is one, too
         type_ = String()
     return cast(column, type_).label(column.name)
@@ -85,7 +85,7 @@ def equals(column: Column[Any], value: ColumnElement[Any]) -> ColumnElement[bool
     """Return ``column = value`` with an operator of pg_catalog, whatever another role has planted in the schema."""
     if _is_native_enum(column):
         return column.op("OPERATOR(pg_catalog.=)", is_comparison=True, return_type=Boolean())(value)
-    if isinstance(_plain_type(column), String):  # varchar with varchar is none of pg_catalog's own operators
+    if isinstance(plain_type(column), String):  # varchar with varchar is none of pg_catalog's own operators
         return cast(column, Text()) == cast(value, Text())
     return column == value
 
@@ -95,7 +95,8 @@ def sent(value: Any) -> Any:
     return value.value if isinstance(value, PythonEnum) else value
 
 
-def _plain_type(column: Column[Any]) -> TypeEngine[Any]:
+def plain_type(column: Column[Any]) -> TypeEngine[Any]:
+    """Return the type that SQLAlchemy's decorators, such as SQLModel's `UTCDateTime`, are made on."""
     return column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
 
 
@@ -104,7 +105,7 @@ def _is_native_enum(column: Column[Any]) -> bool:
 
 
 def _sent_as(column: Column[Any]) -> TypeEngine[Any]:
-    type_ = _plain_type(column)
+    type_ = plain_type(column)
     if isinstance(type_, String):
         return String()
     if isinstance(type_, _PLAIN) or (isinstance(type_, DateTime) and type_.timezone):

@@ -2,12 +2,14 @@
 
 from typing import Any, Generic, TypeVar, overload
 
-from sqlalchemy import ColumnElement, Executable
+from sqlalchemy import ColumnElement, Executable, Select
 from sqlmodel import SQLModel
 
 from app.db.models.base import ReadModel, table_of
 from app.db.query import Query, Record, WhenLost
-from app.repositories.columns import P_ID, pinned
+from app.db.rows import Slice
+from app.repositories.budget import Order, needs_budget, within_budget
+from app.repositories.columns import P_ID, P_LIMIT, pinned
 from app.repositories.owner import owned
 
 Read = TypeVar("Read", bound=ReadModel)
@@ -53,6 +55,13 @@ class Entity(Generic[Read]):
     def query(self, name: str, statement: Executable, row: type[Any] | None = None) -> Query[Any]:
         """Return a query of the entity, whose rows become its read model unless `row` says otherwise."""
         return self._kept(Query(self._named(name), statement, row or self.read))
+
+    def page_query(self, name: str, rows: Select[Any], order: Order) -> Query[Any]:
+        """Return a query for a page of `rows`, which ends early at the budget where the rows may be long."""
+        ordered = rows.order_by(*order(self.table.c)).limit(P_LIMIT)
+        if not needs_budget(self.table):
+            return self.query(name, ordered)
+        return self.query(name, within_budget(self.table, self.columns, ordered, order), Slice[self.read])  # type: ignore[name-defined]  # a variable, but a class
 
     def keyed_query(self, name: str, statement: Executable) -> Query[Record]:
         """Return a query that writes once for each idempotency key (see `once`)."""

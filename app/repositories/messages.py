@@ -1,7 +1,7 @@
 """The queries of the messages of a conversation."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -11,13 +11,15 @@ from app.db.errors import InvalidInputError, MissingReferenceError
 from app.db.models import Message, MessageCreate, MessageRead
 from app.db.models.base import MAX_BIGINT
 from app.db.query import Query, Record
+from app.db.rows import Slice
 from app.repositories import appending
 from app.repositories.checks import checked_id, checked_key, checked_limit
 from app.repositories.chunks import chunks_of
-from app.repositories.columns import P_LIMIT, P_PLACE
+from app.repositories.columns import P_PLACE
 from app.repositories.cursor import CursorFormat
 from app.repositories.entity import Entity
 from app.repositories.once import P_KEY
+from app.repositories.order import newest_first, oldest_first
 from app.repositories.page import Page
 from app.repositories.repository import Repository
 
@@ -32,12 +34,15 @@ _READS: Final = TypeAdapter(list[MessageRead])
 _APPEND: Final = _messages.query("append", appending.append(_messages))
 _APPEND_ONCE: Final = _messages.keyed_query("append_once", appending.append_once(_messages))
 _APPEND_MANY: Final = _messages.query("append_many", appending.append_many(_messages), Record)
+_WITH_HISTORY: Final = _messages.query("append_with_history", appending.append_with_history(_messages), Record)
+_ONCE_WITH_HISTORY: Final = _messages.keyed_query(
+    "append_once_with_history", appending.append_once_with_history(_messages)
+)
 _read: Final = select(*_messages.columns).where(_messages.owned)
 _BY_KEY: Final = _messages.query("by_key", _read.where(_message.idempotency_key == P_KEY))
-# The order of the index, forwards and backwards (see `newest_first`).
-_list: Final = _read.where(_message.conversation_id == appending.P_CONVERSATION_ID).limit(P_LIMIT)
-_AFTER: Final = _messages.query("after", _list.where(_message.id > P_PLACE).order_by(_message.id.asc().nulls_first()))
-_BEFORE: Final = _messages.query("before", _list.where(_message.id < P_PLACE).order_by(_message.id.desc().nulls_last()))
+_list: Final = _read.where(_message.conversation_id == appending.P_CONVERSATION_ID)
+_AFTER: Final = _messages.page_query("after", _list.where(_message.id > P_PLACE), oldest_first)
+_BEFORE: Final = _messages.page_query("before", _list.where(_message.id < P_PLACE), newest_first)
 
 
 class MessageRepo(Repository[MessageRead]):
@@ -52,11 +57,7 @@ class MessageRepo(Repository[MessageRead]):
 
         With a key, the message that was first appended with it; raises `ConflictError` if that was another one.
         """
-        values = {
-            "p_conversation_id": checked_id(conversation_id, name="conversation_id"),
-            "p_role": data.role.value,
-            "p_content": data.content,
-        }
+        values = _values(conversation_id, data)
         if idempotency_key is not None:
             missing = _missing(conversation_id)
             return await self._fetch_once(_APPEND_ONCE, user_id, idempotency_key, missing=missing, **values)
@@ -64,6 +65,33 @@ class MessageRepo(Repository[MessageRead]):
         if not rows:
             raise _missing(conversation_id)
         return rows[0]
+
+    async def append_with_history(
+        self,
+        user_id: str,
+        conversation_id: int,
+        data: MessageCreate,
+        *,
+        limit: int = 50,
+        idempotency_key: UUID | None = None,
+    ) -> list[MessageRead]:
+        """Return the last `limit` messages (1 to 1000) up to the new one, which is the last; raises as `append` does.
+
+        One statement, also with a key. Another message that is committed at the same moment costs a second one.
+        """
+        values = {**_values(conversation_id, data), "p_limit": checked_limit(limit)}
+        missing = _missing(conversation_id)
+        if idempotency_key is None:
+            rows = await self._fetch(_WITH_HISTORY, user_id, **values)
+        else:
+            rows = await self._records_once(_ONCE_WITH_HISTORY, user_id, idempotency_key, missing, **values)
+        if not rows:
+            raise missing
+        last, *earlier = _READS.validate_python(rows)
+        if rows[0][appending.STALE]:
+            found = await self._list(_BEFORE, user_id, conversation_id, place=last.id, limit=limit)
+            earlier = found.items[: limit - 1]
+        return [*earlier[::-1], last]
 
     async def appended_with(self, user_id: str, idempotency_key: UUID) -> MessageRead | None:
         """Return the message that was appended with this key, or None."""
@@ -99,9 +127,9 @@ class MessageRepo(Repository[MessageRead]):
         )
 
     async def latest(self, user_id: str, conversation_id: int, *, limit: int = 50) -> list[MessageRead]:
-        """Return the last `limit` messages (1 to 1000), the oldest of them first, as a model wants them."""
-        rows = await self._list(_BEFORE, user_id, conversation_id, place=MAX_BIGINT, limit=checked_limit(limit))
-        return rows[::-1]
+        """Return the last `limit` messages (1 to 1000), the oldest of them first; fewer where they exceed 8 MB."""
+        found = await self._list(_BEFORE, user_id, conversation_id, place=MAX_BIGINT, limit=limit)
+        return found.items[::-1]
 
     async def list_page(
         self,
@@ -114,7 +142,8 @@ class MessageRepo(Repository[MessageRead]):
     ) -> Page[MessageRead]:
         """Return at most `limit` messages (1 to 1000) in order: the first, those after, or those just before a cursor.
 
-        ``after=page.end_cursor`` polls for what comes later and misses nothing. Raises `InvalidCursorError`.
+        A page ends early at 8 MB. ``after=page.end_cursor`` polls for what comes later and misses nothing. Raises
+        `InvalidCursorError`.
         """
         if after is not None and before is not None:
             raise InvalidInputError("after and before: give one of them")
@@ -122,31 +151,38 @@ class MessageRepo(Repository[MessageRead]):
         cursor = before if after is None else after
         (place,) = (_BEFORE_ALL,) if cursor is None else _CURSOR.read(cursor, *scope)
         query = _AFTER if before is None else _BEFORE
-        rows = await self._list(query, user_id, conversation_id, place=place, limit=checked_limit(limit) + 1)
+        found = await self._list(query, user_id, conversation_id, place=place, limit=limit)
         return Page.of(
-            rows[:limit],
+            found.items,
             lambda row: _CURSOR.write((row.id,), *scope),
-            more=len(rows) > limit,
+            more=found.more,
             asked=cursor,
             backwards=bool(before),
         )
 
     async def stream(self, user_id: str, conversation_id: int) -> AsyncIterator[MessageRead]:
-        """Yield every message in order, 100 in memory at a time; no connection is held while the caller works."""
-        place = _BEFORE_ALL
-        while True:
-            rows = await self._list(_AFTER, user_id, conversation_id, place=place, limit=_STREAM_ROWS)
-            for row in rows:
+        """Yield every message in order, 100 or 8 MB in memory at a time; holds no connection while the caller works."""
+        found: Slice[MessageRead] = Slice([], more=True)
+        while found.more:
+            place = found.items[-1].id if found.items else _BEFORE_ALL
+            found = await self._list(_AFTER, user_id, conversation_id, place=place, limit=_STREAM_ROWS)
+            for row in found.items:
                 yield row
-            if len(rows) < _STREAM_ROWS:
-                return
-            place = rows[-1].id
 
     async def _list(
-        self, query: Query[MessageRead], user_id: str, conversation_id: int, *, place: int, limit: int
-    ) -> list[MessageRead]:
+        self, query: Query[Any], user_id: str, conversation_id: int, *, place: int, limit: int
+    ) -> Slice[MessageRead]:
         conversation_id = checked_id(conversation_id, name="conversation_id")
-        return await self._fetch(query, user_id, p_conversation_id=conversation_id, p_place=place, p_limit=limit)
+        limit = checked_limit(limit)
+        return await self._fetch_slice(query, user_id, limit=limit, p_conversation_id=conversation_id, p_place=place)
+
+
+def _values(conversation_id: int, data: MessageCreate) -> dict[str, Any]:
+    return {
+        "p_conversation_id": checked_id(conversation_id, name="conversation_id"),
+        "p_role": data.role.value,
+        "p_content": data.content,
+    }
 
 
 def _missing(conversation_id: int) -> MissingReferenceError:

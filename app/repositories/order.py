@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import DateTime, Select, Table, bindparam, tuple_
+from sqlalchemy import ColumnElement, DateTime, Select, Table, bindparam, tuple_
 
 from app.db.errors import InvalidCursorError
 from app.db.models.base import MAX_BIGINT
@@ -16,15 +16,29 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _AFTER_ALL: Final = datetime(9999, 12, 31, tzinfo=UTC)
 
 
+def newest_first(columns: Any) -> list[ColumnElement[Any]]:
+    """Return the order of the index that `newest_first` of the models makes."""
+    return [columns.id.desc().nulls_last()]
+
+
+def oldest_first(columns: Any) -> list[ColumnElement[Any]]:
+    """Return the same order backwards."""
+    return [columns.id.asc().nulls_first()]
+
+
 class NewestFirst:
-    """By id, downwards, as `newest_first` says in the index."""
+    """By id, downwards."""
 
     def __init__(self, table: Table) -> None:
         self._id = table.c.id
 
-    def apply(self, rows: Select[Any]) -> Select[Any]:
-        """Return the rows from the place on, in order."""
-        return rows.where(self._id < P_PLACE).order_by(self._id.desc().nulls_last())
+    def by(self, columns: Any) -> list[ColumnElement[Any]]:
+        """Return the order of rows with these columns."""
+        return newest_first(columns)
+
+    def begin(self, rows: Select[Any]) -> Select[Any]:
+        """Return the rows from the place on."""
+        return rows.where(self._id < P_PLACE)
 
     def first(self) -> dict[str, Any]:
         """Return the parameters of the first page."""
@@ -46,11 +60,14 @@ class LatestFirst:
         self._id, self._time = table.c.id, table.c[time]
         self._parameter = f"p_{time}"
 
-    def apply(self, rows: Select[Any]) -> Select[Any]:
-        """Return the rows from the place on, in order."""
+    def by(self, columns: Any) -> list[ColumnElement[Any]]:
+        """Return the order of rows with these columns."""
+        return [columns[self._time.name].desc(), columns.id.desc()]
+
+    def begin(self, rows: Select[Any]) -> Select[Any]:
+        """Return the rows from the place on."""
         place = unseen(bindparam(self._parameter, type_=DateTime(timezone=True)))
-        before = tuple_(self._time, self._id) < tuple_(place, P_PLACE)
-        return rows.where(before).order_by(self._time.desc(), self._id.desc())
+        return rows.where(tuple_(self._time, self._id) < tuple_(place, P_PLACE))
 
     def first(self) -> dict[str, Any]:
         """Return the parameters of the first page."""

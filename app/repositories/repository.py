@@ -19,6 +19,7 @@ from app.db.errors import (
 from app.db.executor import Executor, executor_of
 from app.db.models.base import ReadModel
 from app.db.query import Query, Record
+from app.db.rows import Slice
 from app.repositories.checks import checked_id, checked_key, checked_limit, checked_user_id
 from app.repositories.columns import sent
 from app.repositories.entity import Entity
@@ -47,6 +48,11 @@ class Repository(Generic[Read]):
         parameters["p_user_id"] = checked_user_id(user_id)
         return await self._executor.fetch(query, parameters)
 
+    async def _fetch_slice(self, query: Query[Any], user_id: str, *, limit: int, **parameters: Any) -> Slice[Read]:
+        """Return the first `limit` rows of a page query, fewer where the budget in bytes ends them."""
+        rows = await self._fetch(query, user_id, p_limit=limit + 1, **parameters)
+        return rows[0] if query.row is not self.entity.read else Slice(rows[:limit], more=len(rows) > limit)
+
     async def _fetch_once(
         self,
         query: Query[Record],
@@ -60,13 +66,19 @@ class Repository(Generic[Read]):
 
         No row means that another call wrote it meanwhile: then the query runs again. Still none raises `missing`.
         """
+        (row,) = await self._records_once(query, user_id, key, missing, **parameters)
+        return self.entity.read.model_validate(row)
+
+    async def _records_once(
+        self, query: Query[Record], user_id: str, key: UUID, missing: DataAccessError | None, **parameters: Any
+    ) -> list[Record]:
         parameters["p_idempotency_key"] = checked_key(key)
         for _ in range(2):
-            row = next(iter(await self._fetch(query, user_id, **parameters)), None)
-            if row and not row[SAME]:
+            rows = await self._fetch(query, user_id, **parameters)
+            if rows and not rows[0][SAME]:
                 raise ConflictError(f"idempotency_key {key}: another {self.entity.noun} was written with it")
-            if row:
-                return self.entity.read.model_validate(row)
+            if rows:
+                return rows
         raise missing or TransientError(f"idempotency_key {key}: its {self.entity.noun} is being written and deleted")
 
     async def _create(self, user_id: str, data: BaseModel | None, key: UUID | None) -> Read:
@@ -89,8 +101,8 @@ class Repository(Generic[Read]):
         scope = (self.entity.noun, user_id, *map(sent, filters.values()))
         order = self.usual.order
         place = order.first() if after is None else order.read(after, *scope)
-        rows = await self._fetch(query, user_id, p_limit=checked_limit(limit) + 1, **place, **values)
-        return Page.of(rows[:limit], lambda row: order.write(row, *scope), more=len(rows) > limit, asked=after)
+        found = await self._fetch_slice(query, user_id, limit=checked_limit(limit), **place, **values)
+        return Page.of(found.items, lambda row: order.write(row, *scope), more=found.more, asked=after)
 
     async def _update(self, user_id: str, id: int, data: BaseModel, expected_updated_at: datetime | None) -> Read:
         values = {f"p_{name}": sent(value) for name, value in data}

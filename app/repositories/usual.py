@@ -1,6 +1,7 @@
 """The queries that most entities have, built from the entity."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -27,13 +28,15 @@ from sqlalchemy.dialects import postgresql
 
 from app.db.models.base import ReadModel
 from app.db.query import Query, Record
-from app.repositories.columns import P_LIMIT, equals, parameter
+from app.repositories.columns import equals, parameter
 from app.repositories.entity import Entity
 from app.repositories.once import P_KEY, once, written_before, written_now
 from app.repositories.order import LatestFirst, NewestFirst
 from app.repositories.owner import owner
 
 Read = TypeVar("Read", bound=ReadModel)
+Row = TypeVar("Row")
+Order = NewestFirst | LatestFirst
 
 _P_DIGEST: Final[BindParameter[bytes]] = bindparam("p_digest", type_=LargeBinary())
 _P_UPDATED_AT: Final[BindParameter[Any]] = bindparam("p_updated_at", type_=DateTime(timezone=True))
@@ -60,8 +63,7 @@ class Usual(Generic[Read]):
         self.create = entity.query("create", _created(entity, create))
         self.create_once = entity.keyed_query("create_once", _created_once(entity, create)) if entity.has_keys else None
         self.get = entity.query("get", select(*entity.columns).where(*entity.one))
-        page = self.order.apply(select(*entity.columns).where(entity.owned).limit(P_LIMIT))
-        self.pages = _by_filter(entity, "page", page, filters, entity.read)
+        self.pages = _by_filter(filters, partial(_page_query, entity, self.order))
         self.nullable = [column.name for column in _columns(entity, update) if column.nullable]
         """The fields that an update can set to null."""
         self.update: Query[Read] | None = None
@@ -72,8 +74,7 @@ class Usual(Generic[Read]):
             if entity.has_updated_at:
                 self.update_unchanged = entity.query("update_unchanged", _changed_if_unchanged(entity, changed), Record)
         self.delete = entity.query("delete", delete(entity.table).where(*entity.one).returning(_id(entity)), int)
-        count = select(func.count().label("count")).where(entity.owned)
-        self.counts = _by_filter(entity, "count", count, filters, int)
+        self.counts = _by_filter(filters, partial(_count_query, entity))
 
 
 def _id(entity: Entity[Any]) -> Label[Any]:
@@ -124,11 +125,23 @@ def _changed_if_unchanged(entity: Entity[Any], change: Any) -> Select[Any]:
     return select(there, *changed.c).select_from(always.outerjoin(changed, true()))
 
 
-def _by_filter(
-    entity: Entity[Any], name: str, rows: Select[Any], filters: Sequence[str], row: type[Any]
-) -> dict[str | None, Query[Any]]:
-    queries: dict[str | None, Query[Any]] = {None: entity.query(name, rows, row)}
-    for each in filters:
-        column = entity.table.c[each]
-        queries[each] = entity.query(f"{name}_by_{each}", rows.where(equals(column, parameter(column))), row)
-    return queries
+def _page_query(entity: Entity[Read], order: Order, by: str | None) -> Query[Any]:
+    rows = order.begin(select(*entity.columns).where(*_filtered(entity, by)))
+    return entity.page_query(_named("page", by), rows, order.by)
+
+
+def _count_query(entity: Entity[Any], by: str | None) -> Query[int]:
+    return entity.query(_named("count", by), select(func.count().label("count")).where(*_filtered(entity, by)), int)
+
+
+def _named(name: str, by: str | None) -> str:
+    return f"{name}_by_{by}" if by else name
+
+
+def _filtered(entity: Entity[Any], by: str | None) -> list[ColumnElement[bool]]:
+    column = entity.table.c[by] if by else None
+    return [entity.owned] if column is None else [entity.owned, equals(column, parameter(column))]
+
+
+def _by_filter(filters: Sequence[str], query: Callable[[str | None], Query[Row]]) -> dict[str | None, Query[Row]]:
+    return {by: query(by) for by in (None, *filters)}

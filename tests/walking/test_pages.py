@@ -67,7 +67,7 @@ async def test_a_cursor_serves_only_its_own_list(db: Database, rows: Rows, call:
     for other in others:
         with pytest.raises(InvalidCursorError):
             await call.send(db, arguments | {"after": cursor} | other)
-    for wrong in ("", cursor[:-1], "x" + cursor[1:], f"{cursor}="):
+    for wrong in ("", cursor[:-1], cursor[::-1], f"{cursor}="):
         with pytest.raises(InvalidCursorError):
             await call.send(db, arguments | {"after": wrong})
 

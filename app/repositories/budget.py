@@ -1,0 +1,84 @@
+"""How many bytes of text one page may carry: it ends early at that, decided by the server in the same statement."""
+
+import functools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Boolean,
+    ColumnElement,
+    Label,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+
+from app.repositories.checks import MAX_LIMIT
+from app.repositories.columns import P_LIMIT, plain_type
+
+PAGE_BYTES: Final = 8_000_000
+"""The most that the rows of one page take in UTF-8; a row that is longer alone comes alone."""
+
+Order = Callable[[Any], Sequence[ColumnElement[Any]]]
+"""The order of rows with these columns."""
+
+_P_BYTES: Final[BindParameter[int]] = bindparam("p_bytes", PAGE_BYTES, type_=BigInteger())
+_BYTES_PER_CHARACTER: Final = 4
+_FIXED_BYTES: Final = 32  # what a number, a time or a UUID takes at most
+
+
+def needs_budget(table: Table) -> bool:
+    """Return whether the longest page of the table's rows could exceed the budget."""
+    return sum(map(_most_bytes, table.c)) * MAX_LIMIT > PAGE_BYTES
+
+
+def within_budget(table: Table, columns: Sequence[Label[Any]], rows: Select[Any], order: Order) -> Select[Any]:
+    """Return the first of `rows`, which are one more than the page's limit, up to the limit and the budget.
+
+    The last column, `more`, says whether another row follows. The rows are measured where they lie: a long text is not
+    read for it.
+    """
+    found = rows.add_columns(_bytes(table).label("bytes")).subquery("found")
+    by = order(found.c)
+    measured = select(
+        *found.c,
+        func.row_number().over(order_by=by).label("place"),
+        func.sum(found.c.bytes).over(order_by=by, rows=(None, 0)).label("total"),
+        func.count().over().label("found"),
+    ).subquery("measured")
+    in_page = measured.c.place < P_LIMIT
+    in_budget = or_(measured.c.total <= _P_BYTES, measured.c.place == literal_column("1"))
+    more = cast(measured.c.found > measured.c.place, Boolean).label("more")
+    page = [measured.c[column.name] for column in columns]
+    return select(*page, more).where(in_page, in_budget).order_by(*order(measured.c))
+
+
+def _most_bytes(column: Any) -> float:
+    type_ = plain_type(column)
+    if not isinstance(type_, String | LargeBinary):
+        return _FIXED_BYTES
+    return type_.length * _BYTES_PER_CHARACTER if type_.length else float("inf")
+
+
+def _bytes(table: Table) -> ColumnElement[Any]:
+    """Return the bytes of the columns that alone could exceed the budget; of all texts, if none could."""
+    long = [column for column in table.c if _most_bytes(column) * MAX_LIMIT > PAGE_BYTES]
+    texts = long or [column for column in table.c if _most_bytes(column) > _FIXED_BYTES]
+    return functools.reduce(operator.add, map(_size, texts))
+
+
+def _size(column: Any) -> ColumnElement[Any]:
+    value = column if isinstance(plain_type(column), LargeBinary) else cast(column, Text())
+    size = func.octet_length(value)
+    return func.coalesce(size, literal_column("0")) if column.nullable else size

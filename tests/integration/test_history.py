@@ -1,0 +1,93 @@
+"""Appending a message and reading those before it, in one statement."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+
+from app.db import Database
+from app.db.errors import ConflictError, MissingReferenceError
+from app.db.models import MessageCreate
+from app.repositories import ConversationRepo, MessageRepo
+
+HI = MessageCreate(role="user", content="hi")
+each_key = pytest.mark.parametrize("key", [None, uuid4()], ids=["plain", "keyed"])
+
+
+@pytest.fixture
+async def conversation_id(db: Database, user_id: str) -> int:
+    """Create a conversation of this test's user."""
+    return (await ConversationRepo(db).create(user_id)).id
+
+
+@each_key
+@pytest.mark.parametrize("limit", [1, 2, 5, 6, 1000])
+async def test_the_new_message_is_the_last_of_the_history(
+    db: Database, user_id: str, conversation_id: int, limit: int, key: UUID | None
+) -> None:
+    """Oldest first, at most `limit`, the new one among them."""
+    messages = MessageRepo(db)
+    before = await messages.append_many(user_id, conversation_id, [HI] * 5)
+    history = await messages.append_with_history(
+        user_id, conversation_id, HI, limit=limit, idempotency_key=key and uuid4()
+    )
+    assert history[:-1] == [*before][::-1][: limit - 1][::-1]
+    assert history == await messages.latest(user_id, conversation_id, limit=limit)
+
+
+async def test_a_repeat_returns_the_history_of_its_message(db: Database, user_id: str, conversation_id: int) -> None:
+    """What came later does not belong to it."""
+    messages, key = MessageRepo(db), uuid4()
+    first = await messages.append_with_history(user_id, conversation_id, HI, idempotency_key=key)
+    touched = await ConversationRepo(db).get(user_id, conversation_id)
+    assert await messages.append_with_history(user_id, conversation_id, HI, idempotency_key=key) == first
+    assert await messages.append(user_id, conversation_id, HI, idempotency_key=key) == first[-1]
+    assert await ConversationRepo(db).get(user_id, conversation_id) == touched
+    await messages.append(user_id, conversation_id, HI)
+    assert await messages.append_with_history(user_id, conversation_id, HI, idempotency_key=key) == first
+    with pytest.raises(ConflictError):
+        other = MessageCreate(role="user", content="ho")
+        await messages.append_with_history(user_id, conversation_id, other, idempotency_key=key)
+
+
+@each_key
+async def test_the_history_holds_what_was_committed_while_it_waited(
+    db: Database, user_id: str, conversation_id: int, key: UUID | None
+) -> None:
+    """The statement's snapshot is older than the message that it waited for."""
+    async with db.transaction() as session:
+        earlier = await MessageRepo(session).append(user_id, conversation_id, HI)
+        waiting = asyncio.create_task(
+            MessageRepo(db).append_with_history(user_id, conversation_id, HI, idempotency_key=key and uuid4())
+        )
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+    history = await waiting
+    assert history[:-1] == [earlier]
+    assert history[-1].created_at > earlier.created_at
+
+
+async def test_forty_at_once_each_have_a_history_without_a_gap(
+    db: Database, user_id: str, conversation_id: int
+) -> None:
+    """Each sees exactly the messages that have a smaller id."""
+    messages = MessageRepo(db)
+    histories = await asyncio.gather(
+        *(
+            messages.append_with_history(user_id, conversation_id, HI, limit=100, idempotency_key=key)
+            for key in [None, uuid4()] * 20
+        )
+    )
+    everything = await messages.latest(user_id, conversation_id, limit=100)
+    for history in histories:
+        assert history == everything[: len(history)]
+
+
+@each_key
+async def test_there_is_no_history_of_another_users_conversation(
+    db: Database, user_id: str, conversation_id: int, key: UUID | None
+) -> None:
+    """Nothing is appended either."""
+    with pytest.raises(MissingReferenceError, match=f"conversation {conversation_id} not found"):
+        await MessageRepo(db).append_with_history("eve", conversation_id, HI, idempotency_key=key)
+    assert await MessageRepo(db).latest(user_id, conversation_id) == []
