@@ -14,6 +14,7 @@ from app.api.gate.head import check_head, declared_length, has_body
 from app.api.handlers import answer
 from app.api.services import services_in
 from app.api.settings import ApiSettings
+from app.db.driver.redaction import forget_frames
 from app.db.errors import DataAccessError
 
 _BEARER: Final = "bearer"
@@ -54,10 +55,14 @@ class Gate:
     async def _user_id(self, scope: Scope) -> str | None:
         if scope["path"] in self._public:
             return None
-        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-        if scheme.lower() != _BEARER or not token.strip():
-            raise NotAuthenticatedError
-        return await services_in(scope).tokens.user_id(token.strip())
+        token = _take_token(scope)
+        try:
+            return await services_in(scope).tokens.user_id(token)
+        except BaseException as error:
+            forget_frames(error)  # those of the verification hold the token
+            raise
+        finally:
+            del token
 
     async def _pass_with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -87,6 +92,19 @@ class Gate:
         if body is not None:
             check_json(body)
         return body
+
+
+def _take_token(scope: Scope) -> str:
+    """Return the token and take it out of the request: an error collector records the headers with every frame."""
+    scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+    kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"authorization"]
+    if isinstance(scope["headers"], list):
+        scope["headers"][:] = kept  # the server's own list
+    else:
+        scope["headers"] = kept
+    if scheme.lower() != _BEARER or not token.strip():
+        raise NotAuthenticatedError
+    return token.strip()
 
 
 async def _refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
