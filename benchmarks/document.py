@@ -24,8 +24,8 @@ know whether more follows.
 _NOT_MEASURED = """## What this does not show
 
 - **Neon, TLS, a real network.** The server is on the same machine, fsync is off; a delay is without loss or jitter.
-- **A busy server.** Client and server share the processor, which flatters whoever makes the server work less.
-- **Other machines.** Where cores fall asleep between packets, a round trip costs more and who makes fewer gains more;
+- **A busy server.** Client and server share the processor, which flatters a contender that makes the server work less.
+- **Other machines.** Where cores fall asleep between packets, a round trip costs more, and fewer of them gain more;
   where they do not, only the client's own work counts. Compare the processor times too.
 - **What the others can do and this layer cannot:** arbitrary queries, relations, identity maps, other databases.
 - **Cold starts:** the first call of a process, a sleeping compute.

@@ -1,4 +1,4 @@
-"""The SQL that who writes SQL sends, in asyncpg's placeholders: what this layer sends, without its type casts."""
+"""The SQL of a team that writes SQL, in asyncpg's placeholders: what this layer sends, without its type casts."""
 
 TASK = "id, user_id, title, description, completed, created_at, updated_at"
 MESSAGE = "id, user_id, conversation_id, role, content, created_at"

@@ -114,7 +114,7 @@ class ClosedError(DataAccessError):
 
 
 class ConfigurationError(DataAccessError):
-    """Something that only a person can mend: URL, credentials, TLS, schema, permissions."""
+    """Something that only a person can fix: URL, credentials, TLS, schema, permissions."""
 
 
 class DatabaseAheadError(ConfigurationError):

@@ -22,7 +22,7 @@ async def undisturbed(work: Awaitable[Value]) -> Value:
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # seen: nobody is left to tell
+            task.exception()  # retrieved: no caller is left to tell
         raise
 
 
