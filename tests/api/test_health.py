@@ -45,15 +45,14 @@ async def test_a_database_that_cannot_be_reached_is_named_as_the_reason_within_s
 
 
 async def test_an_outage_is_named_as_the_reason_where_it_fills_the_pool(user_id: str) -> None:
-    """All connections are in use, by callers that try to connect: a larger pool would not help."""
-    database = {"pool_size": 1, "pool_timeout_seconds": 0.1, "retry_seconds": 30}
+    """All of its connections are being opened, and callers queue: a larger pool would not help."""
+    database = {"pool_size": 1, "pool_timeout_seconds": 0.1, "retry_seconds": 3}
     async with in_process(NOWHERE, database=database) as running, running.client(user_id) as client:
-        waiting = asyncio.create_task(client.get("/tasks"))
-        await asyncio.sleep(0.1)
-        assert (await client.get("/tasks")).json()["type"] == "urn:problem:overloaded"
+        waiting = [asyncio.create_task(client.get("/tasks")) for _ in range(2)]
+        await asyncio.sleep(0.2)
         assert await readiness(running) == (503, UNREACHABLE)
-        waiting.cancel()
-        await asyncio.wait([waiting])
+        answers = [answer.json()["type"] for answer in await asyncio.gather(*waiting)]
+        assert answers == ["urn:problem:unavailable"] * 2
 
 
 async def test_a_database_that_lets_nobody_in_and_says_nothing_is_named_within_seconds() -> None:

@@ -42,6 +42,8 @@ class Faults:
     """So many requests to cancel a statement are still lost, as one is that reaches a busy server too early."""
     round_trips: int = 0
     """How often a client was answered."""
+    bytes_sent: int = 0
+    """How much the clients have sent."""
     watchers: list[Watcher] = field(default_factory=list)
     """Each is called at every round trip with the messages that were answered (none through TLS)."""
 
@@ -111,6 +113,7 @@ class Flow:
 
     def _from_client(self, data: bytes) -> bool:
         """Note what is asked; return whether it goes on to the server."""
+        self._faults.bytes_sent += len(data)
         if self._faults.lost_cancels and data[4:8] == _CANCEL_REQUEST:
             self._faults.lost_cancels -= 1
             self.close()

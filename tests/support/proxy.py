@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -12,6 +13,7 @@ from tests.support.frames import error_response
 
 _LOOPBACK = "127.0.0.1"
 _QUEUED_CONNECTS = 512
+_STEP_SECONDS = 0.02
 
 
 class FaultProxy(Faults):
@@ -27,10 +29,13 @@ class FaultProxy(Faults):
         self.port = 0
         self.connects = 0
         """Connections accepted so far, those that cancel a statement too."""
+        self.at_once = self.most_at_once = 0
+        """Clients connected at this moment, and the most that were since it was last set."""
         self.black_hole = False
         """New connections are accepted and never answered."""
         self.late_seconds = 0.0
         """How long a new connection waits before it reaches the server."""
+        self._starts_at = 0.0
         self.startup_error: tuple[str, str] | None = None
         """SQLSTATE and text with which new connections are answered instead (see `fail_startups`)."""
         self._startup_errors_left: int | None = None
@@ -66,6 +71,13 @@ class FaultProxy(Faults):
         self.startup_error, self._startup_errors_left = (sqlstate, text), times
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, setattr, self, "startup_error", None)
+
+    def sleep(self, *, refusing_seconds: float, starting_seconds: float) -> None:
+        """Be a suspended Neon compute: connections end, new ones are refused for a time, then wait for the start."""
+        self.close()
+        self._starts_at = time.monotonic() + refusing_seconds + starting_seconds
+        if refusing_seconds:
+            self.fail_startups("XX000", "Couldn't connect to compute node", seconds=refusing_seconds)
 
     def swallow(self) -> None:
         """Make the connections that there are half open: nothing passes on them any more."""
@@ -129,6 +141,8 @@ class FaultProxy(Faults):
 
     async def _serve(self, accepted: socket.socket) -> None:
         client = Streams(*await asyncio.open_connection(sock=accepted))
+        self.at_once += 1
+        self.most_at_once = max(self.at_once, self.most_at_once)
         try:
             if self.black_hole:
                 await _swallow(client)
@@ -136,10 +150,13 @@ class FaultProxy(Faults):
                 await self._answer_startup(client, *self.startup_error)
             else:
                 await asyncio.sleep(self.late_seconds)
+                while time.monotonic() < self._starts_at and not client.reader.at_eof():  # noqa: ASYNC110 - it may leave
+                    await asyncio.sleep(_STEP_SECONDS)
                 await self._connect_through(client)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
+            self.at_once -= 1
             client.writer.transport.abort()
 
     async def _answer_startup(self, client: Streams, sqlstate: str, text: str) -> None:

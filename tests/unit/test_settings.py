@@ -326,7 +326,7 @@ def test_any_file_is_read_or_refused(
 
 def test_a_connect_timeout_that_the_deadline_would_end_is_noted() -> None:
     """The URL's wins over the setting, but not over the time that a call may take."""
-    url = "postgresql://ada@host/app?connect_timeout=30"
+    url = "postgresql://ada@host/app?connect_timeout=45"
     assert "DATABASE_RETRY_SECONDS" in DatabaseSettings(url=url).target().notes[0]
     assert not DatabaseSettings(url=url, retry_seconds=60).target().notes
-    assert DatabaseSettings(url=url).connect_timeout_seconds == 15
+    assert DatabaseSettings(url=url).connect_timeout_seconds == 20

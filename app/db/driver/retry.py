@@ -1,8 +1,9 @@
-"""When and how often a call is repeated; what may be is said by the table in `app.db.errors`."""
+"""When and how often a call is retried; whether it may be is said by the table in `app.db.driver.sqlstates`."""
 
 import asyncio
 import itertools
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -20,7 +21,7 @@ Call = Callable[[], Awaitable[Value]]
 _log = logging.getLogger(__name__)
 
 # Full jitter from 0.1 s, doubling, to 1 s: a server that is back is noticed within a second, and a pool of 20 that
-# waits for it asks about 40 times a second.
+# waits for it connects about 40 times a second.
 _FIRST_SECONDS = 0.1
 _LONGEST_SECONDS = 1.0
 
@@ -30,7 +31,9 @@ _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 15.0
 
 retry_number: ContextVar[int] = ContextVar("retry_number", default=0)
-"""How often the call under way was repeated before; 0 is the first time."""
+"""How often the current call was retried before; 0 is the first time."""
+call_deadline: ContextVar[float] = ContextVar("call_deadline", default=math.inf)
+"""When the current call must have a connection (monotonic); set while it is retried."""
 
 
 class Retry:
@@ -40,37 +43,66 @@ class Retry:
         self._seconds = settings.retry_seconds
         self._tries = settings.retry_tries
 
-    async def connecting(self, connect: Call[Value], *, queued_seconds: float = 0.0) -> Value:
-        """Connect, again as long as nobody answers, within the deadline; nothing has been sent yet.
+    async def connecting(self, connect: Call[Value]) -> Value:
+        """Connect, and retry within the deadline what may pass; nothing has been sent yet.
 
-        The time that the caller has queued for the pool counts, but it still has a second afterwards.
-        Raises `UnavailableError` at the deadline, and at once what trying again cannot mend.
+        Raises `UnavailableError` at the deadline, and at once what retrying does not fix.
         """
         last: list[Exception] = []
-        seconds = max(self._seconds - queued_seconds, _LONGEST_SECONDS)
         try:
-            async with asyncio.timeout(seconds):
-                return await self._repeated(connect, may_connect_soon, last, seconds)()
+            async with asyncio.timeout(self._seconds):
+                return await self._repeated(connect, may_connect_soon, seen=last, seconds=self._seconds)()
         except TimeoutError as deadline:
-            raise _too_late(self._seconds, last[-1] if last else deadline) from (last[-1] if last else deadline)
+            cause = last[-1] if last else deadline
+            raise no_connection(f"{self._seconds:g} s", cause) from cause
+
+    async def while_wanted(self, connect: Call[Value], is_wanted_after: Callable[[Exception], bool]) -> Value | None:
+        """Connect, and retry what may pass as long as that is wanted; return None when it is not any more.
+
+        Raises at once what retrying does not fix, and the last error after the last try.
+        """
+        gave_up = False
+
+        def may_help(error: Exception) -> bool:
+            nonlocal gave_up
+            gave_up = may_connect_soon(error) and not is_wanted_after(error)
+            return may_connect_soon(error) and not gave_up
+
+        try:
+            return await self._repeated(connect, may_help)()
+        except DataAccessError:
+            if gave_up:
+                return None
+            raise
 
     async def after(self, error: DataAccessError, run: Call[Value], *, began: float) -> Value:
-        """Run a unit of work again that began at `began` (monotonic) and failed with `error`, if that may help.
+        """Run again a unit of work that began at `began` (monotonic) and failed with `error`, if that may help.
 
-        Its own connecting was retried already. Raises `error` at once where repeating cannot help.
+        Its own connecting was retried already. Raises `error` at once where running it again does not help.
         """
-        remaining = self._seconds - (time.monotonic() - began)
-        if remaining <= 0 or not _repeating_may_help(error):
+        deadline = began + self._seconds
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not _running_again_may_help(error):
             raise error
         _log.warning("try 1 failed, again at once: %s", error)
-        return await self._repeated(run, _repeating_may_help, [], remaining)()
+        token = call_deadline.set(deadline)
+        try:
+            return await self._repeated(run, _running_again_may_help, seconds=remaining)()
+        finally:
+            call_deadline.reset(token)
 
     def _repeated(
-        self, call: Call[Value], may_help: Callable[[Exception], bool], seen: list[Exception], seconds: float
+        self,
+        call: Call[Value],
+        may_help: Callable[[Exception], bool],
+        *,
+        seen: list[Exception] | None = None,
+        seconds: float | None = None,
     ) -> Call[Value]:
         def note(details: Details) -> None:
             error: Any = details.get("exception")
-            seen.append(error)
+            if seen is not None:
+                seen.append(error)
             _log.warning("try %d failed, again in %.2f s: %s", details["tries"], details.get("wait", 0), error)
 
         numbers = itertools.count(retry_number.get() + 1)
@@ -97,15 +129,16 @@ class Retry:
         return repeated
 
 
-def _too_late(seconds: float, cause: Exception) -> UnavailableError:
-    words = f"no connection within {seconds:g} s: "
+def no_connection(waited: str, cause: BaseException | None, *, crowd: str = "") -> UnavailableError:
+    """Return the error of a caller that waited in vain for its first connection; `cause` is why the last try failed."""
     if not isinstance(cause, DataAccessError):
-        return UnavailableError(words + "no answer in time")
-    return UnavailableError(f"{words}{cause.args[0]}", sqlstate=cause.sqlstate, advice=cause.advice)
+        return UnavailableError(f"no connection within {waited}: no answer in time{crowd}")
+    message = f"no connection within {waited}: {cause.args[0]}{crowd}"
+    return UnavailableError(message, sqlstate=cause.sqlstate, advice=cause.advice)
 
 
-def _repeating_may_help(error: Exception) -> bool:
-    # Who found no free connection sheds load instead, and connecting has a deadline of its own.
+def _running_again_may_help(error: Exception) -> bool:
+    # A caller that found no free connection sheds load instead, and connecting is retried where it is done.
     return (
         isinstance(error, DataAccessError)
         and error.retryable
@@ -114,9 +147,9 @@ def _repeating_may_help(error: Exception) -> bool:
 
 
 async def until_unlocked(run: Call[Value], *, seconds: float) -> Value:
-    """Run what the server undoes when it gets no lock, again until it does or `seconds` have passed.
+    """Run what the server undoes when it gets no lock, and retry it until it does or `seconds` have passed.
 
-    Those who queued behind it go on in the pauses, up to a quarter of a minute. Raises the last error.
+    In the pauses, of up to 15 s, the statements that queued behind it run. Raises the last error.
     """
 
     def note(details: Details) -> None:

@@ -1,7 +1,6 @@
 """From settings to a pool and an engine: how connections are made and named."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -27,7 +26,7 @@ _URL = "postgresql+asyncpg_lean://"
 def create_pool(settings: DatabaseSettings) -> Pool:
     """Return a pool of at most `pool_size` connections; opens none. Raises `ConfigurationError`."""
     target = _checked(settings.target())
-    return Pool(_connecting(settings, target), settings, pooled=target.pooled)
+    return Pool(partial(connect, settings, target), settings, pooled=target.pooled)
 
 
 def create_pooled_engine(settings: DatabaseSettings, pool: Pool, reports: Reports) -> AsyncEngine:
@@ -50,9 +49,8 @@ def create_engine(
     Raises `ConfigurationError`.
     """
     target = _checked(settings.direct_target() if direct else settings.target())
-    return _create(
-        settings, pooled=target.pooled, async_creator=partial(_connecting(settings, target), 0.0), poolclass=poolclass
-    )
+    connecting = partial(Retry(settings).connecting, partial(connect, settings, target))
+    return _create(settings, pooled=target.pooled, async_creator=connecting, poolclass=poolclass)
 
 
 def _create(settings: DatabaseSettings, **how: Any) -> AsyncEngine:
@@ -67,12 +65,3 @@ def _checked(target: ConnectionTarget) -> ConnectionTarget:
     for note in target.notes:
         _log.warning("%s", note)
     return target
-
-
-def _connecting(settings: DatabaseSettings, target: ConnectionTarget) -> Callable[[float], Awaitable[Any]]:
-    retry, connect_once = Retry(settings), partial(connect, settings, target)
-
-    async def connecting(queued_seconds: float) -> Any:
-        return await retry.connecting(connect_once, queued_seconds=queued_seconds)
-
-    return connecting

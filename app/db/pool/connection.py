@@ -1,5 +1,6 @@
 """One asyncpg connection, and what the layer keeps with it."""
 
+import random
 import time
 from typing import Any
 
@@ -9,10 +10,23 @@ from app.db.pool.holder import Holder
 class PooledConnection:
     """A connection of the pool; `holder` is set while it is in use."""
 
-    __slots__ = ("adapted", "driver", "holder", "opened_at", "prepared", "returned_at")
+    __slots__ = (
+        "adapted",
+        "driver",
+        "holder",
+        "lifetime_share",
+        "opened_at",
+        "opening_seconds",
+        "prepared",
+        "returned_at",
+    )
 
-    def __init__(self, driver: Any) -> None:
+    def __init__(self, driver: Any, *, opening_seconds: float = 0.0) -> None:
         self.driver = driver
+        self.opening_seconds = opening_seconds
+        """How long it took to open; 0 once a caller has had it."""
+        self.lifetime_share = random.uniform(0.8, 1.0)  # noqa: S311 - nothing secret
+        """How much of the longest lifetime this one may reach, so that those opened together end one by one."""
         self.adapted: Any = None
         """SQLAlchemy's view of the same connection, once an engine has used it."""
         self.prepared: dict[str, Any] = {}

@@ -5,10 +5,9 @@ import os
 from collections.abc import Iterable
 
 from app.db.errors import ConfigurationError
-from app.db.pool.connection import PooledConnection
 
-_kept_for_the_parent: list[PooledConnection] = []
-"""A forked child never lets go of its parent's connections: to free one unregisters its socket for both."""
+_kept_for_the_parent: list[object] = []
+"""A forked child keeps its parent's connections for good: to free one would unregister its socket for both."""
 
 
 class Home:
@@ -26,7 +25,7 @@ class Home:
         """Return whether the loop is closed, or the process another one."""
         return self._loop is not None and (self._loop.is_closed() or self._process != os.getpid())
 
-    def move_here(self, connections: Iterable[PooledConnection]) -> bool:
+    def move_here(self, belongings: Iterable[object]) -> bool:
         """Belong to the running loop from now on; return whether what the pool had is to be forgotten.
 
         Raises `ConfigurationError` where the other loop still runs in this process.
@@ -36,6 +35,6 @@ class Home:
         if loop is not None and not forked and not loop.is_closed():
             raise ConfigurationError("this Database is in use in another event loop: make one Database for each loop")
         if forked:
-            _kept_for_the_parent.extend(connections)
+            _kept_for_the_parent.extend(belongings)
         self._process, self._loop = os.getpid(), asyncio.get_running_loop()
         return loop is not None

@@ -1,24 +1,33 @@
 """The pool: one fair queue, a check of each connection as it is taken out, and a note of who holds it."""
 
 import asyncio
-import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
-from app.db.driver.cancellation import hang_up, undisturbed
-from app.db.driver.sqlstates import DRIVER_ERRORS
-from app.db.errors import ClosedError, PoolTimeoutError
+from app.db.driver.retry import Retry, call_deadline, no_connection
+from app.db.errors import ClosedError, DataAccessError, PoolTimeoutError
 from app.db.pool.connection import PooledConnection
 from app.db.pool.holder import Holder
 from app.db.pool.home import Home
+from app.db.pool.idle import IdleConnections
+from app.db.pool.liveness import Liveness
+from app.db.pool.opening import Opening
+from app.db.pool.queue import Queue, Waiter
 from app.db.pool.status import PoolStatus
 from app.db.pool.watch import IdleTransactionWatch
 from app.db.target.settings import DatabaseSettings
 
-_log = logging.getLogger(__name__)
-Connect = Callable[[float], Awaitable[Any]]
-"""Return a new asyncpg connection; the argument is how many seconds the caller has queued already."""
+Connect = Callable[[], Awaitable[Any]]
+"""Return a new asyncpg connection, in one attempt."""
+
+# A pool whose callers queue gives up connections of this age, one by one, and opens others: a process that has none, on
+# a server that has no more, gets its turn within its deadline. Sooner where the server is known to have no more.
+_TURN_SECONDS: Final = 10.0
+_TURN_WHEN_CROWDED_SECONDS: Final = 5.0
+_RECHECK_SECONDS: Final = 1.0
+_LEAST_SECONDS: Final = 1.0
 
 
 class Pool:
@@ -31,56 +40,60 @@ class Pool:
     def __init__(self, connect: Connect, settings: DatabaseSettings, *, pooled: bool = False) -> None:
         self.pooled = pooled
         """Whether the connections go through a transaction pooler."""
-        self._connect = connect
         self.settings = settings
         self.on_connect: list[Callable[[Any], Awaitable[None]]] = []
         """Called with each new asyncpg connection before it is used; an error refuses the connection."""
         self.timeouts = 0
         """How many callers have queued in vain."""
+        self._queue_limit_seconds = settings.pool_timeout_seconds or math.inf
+        self._connect = connect
+        self._retry = Retry(settings)
         self._home = Home()
         self._closed = False
-        self._replace_before = 0.0
+        self._liveness = Liveness(settings)
         self._start_anew()
 
     def _start_anew(self) -> None:
-        self._slots = asyncio.Semaphore(self.settings.pool_size)
-        self._idle: list[PooledConnection] = []
         self._in_use: dict[Any, PooledConnection] = {}
-        self._waiting = 0
+        self._queue = Queue()
+        self._idle = IdleConnections(
+            limit_seconds=self.settings.pool_idle_seconds,
+            may_close=lambda: self._connected > self.settings.pool_min_size,
+        )
+        self._opening = Opening(
+            self._open, self._retry, wanted=self._wanted, on_opened=self._hand_over, on_failed=self._refuse_queue
+        )
         self._watch = IdleTransactionWatch(self._in_use, self.settings.idle_transaction_warning_seconds)
 
     async def acquire(self) -> PooledConnection:
-        """Queue for a connection and return it, alive; `release` or `discard` must follow.
+        """Return a connection that is alive, after queueing for it if need be; `release` or `discard` must follow.
 
         Raises `PoolTimeoutError`, `UnavailableError`, `ConfigurationError`, or `ClosedError` after `close`.
         """
         if self._closed:
             raise ClosedError("this Database is closed: make a new one")
-        if not self._home.is_here() and self._home.move_here(self._connections()):
+        if not self._home.is_here() and self._home.move_here(self._belongings()):
             self._start_anew()
-        began = time.monotonic()
-        await (self._queue() if self._slots.locked() else self._slots.acquire())
-        queued = time.monotonic()
-        try:
-            connection = await self._take_out(queued - began)
-        except BaseException:
-            self._slots.release()
-            raise
-        connection.holder = Holder(queued_seconds=queued - began, connecting_seconds=time.monotonic() - queued)
-        self._in_use[connection.driver] = connection
-        self._watch.start()
-        return connection
+        while (connection := self._idle.pop()) is not None:
+            connection.holder = Holder()
+            self._in_use[connection.driver] = connection
+            if await self._is_alive(connection):
+                self._watch.start()
+                return connection
+        return await self._wait()
 
     def release(self, connection: PooledConnection) -> None:
         """Let the next caller have the connection."""
         if self._in_use.pop(connection.driver, None) is None:
             return  # it was taken out before a fork, or in a loop that is gone
-        if self._closed:
+        if self._is_others_turn(connection):
             connection.driver.terminate()
-        if connection.is_open:
-            connection.returned_at = time.monotonic()
-            self._idle.append(connection)
-        self._slots.release()
+            self._opening.yield_to_others()
+        elif self._liveness.is_outdated(connection) or not connection.is_open:
+            connection.driver.terminate()
+            self._opening.start()
+        else:
+            self._hand_over(connection)
 
     def discard(self, connection: PooledConnection) -> None:
         """Close the connection without waiting for the server, and let the next caller open another."""
@@ -93,95 +106,144 @@ class Pool:
 
     def replace_all(self) -> None:
         """Have every connection of this moment replaced before it is used again."""
-        self._replace_before = time.monotonic()
+        self._liveness.outdate_all()
 
     def status(self) -> PoolStatus:
         """Return the figures of this moment; another thread may ask."""
-        idle, in_use = list(self._idle), list(self._in_use.values())
+        in_use, connecting, error = list(self._in_use.values()), len(self._opening), self._opening.last_error
         return PoolStatus(
             size=self.settings.pool_size,
             in_use=len(in_use),
-            idle=sum(connection.is_open for connection in idle),
-            waiting=self._waiting,
+            idle=sum(connection.is_open for connection in self._idle.snapshot()),
+            connecting=connecting,
+            waiting=max(len(self._queue) - connecting, 0),
             longest_hold_seconds=max((connection.holder.held_seconds for connection in in_use), default=0.0),
+            last_error=None if error is None else str(error),
         )
 
     async def close(self) -> None:
         """Close the idle connections now, and those in use as they come back."""
         self._closed = True
         self._watch.stop()
+        if not len(self._queue) and self._home.is_here():
+            await self._opening.stop()
         await self.close_idle()
 
     async def close_idle(self) -> None:
         """Close the idle connections, all at once: one by one, a dead network would cost a timeout for each."""
-        idle, self._idle = self._idle, []
+        idle = self._idle.take_all()
         if self._home.is_here():  # elsewhere they are dead, or another process's
-            await asyncio.gather(*(self._close(connection) for connection in idle))
+            await asyncio.gather(*(self._liveness.close(connection) for connection in idle))
 
-    async def _take_out(self, queued_seconds: float) -> PooledConnection:
-        while self._idle:
-            connection = self._idle.pop()
-            if not self._is_outdated(connection):
-                if await self._is_alive(connection):
-                    return connection
-                _log.info("replacing a connection that died while it was idle")
-                connection.driver.terminate()
-            else:
-                await self._close(connection)
-        return await self._open(queued_seconds)
+    @property
+    def _connected(self) -> int:
+        return len(self._idle) + len(self._in_use)
 
-    async def _open(self, queued_seconds: float) -> PooledConnection:
-        driver = await self._connect(queued_seconds)
+    def _wanted(self) -> int:
+        """Return how many attempts to connect there should be."""
+        return min(len(self._queue), self.settings.pool_size - self._connected)
+
+    async def _wait(self) -> PooledConnection:
+        self._refuse_beyond_limit()
+        now = time.monotonic()
+        # A call that is retried just before its deadline still has a moment: a pool that is well needs no longer.
+        waiter = Waiter(min(now + self.settings.retry_seconds, max(call_deadline.get(), now + _LEAST_SECONDS)))
+        self._queue.join(waiter)
+        self._opening.start()
+        self._check_later(waiter, min(self._queue_limit_seconds, waiter.deadline - now))
+        try:
+            connection = await waiter.future
+        except BaseException:
+            if waiter.connection is not None:  # cancelled just as it was served
+                self.release(waiter.connection)
+            raise
+        finally:
+            self._queue.leave(waiter)
+        self._watch.start()
+        return connection
+
+    def _hand_over(self, connection: PooledConnection) -> None:
+        """Give the connection to the caller that has queued longest, or keep it."""
+        waiter = self._queue.take_first()
+        if waiter is not None:
+            self._in_use[connection.driver] = connection
+            waiter.give(connection)
+        elif self._closed:
+            connection.driver.terminate()
+        else:
+            self._idle.push(connection)
+        connection.opening_seconds = 0.0
+
+    def _refuse_queue(self, error: Exception) -> None:
+        """Tell every caller in the queue at once that connecting failed, unless there are connections to share."""
+        if not self._connected:
+            self._queue.refuse_all(error)
+
+    def _check_later(self, waiter: Waiter, seconds: float) -> None:
+        waiter.timer = asyncio.get_running_loop().call_later(seconds, self._check_patience, waiter)
+
+    def _check_patience(self, waiter: Waiter) -> None:
+        """End the caller's wait if it has lasted long enough: as long as connections are opened, until its deadline."""
+        since = max(waiter.holder.since, self._opening.opened_at)
+        limit = min(since + self._queue_limit_seconds, waiter.deadline)
+        remaining = (waiter.deadline if self._is_waking else limit) - time.monotonic()
+        if remaining > 0:
+            self._check_later(waiter, min(remaining, _RECHECK_SECONDS))
+        elif not waiter.future.done():
+            waiter.future.set_exception(self._in_vain(waiter))
+            self._queue.leave(waiter)
+
+    @property
+    def _is_waking(self) -> bool:
+        return len(self._opening) > 0 and not (self._opening.is_crowded and self._connected)
+
+    def _in_vain(self, waiter: Waiter) -> DataAccessError:
+        seconds, status = f"{waiter.holder.held_seconds:.3g} s", self.status()
+        if not self._connected:
+            cause = self._opening.last_error
+            error = no_connection(seconds, cause, crowd=f" ({status.connecting} connecting, {status.waiting} waiting)")
+            error.__cause__ = cause
+            return error
+        self.timeouts += 1
+        holders = [connection.holder for connection in self._in_use.values()]
+        return PoolTimeoutError(f"no connection came free within {seconds}: {status.in_words(holders)}")
+
+    def _refuse_beyond_limit(self) -> None:
+        limit, room = self.settings.pool_max_waiting, self.settings.pool_size - self._connected
+        if limit is not None and len(self._queue) - room >= limit:
+            self.timeouts += 1
+            raise PoolTimeoutError(
+                f"{limit} callers queue for a connection already, as many as DATABASE_POOL_MAX_WAITING allows"
+            )
+
+    def _is_others_turn(self, connection: PooledConnection) -> bool:
+        crowded = self._opening.is_crowded
+        if self.pooled or not self._connected or not (crowded or len(self._queue)):
+            return False
+        turn = _TURN_WHEN_CROWDED_SECONDS if crowded else _TURN_SECONDS
+        return connection.age_seconds() >= turn * connection.lifetime_share
+
+    async def _is_alive(self, connection: PooledConnection) -> bool:
+        try:
+            if await self._liveness.is_alive(connection):
+                return True
+        except BaseException:
+            self.discard(connection)
+            raise
+        self.discard(connection)
+        # Those that have been idle as long have probably ended too, and each would cost its caller a timeout.
+        self._idle.close_idle_for(self.settings.ping_after_idle_seconds)
+        return False
+
+    async def _open(self) -> Any:
+        driver = await self._connect()
         try:
             for prepare in self.on_connect:
                 await prepare(driver)
         except BaseException:
             driver.terminate()
             raise
-        return PooledConnection(driver)
+        return driver
 
-    def _is_outdated(self, connection: PooledConnection) -> bool:
-        oldest = self.settings.pool_recycle_seconds
-        return connection.age_seconds() >= oldest or connection.opened_at <= self._replace_before
-
-    async def _is_alive(self, connection: PooledConnection) -> bool:
-        if not connection.is_open:
-            return False
-        if connection.idle_seconds() < self.settings.ping_after_idle_seconds:
-            return True
-        try:
-            await connection.driver.execute("select 1", timeout=self.settings.ping_timeout_seconds)
-        except DRIVER_ERRORS:
-            return False
-        except asyncio.CancelledError:
-            await undisturbed(hang_up(connection.driver))  # the answer may still be on its way
-            raise
-        return True
-
-    async def _close(self, connection: PooledConnection) -> None:
-        try:
-            await connection.driver.close(timeout=self.settings.ping_timeout_seconds)
-        except DRIVER_ERRORS:
-            connection.driver.terminate()
-
-    async def _queue(self) -> None:
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(self.settings.pool_timeout_seconds):
-                await self._slots.acquire()
-        except TimeoutError:
-            self.timeouts += 1
-            raise PoolTimeoutError(self._exhausted()) from None
-        finally:
-            self._waiting -= 1
-
-    def _exhausted(self) -> str:
-        holders = sorted((c.holder for c in self._in_use.values()), key=lambda holder: -holder.held_seconds)
-        longest = ", ".join(f"{holder.held_seconds:.1f} s by {holder.place()}" for holder in holders[:3])
-        return (
-            f"no connection came free within {self.settings.pool_timeout_seconds:g} s: "
-            f"{len(holders)} of {self.settings.pool_size} in use, {self._waiting} waiting; held longest: {longest}"
-        )
-
-    def _connections(self) -> list[PooledConnection]:
-        return [*self._idle, *self._in_use.values()]
+    def _belongings(self) -> list[object]:
+        return [self._opening, *self._idle.snapshot(), *self._in_use.values()]

@@ -1,6 +1,9 @@
 """What the pool is doing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from app.db.pool.holder import Holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,5 +13,18 @@ class PoolStatus:
     size: int
     in_use: int
     idle: int
+    connecting: int
+    """Connections that are being opened, each for a caller that waits for it."""
     waiting: int
+    """Callers beyond those."""
     longest_hold_seconds: float
+    last_error: str | None
+    """Why the last attempt to connect failed; None once one has succeeded."""
+
+    def in_words(self, holders: Iterable[Holder]) -> str:
+        """Return the figures, with who holds connections and where in the caller's code."""
+        longest = sorted(holders, key=lambda holder: -holder.held_seconds)[:3]
+        held = ", ".join(f"{holder.held_seconds:.1f} s by {holder.place()}" for holder in longest)
+        error = f" (last error: {self.last_error})" if self.last_error else ""
+        connecting = f"{self.connecting} connecting{error}, " if self.connecting or error else ""
+        return f"{self.in_use} of {self.size} in use, {connecting}{self.waiting} waiting; held longest: {held}"

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, PositiveInt, SecretStr, StringConstraints
+from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr, StringConstraints
 from pydantic_settings import SettingsConfigDict
 
 from app.db.annotations import Accepts, default
@@ -36,27 +36,33 @@ class DatabaseSettings(EnvironmentSettings):
     pooler: Literal["auto", "none", "transaction"] = "auto"
     """Whether `DATABASE_URL` is a transaction pooler; `auto`: if its host begins with a name ending in `-pooler`."""
     pool_size: PositiveInt = 20
-    """Sessions at once; more are queued."""
-    pool_timeout_seconds: PositiveSeconds = 10
-    """How long a caller is queued for a connection before `PoolTimeoutError`."""
+    """Connections at once; further callers queue."""
+    pool_min_size: NonNegativeInt = 0
+    """How many idle connections are kept open."""
+    pool_idle_seconds: PositiveSeconds = 60
+    """A connection that is idle for longer is closed; no query is sent for that."""
+    pool_timeout_seconds: PositiveSeconds | None = None
+    """A limit for the queue that is shorter than the deadline; it does not run while connections are being opened."""
+    pool_max_waiting: NonNegativeInt | None = None
+    """Further callers get `PoolTimeoutError` at once when so many queue already."""
     pool_recycle_seconds: PositiveSeconds = 240
-    """A connection older than this is replaced when next asked for: Neon suspends after 300 s."""
-    connect_timeout_seconds: PositiveSeconds = 15
-    """Neon's proxy itself tries for 6 to 7 s to wake a compute."""
+    """A connection of this age, or of up to a fifth less, is not used again: Neon suspends after 300 s."""
+    connect_timeout_seconds: PositiveSeconds = 20
+    """For one attempt. Neon's proxy itself tries for 6 to 7 s to wake a compute."""
     command_timeout_seconds: PositiveSeconds | None = 60
     """Kept by the client, for each statement."""
     statement_timeout_seconds: PositiveSeconds | None = None
     """Kept by the server, for each statement of a transaction (``SET LOCAL``: one more round trip)."""
     lock_timeout_seconds: PositiveSeconds | None = None
     """Kept by the server, for each lock that a transaction waits for (``SET LOCAL``, likewise)."""
-    retry_seconds: PositiveSeconds = 20
-    """The deadline of one call and all its retries, of connecting too; Neon may take 7 s to wake."""
-    retry_tries: PositiveInt = 30
-    """How often at most within the deadline."""
+    retry_seconds: PositiveSeconds = 30
+    """The deadline of one call: its time in the queue, connecting, and all retries; a Neon compute may start slowly."""
+    retry_tries: PositiveInt = 100
+    """How often a call is retried, and how often connecting, within the deadline."""
     ping_after_idle_seconds: Seconds = 30
-    """A connection idle for longer is asked for a sign of life before it is used again."""
+    """A connection that was idle for longer is pinged before it is used again."""
     ping_timeout_seconds: PositiveSeconds = 2
-    """How long that sign may take before the connection is replaced."""
+    """How long the answer may take before the connection is replaced."""
     idle_transaction_warning_seconds: PositiveSeconds = 5
     """A transaction that runs no statement for longer is named in a warning, with its place in the code."""
     migration_lock_timeout_seconds: PositiveSeconds = 5

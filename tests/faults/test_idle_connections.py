@@ -1,0 +1,80 @@
+"""Idle connections: they are given back, without a word to the server, and not all at the same moment."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.embedded import EmbeddedPostgres
+from tests.support.proxy import FaultProxy
+
+_TERMINATE = b"X\x00\x00\x00\x04"
+_SLEEP = text("select pg_sleep(0.05)")
+
+
+@asynccontextmanager
+async def _warm(
+    server: EmbeddedPostgres, connections: int, **settings: Any
+) -> AsyncIterator[tuple[Database, FaultProxy]]:
+    """Open a Database through a proxy and use so many connections at once."""
+    async with (
+        FaultProxy(server.tcp_url()).running() as proxy,
+        Database(DatabaseSettings(url=proxy.url(), **settings)) as db,
+    ):
+        await _use(db, connections)
+        assert proxy.open_connections == connections
+        yield db, proxy
+
+
+async def _use(db: Database, connections: int) -> None:
+    await asyncio.gather(*(db.execute(_SLEEP) for _ in range(connections)))
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+async def test_idle_connections_are_closed_down_to_the_minimum(migrated_server: EmbeddedPostgres, kept: int) -> None:
+    """One that is used again stays; when the others have gone a call opens what it needs."""
+    settings = {"pool_idle_seconds": 0.5, "pool_min_size": kept}
+    async with _warm(migrated_server, 6, **settings) as (db, proxy):
+        for _ in range(4):
+            await asyncio.sleep(0.2)
+            await db.execute(text("select 1"))
+        assert 1 <= proxy.open_connections <= max(kept, 1)
+        assert proxy.connects == 6  # it is always the one that was used last
+        await asyncio.sleep(0.8)
+        assert (proxy.open_connections, db.pool_status().idle) == (kept, kept)
+        await _use(db, 3)
+        assert proxy.open_connections == 3
+
+
+async def test_an_idle_pool_sends_no_more_than_its_goodbye(migrated_server: EmbeddedPostgres) -> None:
+    """For 90 s, scaled down a hundred times: every setting in seconds is a hundredth of its default."""
+    seconds = {
+        name: field.default / 100
+        for name, field in DatabaseSettings.model_fields.items()
+        if name.endswith("_seconds") and isinstance(field.default, int | float)
+    }
+    timeouts = {name: 15 for name in seconds if "timeout" in name or name == "retry_seconds"}
+    async with _warm(migrated_server, 6, **{**seconds, **timeouts}) as (db, proxy):
+        sent, connects = proxy.bytes_sent, proxy.connects
+        await asyncio.sleep(0.9)
+        assert proxy.open_connections == 0
+        assert (proxy.bytes_sent, proxy.connects) == (sent + 6 * len(_TERMINATE), connects)
+        assert (await db.execute(text("select 1"))).scalar_one() == 1
+
+
+async def test_connections_that_were_opened_together_are_not_replaced_together(
+    migrated_server: EmbeddedPostgres,
+) -> None:
+    """Each lives for between 80 and 100 % of the setting."""
+    async with _warm(migrated_server, 20, pool_recycle_seconds=3) as (db, proxy):
+        await asyncio.sleep(2.7)
+        before = proxy.connects
+        await _use(db, 20)
+        assert 1 <= proxy.connects - before <= 19
+        await asyncio.sleep(0.5)
+        await _use(db, 20)
+        assert proxy.connects - before >= 20

@@ -1,0 +1,117 @@
+"""A suspended compute with a crowd in front of it: callers wait for its start, and none of them fails."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from uuid import uuid4
+
+import pytest
+
+from app.db import Database, DatabaseSettings
+from app.db.errors import ConfigurationError, PoolTimeoutError, UnavailableError
+from app.db.models import TaskCreate
+from app.embedded import EmbeddedPostgres
+from app.repositories import TaskRepo
+from tests.support.pgbouncer import PgBouncer
+from tests.support.proxy import FaultProxy
+
+CALLERS = 50
+POOL_SIZE = 20
+STARTS = [(3, 8), (0, 12), (0, 15)]
+"""For how many seconds the proxy refuses connections, and for how many more it keeps them waiting."""
+# As Neon's pooler has them; what is not here is PgBouncer's default.
+NEONS_POOLER = {"query_wait_timeout": "120", "server_login_retry": "1"}
+
+
+class Compute:
+    """A Database, the proxy that can put its server to sleep, and the proxy that counts its connections."""
+
+    def __init__(self, db: Database, server: FaultProxy, clients: FaultProxy) -> None:
+        self.db = db
+        self.server = server
+        self.clients = clients
+
+
+@asynccontextmanager
+async def _compute(server: EmbeddedPostgres, *, pooled: bool) -> AsyncIterator[Compute]:
+    async with AsyncExitStack() as stack:
+        proxy = await stack.enter_async_context(FaultProxy(server.tcp_url()).running())
+        clients = proxy
+        if pooled:
+            pooler = PgBouncer("127.0.0.1", proxy.port, pool_size=POOL_SIZE, settings=NEONS_POOLER)
+            stack.enter_context(pooler)
+            clients = await stack.enter_async_context(FaultProxy(pooler.url("postgres")).running())
+        settings = DatabaseSettings(url=clients.url(), pooler="transaction" if pooled else "none", pool_size=POOL_SIZE)
+        yield Compute(await stack.enter_async_context(Database(settings)), proxy, clients)
+
+
+async def _wake(server: EmbeddedPostgres, refusing: int, starting: int, *, pooled: bool) -> None:
+    async with _compute(server, pooled=pooled) as compute:
+        tasks, user_id = TaskRepo(compute.db), f"user-{uuid4().hex}"
+        assert await tasks.count(user_id) == 0
+        compute.server.sleep(refusing_seconds=refusing, starting_seconds=starting)
+        compute.clients.most_at_once = 0
+        began = time.monotonic()
+        new = [tasks.create(user_id, TaskCreate(title=str(n)), idempotency_key=uuid4()) for n in range(CALLERS)]
+        await asyncio.gather(*new)
+        assert refusing + starting <= time.monotonic() - began < compute.db.settings.retry_seconds
+        assert await tasks.count(user_id) == CALLERS
+        assert compute.clients.most_at_once <= POOL_SIZE
+        assert compute.db.pool_status().connecting == 0
+
+
+async def test_a_crowd_in_front_of_a_sleeping_compute_is_answered(migrated_server: EmbeddedPostgres) -> None:
+    """50 callers on a pool of 20: each is answered within the deadline, once, direct and through a pooler."""
+    await asyncio.gather(
+        *(_wake(migrated_server, *start, pooled=pooled) for start in STARTS for pooled in (False, True))
+    )
+
+
+async def test_a_caller_is_told_who_connects_and_why_that_fails(migrated_server: EmbeddedPostgres) -> None:
+    """At the deadline, not at the shorter limit of the queue; with the code and the advice of the last error."""
+    async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
+        proxy.fail_startups("XX000", "Couldn't connect to compute node")
+        settings = DatabaseSettings(url=proxy.url(), pool_size=2, pool_timeout_seconds=0.2, retry_seconds=1)
+        async with Database(settings) as db:
+            calls = [asyncio.ensure_future(TaskRepo(db).count("ada")) for _ in range(5)]
+            await asyncio.sleep(0.5)
+            status = db.pool_status()
+            assert (status.in_use, status.connecting, status.waiting) == (0, 2, 3)
+            assert "Couldn't connect to compute node" in str(status.last_error)
+            for error in await asyncio.gather(*calls, return_exceptions=True):
+                assert isinstance(error, UnavailableError)
+                assert (error.sqlstate, bool(error.advice)) == ("XX000", True)
+                assert str(error).startswith("no connection within 1")
+                assert "(2 connecting, " in str(error)
+
+
+async def test_the_whole_queue_hears_at_once_that_connecting_is_in_vain(migrated_server: EmbeddedPostgres) -> None:
+    """A password that was changed while everything slept: 50 callers, no more attempts than connections."""
+    async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
+        proxy.fail_startups("28P01", "password authentication failed")
+        async with Database(DatabaseSettings(url=proxy.url(), pool_size=5)) as db:
+            began = time.monotonic()
+            calls = (TaskRepo(db).count("ada") for _ in range(CALLERS))
+            errors = await asyncio.gather(*calls, return_exceptions=True)
+            assert time.monotonic() - began < 2
+            assert {type(error) for error in errors} == {ConfigurationError}
+            assert len({id(error) for error in errors}) == CALLERS
+            assert proxy.connects <= 5
+
+
+async def test_callers_beyond_the_bound_are_refused_at_once(migrated_server: EmbeddedPostgres) -> None:
+    """With DATABASE_POOL_MAX_WAITING; those for whom a connection is opened do not count."""
+    async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
+        proxy.sleep(refusing_seconds=0, starting_seconds=1)
+        settings = DatabaseSettings(url=proxy.url(), pool_size=2, pool_max_waiting=3)
+        async with Database(settings) as db:
+            began = time.monotonic()
+            calls = [asyncio.ensure_future(TaskRepo(db).count("ada")) for _ in range(8)]
+            done, waiting = await asyncio.wait(calls, timeout=0.5)
+            assert (len(done), len(waiting)) == (3, 5)
+            for call in done:
+                with pytest.raises(PoolTimeoutError, match="DATABASE_POOL_MAX_WAITING"):
+                    await call
+            assert await asyncio.gather(*waiting) == [0] * 5
+            assert time.monotonic() - began < 5
