@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
+from app.db.migrations import drop_updated_at_function
+
 revision: str = "1ef187533fa2"
 down_revision: str | Sequence[str] | None = None
 branch_labels: str | Sequence[str] | None = None
@@ -95,4 +97,4 @@ def downgrade() -> None:
     op.drop_table("message")
     op.drop_table("task")
     op.drop_table("conversation")
-    op.execute("drop function set_updated_at()")
+    drop_updated_at_function()

@@ -1,11 +1,13 @@
 """How column types are written into a revision, so that it needs nothing but SQLAlchemy."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import ARRAY, Enum
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import AutoString
+
+_CORE: Final = "sqlalchemy.sql."
 
 
 def enum_of(kind: TypeEngine[Any]) -> Enum | None:
@@ -25,11 +27,18 @@ def render_type(kind: str, value: Any, context: AutogenContext) -> str | Literal
         return "sa.String()" if value.length is None else f"sa.String(length={value.length})"
     enum = enum_of(value)
     if enum is None:
-        return False
+        return _in_core(value)
     context.imports.add("from sqlalchemy.dialects import postgresql")
     # Created by an operation of its own, once: two tables may have it.
     rendered = f"postgresql.ENUM({', '.join(map(repr, enum.enums))}, name={enum.name!r}, create_type=False)"
     return f"sa.ARRAY({rendered})" if enum is not value and _is_array(value) else rendered
+
+
+def _in_core(value: Any) -> str | Literal[False]:
+    """Return the type that a decorator of Python values has in the database."""
+    if not isinstance(value, TypeDecorator) or not type(value.impl_instance).__module__.startswith(_CORE):
+        return False
+    return f"sa.{value.impl_instance!r}"
 
 
 def _is_array(kind: TypeEngine[Any]) -> bool:
