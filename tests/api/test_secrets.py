@@ -46,7 +46,7 @@ async def _request(app: FastAPI, path: str, given: str, *, headers: Callable[[An
             statuses.append(message["status"])
 
     async with app.router.lifespan_context(app) as state:
-        await app(_scope(path, given, headers) | {"state": dict(state)}, receive, send)
+        await app({**_scope(path, given, headers), "state": dict(state or {})}, receive, send)
     return statuses[0]
 
 

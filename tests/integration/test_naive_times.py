@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, insert, select, update
+from sqlalchemy import Column, DateTime, MetaData, Table, bindparam, cast, insert, literal, select, update
 from sqlalchemy.exc import StatementError
 from sqlmodel import SQLModel
 
 from app.db import Database
 from app.db.errors import InvalidInputError
 from app.db.models import Conversation, Message, Role, Task, TaskCreate, TaskUpdate, metadata
+from app.db.query import Query, WhenLost
 from app.repositories import TaskRepo
 
 NAIVE = datetime(2026, 1, 1, 12)  # noqa: DTZ001 - the point of these tests
@@ -93,3 +94,32 @@ async def test_a_time_of_another_zone_is_the_same_moment(db: Database, user_id: 
     (task,) = (await TaskRepo(db).list_page(user_id)).items
     assert task.created_at == there
     assert task.created_at.utcoffset() == UTC.utcoffset(None)
+
+
+NOTES = Table("pg_temp.notes", MetaData(), Column("due", DateTime(timezone=True)), Column("day", DateTime()))
+FOLLOWING: Query[datetime] = Query(
+    "tests.naive_times",
+    select(cast(bindparam("p_time", type_=DateTime(timezone=True)), DateTime(timezone=True))),
+    datetime,
+    WhenLost.NOT_DONE,
+)
+
+
+async def test_a_naive_time_is_refused_by_a_column_of_the_users_own(db: Database) -> None:
+    """Declared as SQLAlchemy's manual does; a column without time zone takes it."""
+    for statement in (
+        select(literal(NAIVE, DateTime(timezone=True))),
+        select(NOTES.c.day).where(NOTES.c.due > NAIVE),
+        insert(NOTES).values(due=NAIVE),
+    ):
+        with pytest.raises(InvalidInputError, match="must have timezone information"):
+            await db.execute(statement)
+    assert (await db.execute(select(literal(NAIVE, DateTime())))).scalar_one() == NAIVE
+
+
+async def test_a_naive_time_is_refused_by_a_query(db: Database) -> None:
+    """Where no SQLAlchemy type converts on the way."""
+    with pytest.raises(InvalidInputError, match="must have timezone information"):
+        await db.fetch(FOLLOWING, {"p_time": NAIVE})
+    now = datetime.now(UTC)
+    assert await db.fetch(FOLLOWING, {"p_time": now}) == [now]

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, DateTime
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection, PGDialect_asyncpg
 from sqlalchemy.util import await_only
@@ -12,6 +12,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from app.db.driver.cancellation import hang_up, undisturbed
 from app.db.engine.observed import observed
+from app.db.engine.times import ZonedDateTime
 from app.db.pool.connection import PooledConnection
 from app.db.pool.pool import Pool
 from app.db.query import QUERY
@@ -32,6 +33,7 @@ class LeanDialect(PGDialect_asyncpg):
     supports_native_json_deserialization = False
     dialect_injects_custom_json_deserializer = False
 
+    colspecs = {**PGDialect_asyncpg.colspecs, DateTime: ZonedDateTime}  # noqa: RUF012 - no ClassVar to SQLAlchemy
     default_schema_name = "public"
     default_isolation_level = "READ COMMITTED"
     _backslash_escapes = False
