@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db import Database, DatabaseSettings
-from app.db.driver.cancellation import undisturbed
+from app.db.driver.cancellation import uninterrupted
 from app.db.driver.sqlstates import DRIVER_ERRORS, translate_driver
 from app.db.engine.factory import create_engine
 from app.db.errors import ConfigurationError, DataAccessError, TransientError
@@ -80,7 +80,7 @@ async def scratch(settings: DatabaseSettings) -> AsyncIterator[Scratch]:
         async with _open(_Settings.of(settings, schema), schema) as place:
             yield place
     finally:
-        await undisturbed(_drop(settings, target, schema))  # who interrupts the doctor does not interrupt this
+        await uninterrupted(_drop(settings, target, schema))  # who interrupts the doctor does not interrupt this
         keeper.terminate()
 
 

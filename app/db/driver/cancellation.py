@@ -1,4 +1,4 @@
-"""Closing a connection on which something may still run: what a caller went away from ends on the server, too."""
+"""Work that is finished although its caller is cancelled, and statements that end on the server with their caller."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,13 +7,13 @@ from typing import Any, Final, TypeVar
 
 Value = TypeVar("Value")
 
-HANG_UP_SECONDS: Final = 2.0
-"""How long the server may take; then the socket is closed, and what runs there ends by itself."""
+_CLOSE_SECONDS: Final = 2.0
+"""How long the server may take; then only the socket is closed."""
 _REPEAT_SECONDS: Final = 0.2
 
 
-async def undisturbed(work: Awaitable[Value]) -> Value:
-    """Return what `work` returns. A caller that is cancelled meanwhile hears of it only when the work is done."""
+async def uninterrupted(work: Awaitable[Value]) -> Value:
+    """Return what `work` returns. A caller that is cancelled in the meantime gets the cancellation after the work."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)
@@ -26,13 +26,13 @@ async def undisturbed(work: Awaitable[Value]) -> Value:
         raise
 
 
-async def hang_up(driver: Any) -> None:
-    """End what the server runs for `driver` and close it, within two seconds; raises nothing.
+async def cancel_and_close(driver: Any) -> None:
+    """Cancel the statement that the server runs for `driver`, then close it, within two seconds; raises nothing.
 
-    The driver's own way cancels once. A busy server may hear that before it begins the statement, ignores it as the
-    protocol says, and would run the statement to its end.
+    asyncpg sends one cancel request. A busy server that gets it before it begins the statement ignores it, as the
+    protocol says, and would run the statement to its end: the request is repeated.
     """
-    closing = asyncio.ensure_future(driver.close(timeout=HANG_UP_SECONDS))
+    closing = asyncio.ensure_future(driver.close(timeout=_CLOSE_SECONDS))
     while not (await asyncio.wait([closing], timeout=_REPEAT_SECONDS))[0]:
         driver._cancel_current_command(asyncio.get_running_loop().create_future())  # noqa: SLF001 - it has no other
     if closing.exception() is not None:

@@ -10,28 +10,28 @@ _VALUES = (
 )
 
 
-def hidden(text: str) -> str:
-    """Cut what carries values: the server's DETAIL, the driver's argument, the text that could not be converted."""
+def without_values(text: str) -> str:
+    """Return `text` without the server's DETAIL, the driver's argument, the text that could not be converted."""
     for pattern, replacement in _VALUES:
         text = pattern.sub(replacement, text)
     return text
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield `error` and its causes: 57P01 hides two causes down (FAULTS)."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__
+    """Yield `error` and its causes: when a statement is killed, 57P01 is the cause of the cause."""
+    link: BaseException | None = error
+    while link is not None:
+        yield link
+        link = link.__cause__
 
 
 def hide_values(error: BaseException) -> None:
-    """Take the row's values out of the texts of `error` and its causes: messages are private."""
+    """Take the values of rows out of the texts of `error` and its causes."""
     for cause in chain(error):
-        if isinstance(cause, UnicodeEncodeError):  # it carries the whole text, not only the character
+        if isinstance(cause, UnicodeEncodeError):  # it has the whole text, not only the character
             cause.object = ""
             cause.args = (cause.encoding, "", cause.start, cause.end, cause.reason)
-        cause.args = tuple(hidden(arg) if isinstance(arg, str) else arg for arg in cause.args)
+        cause.args = tuple(without_values(arg) if isinstance(arg, str) else arg for arg in cause.args)
         if isinstance(getattr(cause, "detail", None), str):  # SQLAlchemy's own errors have a list of notes there
             vars(cause)["detail"] = None
 

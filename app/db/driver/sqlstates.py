@@ -6,7 +6,7 @@ from typing import Final
 import asyncpg
 
 from app.db.driver.neon import Decision, Reason, find_reason
-from app.db.driver.redaction import chain, hidden
+from app.db.driver.redaction import chain, without_values
 from app.db.errors import (
     ConfigurationError,
     ConflictError,
@@ -127,7 +127,7 @@ def _reason(error: BaseException) -> Reason | None:
 
 
 def _refusal(error: asyncpg.PostgresError, place: str, password_advice: str | None) -> DataAccessError:
-    sqlstate, text = str(error.sqlstate), hidden(str(error.args[0]))
+    sqlstate, text = str(error.sqlstate), without_values(str(error.args[0]))
     reason = _reason(error)
     if reason:
         kind = ConfigurationError if reason.decision is Decision.FIX else UnavailableError
@@ -148,12 +148,12 @@ def translate_driver(error: BaseException, *, lost: type[DataAccessError]) -> Da
         return _from_interface(error)
     # asyncpg raises this when it has been told that the connection is closing, and has sent nothing.
     unsent = any("cannot switch to state" in str(cause) for cause in chain(error))
-    return (TransientError if unsent else lost)(f"{_LOST_TEXT} ({hidden(str(error)) or 'no answer in time'})")
+    return (TransientError if unsent else lost)(f"{_LOST_TEXT} ({without_values(str(error)) or 'no answer in time'})")
 
 
 def _from_interface(error: asyncpg.InterfaceError) -> DataAccessError:
     """Return the error for what the driver refuses to send."""
-    text = hidden(str(error))
+    text = without_values(str(error))
     if "closed" in text or "released" in text:
         return TransientError("the connection was closed before the statement was sent")
     if "another operation is in progress" in text:
@@ -166,7 +166,7 @@ def _from_server(error: BaseException, sqlstate: str, lost: type[DataAccessError
     driver = next(cause for cause in reported if cause.sqlstate == sqlstate)
     kind = next((BY_SQLSTATE[sqlstate[:n]] for n in (5, 2) if sqlstate[:n] in BY_SQLSTATE), NotDoneError)
     constraint = next((name for cause in chain(error) if (name := getattr(cause, "constraint_name", None))), None)
-    text = hidden(str(driver.args[0]))
+    text = without_values(str(driver.args[0]))
     if sqlstate == "08P01" and _NOT_BEGUN.search(text):
         return TransientError(f"the pooler has no server: {text}", sqlstate=sqlstate)
     if any(isinstance(cause, asyncpg.InvalidCachedStatementError) for cause in reported):

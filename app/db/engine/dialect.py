@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
-from app.db.driver.cancellation import hang_up, undisturbed
+from app.db.driver.cancellation import cancel_and_close, uninterrupted
 from app.db.engine.observed import observed
 from app.db.engine.times import ZonedDateTime
 from app.db.pool.connection import PooledConnection
@@ -87,7 +87,7 @@ class LeanDialect(PGDialect_asyncpg):
         if self._is_left_over(dbapi_connection):
             return
         if in_greenlet():
-            await_only(undisturbed(hang_up(dbapi_connection.driver_connection)))
+            await_only(uninterrupted(cancel_and_close(dbapi_connection.driver_connection)))
         else:
             dbapi_connection.driver_connection.terminate()
         connection = self._find(dbapi_connection)

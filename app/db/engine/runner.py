@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from app.db.driver.cancellation import hang_up, undisturbed
+from app.db.driver.cancellation import cancel_and_close, uninterrupted
 from app.db.driver.retry import retry_number
 from app.db.driver.sqlstates import DRIVER_ERRORS, REPLACE_CONNECTION, sqlstate_of
 from app.db.engine.compiled import compiled
@@ -75,7 +75,7 @@ class Runner:
         """Leave the connection in a state that the next caller can use, or closed."""
         connection.prepared.clear()  # what was prepared may be why
         if isinstance(error, asyncio.CancelledError) or (isinstance(error, DRIVER_ERRORS) and not sqlstate_of(error)):
-            await undisturbed(hang_up(connection.driver))  # its next answer may be this one's
+            await uninterrupted(cancel_and_close(connection.driver))  # its next answer may be this one's
         elif not isinstance(error, DRIVER_ERRORS):
             connection.driver.terminate()  # the driver stopped in the middle of an answer
         elif sqlstate_of(error) in REPLACE_CONNECTION:

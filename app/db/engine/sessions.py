@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import sessionmaker
 
-from app.db.driver.cancellation import undisturbed
+from app.db.driver.cancellation import uninterrupted
 from app.db.driver.sqlstates import DRIVER_ERRORS
 from app.db.engine.translation import translating
 from app.db.errors import DataAccessError, OutcomeUnknownError
@@ -55,9 +55,9 @@ async def transaction(
             await session.flush()
         with translating(OutcomeUnknownError):
             # A caller cancelled meanwhile waits for the answer first, so that the outcome is known.
-            await undisturbed(session.commit())
+            await uninterrupted(session.commit())
     finally:
-        await undisturbed(_close(session))
+        await uninterrupted(_close(session))
 
 
 async def _close(session: AsyncSession) -> None:

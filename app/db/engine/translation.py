@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import exc as sa
 
-from app.db.driver.redaction import hidden, hide_values
+from app.db.driver.redaction import hide_values, without_values
 from app.db.driver.sqlstates import DRIVER_ERRORS, OF_THE_DRIVER, sqlstate_of, translate_driver
 from app.db.errors import ClosedError, DataAccessError, InvalidInputError, TransientError
 
@@ -62,7 +62,7 @@ def translate(error: BaseException, *, lost: type[DataAccessError] = TransientEr
     if isinstance(error, sa.DBAPIError):
         return _from_dbapi(error, lost)
     # Any other is of a value that SQLAlchemy could not even convert.
-    return InvalidInputError(hidden(str(error.orig))) if isinstance(error, sa.StatementError) else None
+    return InvalidInputError(without_values(str(error.orig))) if isinstance(error, sa.StatementError) else None
 
 
 def _from_misuse(error: sa.InvalidRequestError) -> DataAccessError | None:

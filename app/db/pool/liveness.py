@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 
-from app.db.driver.cancellation import hang_up, undisturbed
+from app.db.driver.cancellation import cancel_and_close, uninterrupted
 from app.db.driver.sqlstates import DRIVER_ERRORS
 from app.db.pool.connection import PooledConnection
 from app.db.target.settings import DatabaseSettings
@@ -54,6 +54,6 @@ class Liveness:
         except DRIVER_ERRORS:
             return False
         except asyncio.CancelledError:
-            await undisturbed(hang_up(connection.driver))  # the answer may still be on its way
+            await uninterrupted(cancel_and_close(connection.driver))  # the answer may still be on its way
             raise
         return True
