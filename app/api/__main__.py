@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from app.api import ApiSettings, create_app
 from app.api.server import LimitedServer
+from app.db import DatabaseSettings
 from app.db.errors import ConfigurationError
 
 _WRONG_SETTINGS: Final = 2
@@ -26,8 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        settings = ApiSettings()
-        app = create_app(settings)
+        settings, database = ApiSettings(), DatabaseSettings()
+        database.target()  # an unusable URL is one sentence here, and a traceback in the lifespan
+        app = create_app(settings, database=database)
     except (ValidationError, ConfigurationError) as error:
         print(_in_words(error), file=sys.stderr)  # noqa: T201 - nothing is logged yet
         return _WRONG_SETTINGS

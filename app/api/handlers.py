@@ -38,12 +38,12 @@ def answer(error: Exception, *, method: str, path: str) -> Response:
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    return answer(error, method=request.method, path=request.url.path)
+    return answer(error, method=request.method, path=request.scope["path"])
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> Response:
     # Starlette raises the error again, and the server logs it: with this note the log says where.
-    error.add_note(f"in {request.method} {_cut(request.url.path)}")
+    error.add_note(f"in {request.method} {_cut(request.scope['path'])}")
     return problem_response(problem(INTERNAL, INTERNAL.detail))
 
 

@@ -99,8 +99,8 @@ class ApiSettings(BaseSettings):
     @classmethod
     def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
-            if origin != "*" and str(HttpUrl(origin)) != f"{origin}/":
-                raise ValueError("an origin is scheme://host or scheme://host:port in lower case, without a path")
+            if origin != "*" and ("*" in origin or str(HttpUrl(origin)) != f"{origin}/"):
+                raise ValueError("an origin is scheme://host or scheme://host:port in lower case, without path or `*`")
         return origins
 
     @model_validator(mode="after")

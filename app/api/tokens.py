@@ -1,7 +1,7 @@
 """From a token to a user."""
 
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import jwt
 from jwt import PyJWK
@@ -10,6 +10,7 @@ from jwt.exceptions import ExpiredSignatureError, PyJWTError
 from app.api.errors import InvalidTokenError
 from app.api.keys.issuer import IssuerKeys
 from app.api.keys.key_set import checked_key_set
+from app.api.keys.verified import VerifiedTokens
 from app.api.settings import ApiSettings
 from app.db.errors import InvalidInputError
 from app.repositories.checks import checked_user_id
@@ -36,27 +37,33 @@ class TokenVerifier:
 
     def __init__(self, settings: ApiSettings) -> None:
         self._keys = _keys_of(settings)
+        self._verified = VerifiedTokens()
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
 
     async def user_id(self, token: str) -> str:
         """Return whose token it is (``sub``); raises `InvalidTokenError`, `KeysUnavailableError`."""
+        if user_id := self._verified.get(token):
+            return user_id
         try:
-            return await self._verified(token)
+            claims = await self._claims(token)
+            user_id = checked_user_id(claims["sub"])
         except ExpiredSignatureError:
             raise InvalidTokenError("the token has expired") from None
         # A token can nest more deeply than Python's parser goes, or hold what a claim's check did not expect.
         except (PyJWTError, InvalidInputError, RecursionError, ValueError, TypeError) as error:
             raise InvalidTokenError from error
+        self._verified.add(token, user_id, expires_at=float(claims["exp"]))
+        return user_id
 
     async def close(self) -> None:
         """Stop fetching keys."""
         await self._keys.close()
 
-    async def _verified(self, token: str) -> str:
+    async def _claims(self, token: str) -> dict[str, Any]:
         kid = jwt.get_unverified_header(token).get("kid")
         key = await self._keys.find(kid if isinstance(kid, str) else None)
-        claims = jwt.decode(
+        return jwt.decode(
             token,
             key,
             # The key's own algorithm, never the token's choice, which a forger makes.
@@ -66,7 +73,6 @@ class TokenVerifier:
             leeway=_LEEWAY_SECONDS,
             options={"require": _REQUIRED},
         )
-        return checked_user_id(claims["sub"])
 
 
 class _SharedSecret:

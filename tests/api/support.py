@@ -14,7 +14,7 @@ import httpx
 import jwt
 from fastapi import FastAPI
 from pydantic import SecretStr
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api import ApiSettings, create_app
 from app.api.server import LimitedServer
@@ -30,7 +30,12 @@ class Running(NamedTuple):
     """A service that runs: where, and what its lifespan made."""
 
     services: Services
-    transport: httpx.AsyncBaseTransport
+    asgi: ASGIApp
+
+    @property
+    def transport(self) -> httpx.AsyncBaseTransport:
+        """What a client of it speaks through."""
+        return httpx.ASGITransport(self.asgi, raise_app_exceptions=False)
 
     def client(self, user_id: str | None = None) -> httpx.AsyncClient:
         """Return a client, with a token of the user if one is named."""
@@ -72,7 +77,7 @@ async def running(app: FastAPI) -> AsyncIterator[Running]:
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
             await app({**scope, "state": dict(state)}, receive, send)
 
-        yield Running(state["services"], httpx.ASGITransport(with_state, raise_app_exceptions=False))
+        yield Running(state["services"], with_state)
 
 
 def in_process(

@@ -23,29 +23,23 @@ _MAX_PARAMETERS: Final = 100
 _JSON: Final = "application/json"
 _LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 # Of two of these one would be obeyed and one ignored, and a proxy may obey the other.
-_ONCE: Final = (
-    "Host",
-    "Authorization",
-    "Content-Type",
-    "Content-Length",
-    "Content-Encoding",
-    "Transfer-Encoding",
-    "Idempotency-Key",
-    "If-Match",
+_ONCE: Final = frozenset(
+    (
+        b"host authorization content-type content-length content-encoding transfer-encoding idempotency-key if-match"
+    ).split()
 )
 
 
 def check_head(scope: Scope) -> None:
     """Raise the `ApiError` or `InvalidInputError` that the head alone deserves."""
-    headers = Headers(scope=scope)
     if error := _size_error(scope):
         raise error
-    repeated = [name for name in _ONCE if len(headers.getlist(name)) > 1]
-    if repeated:
-        raise BadRequestError(f"{', '.join(repeated)}: only once")
+    _check_repetitions([name for name, _ in scope["headers"] if name in _ONCE])
+    headers = Headers(scope=scope)
     if scope["http_version"] != "1.0" and not headers.get("host"):
         raise BadRequestError("Host: exactly once")
-    _check_query(scope["query_string"])
+    if scope["query_string"]:
+        _check_query(scope["query_string"])
     if has_body(headers) and not _is_plain_json(headers):
         raise UnsupportedMediaTypeError
 
@@ -72,9 +66,19 @@ def _size_error(scope: Scope) -> ApiError | None:
     return None
 
 
+def _check_repetitions(names: list[bytes]) -> None:
+    if len(set(names)) < len(names):
+        repeated = sorted({name.decode() for name in names if names.count(name) > 1})
+        raise BadRequestError(f"{', '.join(repeated)}: only once")
+
+
 def _check_query(query: bytes) -> None:
+    if not query.isascii():
+        raise BadRequestError("query: what is not ASCII must be percent-encoded")
+    if b"&" not in query:
+        return
     try:
-        fields = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+        fields = parse_qsl(query.decode(), keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
     except ValueError:
         raise BadRequestError(f"query: at most {_MAX_PARAMETERS} parameters") from None
     names = [name for name, _ in fields]

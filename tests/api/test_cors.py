@@ -1,0 +1,67 @@
+"""Web pages of other origins."""
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from tests.api.support import Running, api_settings, in_process
+
+PAGE = "https://app.example"
+PREFLIGHT = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+
+
+def permits(answer: httpx.Response) -> str | None:
+    """Return the origin that may read the answer."""
+    return answer.headers.get("Access-Control-Allow-Origin")
+
+
+async def test_no_page_may_call_the_service_by_default(api: Running) -> None:
+    """A preflight is a request like any other, without a token."""
+    async with api.client() as client:
+        answer = await client.options("/tasks", headers=PREFLIGHT)
+    assert (answer.status_code, permits(answer)) == (401, None)
+
+
+async def test_a_page_that_the_settings_name_may(migrated_url: str, user_id: str) -> None:
+    """With the headers that the service takes and gives, errors included, and never with cookies."""
+    async with in_process(migrated_url, cors_origins=f"{PAGE}, http://localhost:3000") as running:
+        async with running.client() as client:
+            preflight = await client.options("/tasks", headers=PREFLIGHT)
+            other = await client.options("/tasks", headers=PREFLIGHT | {"Origin": "https://evil.example"})
+            refused = await client.get("/tasks", headers={"Origin": PAGE})
+        async with running.client(user_id) as client:
+            created = await client.post("/tasks", json={"title": "x"}, headers={"Origin": PAGE})
+    assert (preflight.status_code, permits(preflight)) == (200, PAGE)
+    assert {"authorization", "content-type", "idempotency-key", "if-match"} <= {
+        name.strip().lower() for name in preflight.headers["Access-Control-Allow-Headers"].split(",")
+    }
+    assert permits(other) is None
+    assert (refused.status_code, permits(refused)) == (401, PAGE)
+    assert (created.status_code, permits(created)) == (201, PAGE)
+    assert "etag" in created.headers["Access-Control-Expose-Headers"].lower()
+    for answer in (preflight, refused, created):
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+async def test_every_page_may_if_the_settings_say_so(migrated_url: str) -> None:
+    """A token is sent by the page itself: without credentials `*` gives nothing away."""
+    async with in_process(migrated_url, cors_origins="*") as running, running.client() as client:
+        answer = await client.options("/tasks", headers=PREFLIGHT)
+    assert permits(answer) == "*"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", ["app.example", "https://app.example/", "https://App.example", "null", "https://*"])
+def test_what_is_no_origin_is_refused_at_start(origin: str) -> None:
+    """A browser compares text: what it never sends would never match."""
+    with pytest.raises(ValidationError, match="cors_origins"):
+        api_settings(cors_origins=origin)
+
+
+def test_origins_are_separated_by_commas_or_spaces() -> None:
+    """And none are none."""
+    assert api_settings(cors_origins="https://a.example,https://b.example").cors_origins == (
+        "https://a.example",
+        "https://b.example",
+    )
+    assert api_settings(cors_origins="").cors_origins == ()

@@ -1,0 +1,69 @@
+"""Mistakes of those who write programs with the service, and what they are told."""
+
+import asyncio
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from app.api import create_app
+from app.api.services import NotStartedError
+from app.db import DatabaseSettings
+from tests.api.support import api_settings, bearer, served
+
+NOWHERE = DatabaseSettings(url="postgresql://ada@nowhere.invalid/x")
+
+
+def test_a_test_client_without_its_block_is_told_to_use_one() -> None:
+    """Instead of an AttributeError of Starlette's."""
+    client = TestClient(create_app(api_settings(), database=NOWHERE))
+    with pytest.raises(NotStartedError, match=r"with TestClient\(app\) as client"):
+        client.get("/tasks")
+
+
+def test_a_test_client_in_its_block_works() -> None:
+    """The advice works."""
+    with TestClient(create_app(api_settings(), database=NOWHERE)) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/tasks").status_code == 401
+
+
+def test_a_route_that_somebody_adds_needs_a_token() -> None:
+    """Whoever forgets to ask for the user gives nothing away."""
+    app = create_app(api_settings(), database=NOWHERE)
+    add_route(app)
+    with TestClient(app) as client:
+        assert client.get("/mine").status_code == 401
+        assert client.get("/mine", headers=bearer("ada")).json() == "ada's"
+        assert client.get("/mine/", headers=bearer("ada")).status_code == 404
+
+
+def add_route(app: FastAPI) -> None:
+    """Add a route without any dependency."""
+
+    @app.get("/mine")
+    async def mine() -> str:
+        return "ada's"
+
+
+async def test_an_unhandled_error_is_logged_once_and_with_its_request(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """By the server, behind a real socket, and nowhere else."""
+    app = create_app(api_settings(), database=NOWHERE)
+
+    @app.get("/broken")
+    async def broken() -> None:
+        raise RuntimeError("a mistake of ours")
+
+    def ask() -> httpx.Response:
+        with served(app) as address:
+            return httpx.get(f"{address}/broken", headers=bearer("ada"))
+
+    answer = await asyncio.to_thread(ask)
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:problem:internal")
+    logged = capfd.readouterr().err + caplog.text
+    assert logged.count("RuntimeError: a mistake of ours") == 1
+    assert logged.count("Traceback") == 1
+    assert "in GET /broken" in logged
