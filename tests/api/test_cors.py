@@ -12,7 +12,8 @@ PREFLIGHT = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Co
 
 def permits(answer: httpx.Response) -> str | None:
     """Return the origin that may read the answer."""
-    return answer.headers.get("Access-Control-Allow-Origin")
+    origin: str | None = answer.headers.get("Access-Control-Allow-Origin")
+    return origin
 
 
 async def test_no_page_may_call_the_service_by_default(api: Running) -> None:

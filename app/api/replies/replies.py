@@ -9,7 +9,7 @@ from uuid import UUID, uuid4, uuid5
 
 from app.api.assistant import Assistant
 from app.api.errors import TooManyOwnRepliesError, TooManyRepliesError, UnfinishedReplyError
-from app.api.replies.reply import Reply, Transcript
+from app.api.replies.reply import Reply, Transcript, Work
 from app.api.settings import ApiSettings
 from app.api.shares import Shares
 from app.db.errors import ConflictError
@@ -40,13 +40,17 @@ class Replies:
 
         Raises `TooManyOwnRepliesError`, `TooManyRepliesError`, or what `MessageRepo.append` does.
         """
-        key = idempotency_key or uuid4()  # a reply that cannot be doubled can be stored by several tries
+        key = idempotency_key or uuid4()  # with a key, a call whose outcome is unknown is retried
         with ExitStack() as places:
             self._take_places(user_id, key, places)
-            question = await self._messages.append(user_id, conversation_id, data, idempotency_key=key)
+            history = await self._messages.append_with_history(
+                user_id, conversation_id, data, limit=self._settings.history_messages, idempotency_key=key
+            )
+            question = history[-1]
             # No await from here on: two requests with one key must not both find that nothing is in flight.
             if question.id not in self._in_flight:
-                self._in_flight[question.id] = self._begin(question, uuid5(key, "answer"), places.pop_all())
+                work = partial(self._answer, history, uuid5(key, "answer"), may_repeat=idempotency_key is not None)
+                self._in_flight[question.id] = self._begin(question, work, places.pop_all())
             return self._in_flight[question.id]
 
     def _take_places(self, user_id: str, key: UUID, places: ExitStack) -> None:
@@ -57,21 +61,20 @@ class Replies:
         self._keys.add((user_id, key))
         places.callback(self._keys.discard, (user_id, key))
 
-    def _begin(self, question: MessageRead, answer_key: UUID, places: ExitStack) -> Reply:
-        reply = Reply(partial(self._answer, question, answer_key), max_characters=self._settings.max_reply_characters)
+    def _begin(self, question: MessageRead, work: Work, places: ExitStack) -> Reply:
+        reply = Reply(work, max_characters=self._settings.max_reply_characters)
         reply.task.add_done_callback(partial(self._ended, question.id, places))
         return reply
 
-    async def _answer(self, question: MessageRead, key: UUID, transcript: Transcript) -> MessageRead:
+    async def _answer(
+        self, history: list[MessageRead], key: UUID, transcript: Transcript, *, may_repeat: bool
+    ) -> MessageRead:
         """Return the answer that was stored with `key` before, or a new one, stored with it."""
-        stored = await self._messages.appended_with(question.user_id, key)
+        question = history[-1]
+        stored = await self._messages.appended_with(question.user_id, key) if may_repeat else None
         if stored:
             transcript.repeat(stored.content)
             return stored
-        latest = await self._messages.latest(
-            question.user_id, question.conversation_id, limit=self._settings.history_messages
-        )
-        history = [*(message for message in latest if message.id < question.id), question]
         return await self._store(question, await self._ask(history, transcript), key)
 
     async def _ask(self, history: list[MessageRead], transcript: Transcript) -> MessageCreate:

@@ -1,0 +1,47 @@
+"""How often a request asks the database."""
+
+import pytest
+
+from tests.api.speaking import new_conversation
+from tests.api.support import in_process
+from tests.support.proxy import FaultProxy
+from tests.support.wire import WireCounter
+
+KEY = {"Idempotency-Key": "6f2c1a52-6a0e-4a7e-9b52-0d3f3c0f5b11"}
+
+
+@pytest.mark.parametrize(("headers", "round_trips"), [({}, 2), (KEY, 3)])
+async def test_a_streamed_reply_takes_two_round_trips(
+    migrated_url: str, user_id: str, headers: dict[str, str], round_trips: int
+) -> None:
+    """The question with the history, and the answer; a request with a key may be a repeat, whose answer is there."""
+    async with FaultProxy(migrated_url).running() as proxy:
+        counter = WireCounter(proxy)
+        async with (
+            in_process(proxy.url(), database={"pool_size": 1}) as running,
+            running.client(user_id) as client,
+        ):
+            path = await new_conversation(client)
+            await client.post(f"{path}/reply", json={"content": "hello"}, headers={"Idempotency-Key": KEY_OF_WARMING})
+            await client.post(f"{path}/reply", json={"content": "hello"})
+            async with counter.expect(round_trips):
+                answer = await client.post(f"{path}/reply", json={"content": "hello"}, headers=headers)
+    assert answer.status_code == 200
+
+
+KEY_OF_WARMING = "0e6f1f4e-1a37-4a57-8f3c-6f1f2f9a7a10"
+"""Of a first request, with which the connection prepares every statement."""
+
+
+@pytest.mark.parametrize("path", ["/tasks", "/conversations"])
+async def test_a_page_takes_one_round_trip(migrated_url: str, user_id: str, path: str) -> None:
+    """And its token none."""
+    async with FaultProxy(migrated_url).running() as proxy:
+        counter = WireCounter(proxy)
+        async with (
+            in_process(proxy.url(), database={"pool_size": 1}) as running,
+            running.client(user_id) as client,
+        ):
+            await client.get(path)
+            async with counter.expect(1):
+                assert (await client.get(path)).status_code == 200
