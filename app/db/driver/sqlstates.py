@@ -6,6 +6,7 @@ from typing import Final
 import asyncpg
 
 from app.db.driver.neon import Decision, Reason, find_reason
+from app.db.driver.permissions import remedy_of
 from app.db.driver.redaction import chain, without_values
 from app.db.errors import (
     ConfigurationError,
@@ -137,6 +138,7 @@ def _refusal(error: asyncpg.PostgresError, place: str, password_advice: str | No
     advice = reason.advice if reason else None
     if password_advice and _WRONG_PASSWORD.search(text):
         advice = password_advice
+    advice = advice or remedy_of(sqlstate, text, role=place.partition("@")[0], connecting=True)
     return kind(f"{place}: {text}", sqlstate=(reason and reason.sqlstate) or sqlstate, advice=advice)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from app.db.engine.translation import translating
 from app.db.migrations.connection import Source, connected, settings_of
 from app.db.migrations.history import own_config
+from app.db.migrations.refusals import with_remedies
 from app.db.migrations.version import heads_of
 
 _POLL_SECONDS: Final = 0.05
@@ -40,7 +41,7 @@ async def check(source: Source) -> None:
 async def current(source: Source) -> str | None:
     """Return the revision that the database is at, whether this code knows it or not; None if it is empty."""
     async with connected(source) as connection:
-        with translating():
+        with with_remedies(settings_of(source)), translating():
             return next(iter(await connection.run_sync(heads_of)), None)
 
 

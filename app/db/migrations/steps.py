@@ -16,6 +16,7 @@ from app.db.migrations.autogenerate import OPTIONS
 from app.db.migrations.confirmation import confirm
 from app.db.migrations.history import version_table
 from app.db.migrations.lock import lock_until_commit, migration_lock
+from app.db.migrations.refusals import with_remedies
 from app.db.migrations.version import refuse_strangers, version_of
 from app.db.target.settings import DatabaseSettings
 
@@ -38,7 +39,7 @@ def migrate(connection: Connection, settings: DatabaseSettings) -> None:
     A connection that is in a transaction stays in it: the caller commits, and the timeouts are the caller's.
     Raises `DatabaseAheadError`, `TransientError` for a lock that did not come free, and Alembic's `CommandError`.
     """
-    with translating():
+    with with_remedies(settings), translating():
         first = _plan(connection, settings)
         if not first.steps:
             return

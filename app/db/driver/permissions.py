@@ -1,0 +1,82 @@
+"""What right is missing where the server refuses, on what, and the statement that gives it."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_NAME: Final = r'"?(?P<name>[^"]+?)"?$'
+_SERVER_ADMIN: Final = "As a superuser, or in your provider's console"
+_OWNER: Final = "As the owner or a superuser"
+_INDEX: Final = (
+    "do $$ begin execute format('alter table %s owner to %I', "
+    "(select indrelid::regclass from pg_index where indexrelid = '{name}'::regclass), '{role}'); end $$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A text of the server, and what removes its cause; `by` is who can."""
+
+    sqlstate: str
+    pattern: str
+    right: str
+    statement: str
+    by: str = _OWNER
+
+
+_CONNECTING: Final = (
+    _Refusal("42501", f"permission denied for database {_NAME}", "connect to the database {name}",
+             "grant connect on database {name} to {role};"),
+    _Refusal("3D000", f"database {_NAME}".replace("$", " does not exist"), "use the database {name}, which is missing",
+             "create database {name} owner {role};", _SERVER_ADMIN),
+    _Refusal("28000", f"role {_NAME}".replace("$", " does not exist"), "log in, as there is no such role",
+             "create role {role} login password '...';", _SERVER_ADMIN),
+    _Refusal("28000", "is not permitted to log in", "log in", "alter role {role} login;", _SERVER_ADMIN),
+)  # fmt: skip
+_WORKING: Final = (
+    _Refusal("42501", f"permission denied for schema {_NAME}", "create in the schema {name}, or use it",
+             "grant usage, create on schema {name} to {role};"),
+    _Refusal("42501", f"permission denied for database {_NAME}", "create schemas in the database {name}",
+             "grant create on database {name} to {role};"),
+    _Refusal("42501", f"permission denied for (table|view|relation) {_NAME}", "read or write the table {name}",
+             "grant select, insert, update, delete on {name} to {role};"),
+    _Refusal("42501", f"permission denied for sequence {_NAME}", "use the sequence {name}",
+             "grant usage, select on sequence {name} to {role};"),
+    _Refusal("42501", f"permission denied for type {_NAME}", "use the type {name}",
+             "grant usage on type {name} to {role};"),
+    _Refusal("42501", f"permission denied for function {_NAME}", "call the function {name}",
+             "grant execute on function {name} to {role};"),
+    _Refusal("42501", f"permission denied to create extension {_NAME}", "create the extension {name}",
+             "create extension {name};", _SERVER_ADMIN),
+    _Refusal("42501", f"must be owner of index {_NAME}", "change the index {name}", _INDEX),
+    _Refusal("42501", f"must be owner of (table|relation) {_NAME}", "change the table {name}",
+             "alter table {name} owner to {role};"),
+    _Refusal("42501", f"must be owner of (?P<kind>function|type|sequence|schema|view) {_NAME}",
+             "change the {kind} {name}", "alter {kind} {name} owner to {role};"),
+    _Refusal("3F000", "no schema has been selected to create in", "create in any schema of the search_path",
+             "create schema if not exists {schema}; grant usage, create on schema {schema} to {role};"),
+    _Refusal("3F000", f"schema {_NAME}".replace("$", " does not exist"), "use the schema {name}, which is not there",
+             "create schema {name} authorization {role};"),
+)  # fmt: skip
+
+
+def remedy_of(sqlstate: str | None, text: str, *, role: str, schema: str = "public", connecting: bool) -> str | None:
+    """Return which right `role` lacks and the statement that gives it; None for what is no refusal of a right.
+
+    `text` is the server's, in English; in another language there is no remedy. `schema` is the one that objects are
+    created in.
+    """
+    for refusal in _CONNECTING if connecting else _WORKING:
+        found = re.search(refusal.pattern, text) if refusal.sqlstate == sqlstate else None
+        if found:
+            names = {key: _quoted(value) for key, value in found.groupdict().items() if key == "name"}
+            kind = found.groupdict().get("kind") or ""
+            words = {"role": _quoted(role), "schema": _quoted(schema), "kind": kind, **names}
+            right, statement = refusal.right.format(**words), refusal.statement.format(**words)
+            return f"The role {words['role']} may not {right}. {refusal.by}: {statement}"
+    return None
+
+
+def _quoted(name: str) -> str:
+    """Return an identifier as SQL has it; what the server prints with a schema or arguments stays as it is."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?(\(.*\))?", name) else f'"{name}"'
