@@ -9,7 +9,7 @@
 \getenv app_password APP_PASSWORD
 \getenv reader_password READER_PASSWORD
 set password_encryption = 'scram-sha-256';
-create role app_owner login password :'owner_password';
+create role app_owner login bypassrls password :'owner_password'; -- dumps, prunes and fills in every user's rows
 create role app login password :'app_password';
 create role app_reader login password :'reader_password';
 alter database app owner to app_owner;

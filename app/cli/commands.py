@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from alembic.util import CommandError
@@ -15,6 +15,7 @@ from rich.markup import escape
 from app.cli.demo import demo as run_demo
 from app.cli.doctor import doctor as run_doctor
 from app.cli.keys import prune as run_prune
+from app.cli.rls import rls as run_rls
 from app.cli.roles import roles as run_roles
 from app.cli.serve import serve as run_server
 from app.db import DatabaseSettings
@@ -111,6 +112,16 @@ def roles(
     """
     with _errors_in_a_sentence():
         run_roles(_console, application=application, reader=reader)
+
+
+@app.command()
+def rls(state: Annotated[Literal["on", "off"], typer.Argument(help="on or off.")]) -> None:
+    """Switch row-level security, a second wall between users; run it as the owner, `on` after each migration too.
+
+    The application must run with DATABASE_ROW_LEVEL_SECURITY=true before it is on, and until it is off.
+    """
+    with _errors_in_a_sentence():
+        run_rls(_console, state)
 
 
 @_keys.command()

@@ -41,7 +41,7 @@ class Database:
         self._reports = configured_reports(settings, self.pool)
         self.engine: AsyncEngine = create_pooled_engine(settings, self.pool, self._reports)
         self.sessionmaker = create_sessionmaker(self.engine, settings)
-        self._runner = Runner(self.pool, self._reports, self._echo())
+        self._runner = Runner(self.pool, self._reports, self._echo(), row_level_security=settings.row_level_security)
         self._retry = Retry(settings)
 
     def _echo(self) -> Echo | None:

@@ -8,15 +8,18 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, DatabaseSettings
-from app.db.engine.dialect import LeanDialect
+from app.db.engine.compiled import compiled
 from app.db.errors import NotFoundError
 from app.db.models import TaskCreate
-from app.repositories import TaskRepo
+from app.repositories import TaskRepo, queries
 from tests.support.resolution import outside_the_catalog
 from tests.support.spies import plant_spies
-from tests.support.statements import all_statements
 
-STATEMENTS = {name: str(each.compile(dialect=LeanDialect())) for name, each in all_statements().items()}  # type: ignore[attr-defined]  # all are clauses
+STATEMENTS = {
+    f"{name} {'guarded' if guarded else 'plain'}": compiled(query, row_level_security=guarded).sql
+    for name, query in queries().items()
+    for guarded in (False, True)
+}
 ATTACK = (
     "create function public.spy(varchar, varchar) returns boolean language sql return true",
     "create operator public.= (leftarg = varchar, rightarg = varchar, function = public.spy)",

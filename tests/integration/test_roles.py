@@ -153,9 +153,13 @@ async def test_the_file_for_the_first_start_makes_the_roles(make_database: MakeD
     async with Database(DatabaseSettings(url=url)) as db:
         for statement in filter(None, map(str.strip, sql.split(";"))):
             await db.execute(text(statement))
-        attributes = "rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls"
+        attributes = "rolname, rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolbypassrls"
         made = await db.execute(text(f"select {attributes} from pg_roles where rolname like '%\\_{suffix}'"))
-        assert set(made.all()) == {(True, False, False, False, False)}
+        assert set(made.all()) == {
+            (f"app_owner_{suffix}", True, False, False, False, True),  # it dumps, prunes and fills in all users' rows
+            (f"app_{suffix}", True, False, False, False, False),
+            (f"app_reader_{suffix}", True, False, False, False, False),
+        }
         await db.execute(text(f"alter database {make_url(url).database} owner to current_user"))
         for role in ("app_owner", "app_reader", "app"):
             await db.execute(text(f"drop role {role}_{suffix}"))

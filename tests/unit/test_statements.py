@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.sql import operators, visitors
-from sqlalchemy.sql.elements import BinaryExpression, BooleanClauseList, ColumnClause
+from sqlalchemy.sql.elements import BinaryExpression, BindParameter, BooleanClauseList, ColumnClause
 
 from app.db.models import Task
 from app.db.models.base import table_of
@@ -54,7 +54,8 @@ def _names_the_user(criterion: Any, table: Table) -> bool:
         and isinstance(part.left, Cast)
         and part.left.clause is table.c.user_id
         and isinstance(part.right, Cast)
-        and part.right.clause is owner()
+        and isinstance(part.right.clause, BindParameter)
+        and part.right.clause.key == "p_user_id"
         for part in _conjuncts(criterion)
     )
 

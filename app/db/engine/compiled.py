@@ -11,7 +11,7 @@ from app.db.engine.dialect import LeanDialect
 from app.db.engine.times import checked_time
 from app.db.query import Query
 
-_dialect: Final = LeanDialect()
+_dialects: Final = {guarded: LeanDialect(row_level_security=guarded) for guarded in (False, True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +33,13 @@ class CompiledQuery:
 
 
 @cache
-def compiled(query: Query[Any]) -> CompiledQuery:
-    """Return the query in SQL, written once.
+def compiled(query: Query[Any], *, row_level_security: bool = False) -> CompiledQuery:
+    """Return the query in SQL, written once; for row-level security it also names its user to the server.
 
     Its types must be such that the driver takes and gives the values as they are: no SQLAlchemy type converts here.
     """
     assert isinstance(query.statement, ClauseElement)
-    written: Any = query.statement.compile(dialect=_dialect)
+    written: Any = query.statement.compile(dialect=_dialects[row_level_security])
     return CompiledQuery(
         sql=written.string,
         names=tuple(written.positiontup or ()),

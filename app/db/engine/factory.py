@@ -55,6 +55,7 @@ def create_engine(
 
 def _create(settings: DatabaseSettings, **how: Any) -> AsyncEngine:
     register_dialect()
+    how["row_level_security"] = settings.row_level_security
     engine = create_async_engine(_URL, echo=settings.echo, hide_parameters=not settings.echo_parameters, **how)
     attach(engine.sync_engine, settings, how.get("layers_pool"))
     return engine

@@ -26,14 +26,17 @@ Row = TypeVar("Row")
 class Runner:
     """Runs queries, and tells the reports of each; they cost nothing where there are none."""
 
-    def __init__(self, pool: Pool, reports: Reports, echo: Echo | None = None) -> None:
+    def __init__(
+        self, pool: Pool, reports: Reports, echo: Echo | None = None, *, row_level_security: bool = False
+    ) -> None:
         self._pool = pool
+        self._row_level_security = row_level_security
         self._reports = reports
         self._echo = echo
 
     async def run(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
         """Run the query once and return its rows. Raises a `DataAccessError`."""
-        form = compiled(query)
+        form = compiled(query, row_level_security=self._row_level_security)
         arguments = form.arguments(parameters)
         with executing(query.when_lost.error):
             connection = await self._pool.acquire()

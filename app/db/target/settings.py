@@ -71,6 +71,8 @@ class DatabaseSettings(EnvironmentSettings):
     """How long a migration waits for another one to end, and how long each revision tries to get its locks."""
     migration_statement_timeout_seconds: PositiveSeconds | None = None
     """Kept by the server, for each statement of a migration."""
+    row_level_security: bool = False
+    """Each query names its user to the server, too: `python -m app rls on` then holds it to that."""
     application_name: Annotated[str, StringConstraints(max_length=63, pattern=r"^[^\x00]*$")] = "async-data-layer"
     """How the sessions are named in ``pg_stat_activity``."""
     slow_statement_seconds: PositiveSeconds | None = None

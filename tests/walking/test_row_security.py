@@ -1,0 +1,235 @@
+"""Row-level security: the server itself refuses a statement that forgot whose rows it is about."""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from app.db import Database, DatabaseSettings
+from app.db.access import Roles, give_rights, guarded_tables, switch_off, switch_on
+from app.db.engine.compiled import compiled
+from app.db.errors import ConfigurationError
+from app.db.migrations import upgrade
+from app.db.query import Query
+from app.repositories import queries
+from tests.support.calls import Call, Rows, calls
+from tests.support.pgbouncer import PgBouncer
+from tests.support.recorded import recorded, recorded_by_name
+from tests.support.servers import VERSIONS, server_of
+from tests.support.wire import counted
+
+APPLICATION, READER, OWNER = "guarded_app", "guarded_reader", "guarded_owner"
+PREDICATE = re.compile(r"CAST\((\w+)\.user_id AS TEXT\) = CAST\(\$\d+::VARCHAR AS TEXT\)")
+USER_IS_SET, POLICY_READS = "set_config('app.user_id'", "current_setting('app.user_id'"
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A database with row-level security on, and the ways to it."""
+
+    folder: str
+    port: int = 5432
+
+    def settings(self, role: str = APPLICATION, **more: Any) -> DatabaseSettings:
+        """Return the settings of an application that works as `role`."""
+        url = f"postgresql://{role}@/guarded?host={self.folder}&port={self.port}"
+        return DatabaseSettings(url=url, **{"row_level_security": True, **more})
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+async def guarded(request: pytest.FixtureRequest) -> AsyncIterator[Guarded]:
+    """Run a server of each version, with the three roles: none that serves is owner or superuser."""
+    with server_of(request.param) as folder:
+        place = Guarded(str(folder))
+        async with Database(DatabaseSettings(url=f"postgresql://postgres@/postgres?host={folder}")) as db:
+            for role in (OWNER, APPLICATION, READER):
+                await db.execute(text(f"create role {role} login"))
+            await db.execute(text(f"create database guarded owner {OWNER}"))
+        await upgrade(place.settings(OWNER))
+        await give_rights(place.settings(OWNER), Roles(APPLICATION, READER))
+        await switch_on(place.settings(OWNER))
+        yield place
+
+
+@pytest.fixture
+async def db(guarded: Guarded) -> AsyncIterator[Database]:
+    """Open it as the application does."""
+    async with Database(guarded.settings()) as database:
+        yield database
+
+
+@pytest.mark.parametrize("call", calls(), ids=lambda call: call.name)
+async def test_every_call_works_with_it(db: Database, user_id: str, call: Call) -> None:
+    """On a Database and in a transaction, although each row is checked twice."""
+    rows = await Rows.of(db, user_id)
+    async with db.transaction() as session:
+        await call.run(session, rows)
+        await session.rollback()
+    await call.run(db, rows)
+
+
+async def _run(db: Database, sql: str, arguments: list[Any]) -> list[Any]:
+    async with db.engine.connect() as connection:
+        result = await connection.exec_driver_sql(sql, tuple(arguments))
+        rows = list(result.mappings().all())
+        await connection.rollback()
+        return rows
+
+
+@pytest.mark.parametrize("name", queries())
+async def test_without_its_predicate_a_statement_sees_only_own_rows(db: Database, user_id: str, name: str) -> None:
+    """Each statement in turn, with everything that says whose rows it is about taken out, but not who asks."""
+    victim = await Rows.of(db, user_id)
+    asking = await Rows.of(db, f"asking-{uuid4().hex}")
+    query, parameters = (await recorded_by_name(calls(), db, victim))[name]
+    form = compiled(query, row_level_security=True)
+    careless, removed = PREDICATE.subn("true", form.sql)
+    inserts_only = "WHERE" not in form.sql
+    assert removed or inserts_only
+    parameters = {**parameters, "p_user_id": asking.user_id}
+    for row in await _run(db, careless, form.arguments(parameters)):
+        assert row.get("user_id", asking.user_id) in (asking.user_id, None)
+        if "user_id" not in row and "count" not in row:  # what it returns is the id of a row that it wrote or removed
+            assert row["id"] != victim.by_table.get(query.name.partition("s.")[0], asking).__dict__.get("id")
+
+
+async def test_without_a_user_there_are_no_rows(db: Database, guarded: Guarded, user_id: str) -> None:
+    """Neither to be seen nor to be written, also by the tables' owner."""
+    await Rows.of(db, user_id)
+    for role in (APPLICATION, OWNER):
+        async with Database(guarded.settings(role)) as other:
+            for table in guarded_tables():
+                assert (await other.execute(text(f"select count(*) from {table}"))).scalar_one() == 0
+            with pytest.raises(ConfigurationError, match="row-level security"):
+                await other.execute(text(f"insert into task (user_id, title) values ('{user_id}', 'planted')"))
+
+
+Node = dict[str, Any]
+
+
+def _nodes(node: Node) -> Iterator[Node]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _nodes(child)
+
+
+def _user_settings(plan: Node) -> list[str]:
+    """Return how the plan names the subqueries that set the user, as the server's version writes it."""
+    names = [node["Subplan Name"] for node in _nodes(plan) if USER_IS_SET in str(node.get("Output"))]
+    return [re.sub(r"InitPlan \d+ \(returns (.*)\)", r"\1", name) for name in names]
+
+
+def _is_set_first(node: Node, settings: list[str]) -> bool:
+    """Return whether a condition that is evaluated once, before the node is asked for a row, sets the user."""
+    before_the_policy = str(node.get("One-Time Filter", "")).partition(POLICY_READS)[0]
+    return any(setting in before_the_policy for setting in settings)
+
+
+def _unguarded(node: Node, settings: list[str], *, is_set: bool = False) -> list[str]:
+    """Return the nodes that could check the policy before the user is set."""
+    is_set |= _is_set_first(node, settings)
+    found = [each for child in node.get("Plans", ()) for each in _unguarded(child, settings, is_set=is_set)]
+    checks = any(POLICY_READS in str(value) for key, value in node.items() if key != "Plans")
+    return [*found, str(node["Node Type"])] if checks and not is_set else found
+
+
+@pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
+@pytest.mark.parametrize("name", queries())
+async def test_the_user_is_set_before_the_policy_is_checked(
+    db: Database,
+    user_id: str,
+    name: str,
+    generic: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """In the plan for the values at hand, and in the one for all values."""
+    query, parameters = (await recorded_by_name(calls(), db, await Rows.of(db, user_id)))[name]
+    plan = await _plan(db, query, parameters, generic=generic)
+    assert _user_settings(plan)
+    assert _unguarded(plan, _user_settings(plan)) == []
+
+
+async def _plan(db: Database, query: Query[Any], parameters: dict[str, Any], *, generic: bool) -> dict[str, Any]:
+    form = compiled(query, row_level_security=True)
+    mode = "force_generic_plan" if generic else "force_custom_plan"
+    async with db.engine.connect() as connection:
+        await connection.exec_driver_sql(f"set local plan_cache_mode = {mode}")
+        sql = f"explain (format json, verbose, costs off) {form.sql}"
+        found = (await connection.exec_driver_sql(sql, tuple(form.arguments(parameters)))).scalar_one()
+    plan: dict[str, Any] = json.loads(found)[0]["Plan"]
+    return plan
+
+
+async def test_a_plan_that_checks_first_would_be_noticed(db: Database) -> None:
+    """A statement that does not set its user is found by the test above."""
+    async with db.engine.connect() as connection:
+        sql = "explain (format json, verbose, costs off) select id from task where id = 1"
+        found = (await connection.exec_driver_sql(sql)).scalar_one()
+    assert _unguarded(json.loads(found)[0]["Plan"], ["InitPlan 1"]) != []
+
+
+async def test_a_session_sees_the_rows_of_its_user(db: Database, user_id: str) -> None:
+    """The caller's own statements too, for as long as the transaction lasts."""
+    await Rows.of(db, user_id)
+    await Rows.of(db, "somebody-else")
+    async with db.transaction(user_id=user_id) as session:
+        for table in guarded_tables():
+            owners = (await session.execute(text(f"select distinct user_id from {table}"))).scalars().all()
+            assert owners == [user_id]
+    async with db.transaction() as session:
+        assert (await session.execute(text("select count(*) from task"))).scalar_one() == 0
+
+
+async def test_nothing_is_left_in_the_session(guarded: Guarded, user_id: str) -> None:
+    """One connection, used by one after the other: what the first was is gone when its transaction is."""
+    async with Database(guarded.settings(pool_size=1)) as db:
+        for call in calls():
+            await recorded(call, db, await Rows.of(db, user_id), commit=True)
+            left = await db.execute(text("select current_setting('app.user_id', true)"))
+            assert left.scalar_one() in ("", None)
+
+
+async def test_a_call_is_one_round_trip_with_it(guarded: Guarded, user_id: str) -> None:
+    """The user is set by the statement itself."""
+    async with counted(guarded.settings().url.get_secret_value(), row_level_security=True) as (db, counter):
+        for call in calls():
+            await call.run(db, await Rows.of(db, user_id))  # prepares it
+            arguments = await call.arguments(db, await Rows.of(db, user_id))
+            async with counter.expect(1):
+                await call.send(db, arguments)
+
+
+async def test_it_works_through_a_transaction_pooler(guarded: Guarded) -> None:
+    """Two clients share one server session: neither sees the other's rows, and nothing stays behind."""
+    with PgBouncer(guarded.folder, 5432, pool_size=1, server_user=APPLICATION, users={APPLICATION: ""}) as pooler:
+        settings = DatabaseSettings(url=pooler.url("guarded"), pooler="transaction", row_level_security=True)
+        async with Database(settings) as first, Database(settings) as second:
+            mine, theirs = await Rows.of(first, f"a-{uuid4().hex}"), await Rows.of(second, f"b-{uuid4().hex}")
+            for call in calls():
+                await call.run(first, mine)
+                await call.run(second, theirs)
+                mine, theirs = await Rows.of(first, mine.user_id), await Rows.of(second, theirs.user_id)
+            assert (await first.execute(text("select count(*) from task"))).scalar_one() == 0
+
+
+async def test_it_can_be_switched_while_the_application_runs(guarded: Guarded, user_id: str) -> None:
+    """The same statements work before and after, and what it took from others they have again."""
+    async with Database(guarded.settings()) as db:
+        rows = await Rows.of(db, user_id)
+        await switch_off(guarded.settings(OWNER))
+        assert (await db.execute(text("select count(*) from task"))).scalar_one() > 0
+        for call in calls():
+            await recorded(call, db, rows)
+        await switch_on(guarded.settings(OWNER))
+        assert (await db.execute(text("select count(*) from task"))).scalar_one() == 0
+        await recorded(calls()[0], db, rows)
+
+
+async def test_it_is_not_switched_on_for_an_application_that_is_not_ready(guarded: Guarded) -> None:
+    """One whose statements do not set their user would see nothing."""
+    with pytest.raises(ConfigurationError, match="DATABASE_ROW_LEVEL_SECURITY=true"):
+        await switch_on(guarded.settings(OWNER, row_level_security=False))
