@@ -96,12 +96,11 @@ def table_names() -> list[str]:
 
 
 def patient(settings: DatabaseSettings) -> DatabaseSettings:
-    """Return the settings as the doctor uses them: named, with few retries, and nothing that waits for long."""
+    """Return the settings as the doctor uses them: named, and with nothing that waits for long."""
     return settings.model_copy(
         update={
             "application_name": f"{settings.application_name} doctor",
             "pool_size": 2,
-            "retry_tries": _TRIES,
             "command_timeout_seconds": _COMMAND_SECONDS,
             "statement_timeout_seconds": _STATEMENT_SECONDS,
             "lock_timeout_seconds": _LOCK_SECONDS,
@@ -113,7 +112,7 @@ def patient(settings: DatabaseSettings) -> DatabaseSettings:
 async def open_driver(settings: DatabaseSettings, target: ConnectionTarget) -> Any:
     """Return a new connection of the driver that keeps no statements, so that it works behind any pooler."""
     settings = patient(settings)
-    return await Retry(settings).connecting(partial(connect, settings, replace(target, pooled=True)))
+    return await Retry(settings, tries=_TRIES).connecting(partial(connect, settings, replace(target, pooled=True)))
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ async def test_no_connection_that_is_free_is_told(clinic: Clinic) -> None:
     """As when other clients have them all."""
     async with clinic.as_superuser("healthy") as db:
         await db.execute(text(f"create role crowded login password '{SECRET}' connection limit 0"))
-        status, found = await _examined(DatabaseSettings(url=clinic.url(user="crowded"), retry_tries=2))
+        status, found = await _examined(DatabaseSettings(url=clinic.url(user="crowded"), retry_seconds=1))
         await db.execute(text("drop role crowded"))
     assert status == 3
     assert "too many connections" in found["connection.open"].found
@@ -70,7 +70,7 @@ async def test_few_connections_left_are_told(clinic: Clinic) -> None:
     async with clinic.as_superuser("healthy") as db:
         await db.execute(text(f"create role narrow login password '{SECRET}' connection limit 3"))
         await db.execute(text("grant app to narrow"))
-        status, found = await _examined(DatabaseSettings(url=clinic.url(user="narrow"), retry_tries=2))
+        status, found = await _examined(DatabaseSettings(url=clinic.url(user="narrow"), retry_seconds=1))
         await db.execute(text("drop role narrow"))
     assert status == 2
     assert "20 of 3 usable connections (connection limit of the role 3)" in found["capacity.pools"].found

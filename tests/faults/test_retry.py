@@ -96,13 +96,13 @@ async def test_what_may_have_happened_is_tried_again_only_if_harmless(empty_copy
         assert (await db.execute(text("select last_value from tries"))).scalar_one() == 1
 
 
-async def test_tries_are_bounded(empty_copy: EmptyCopy) -> None:
-    """A conflict that never ends is reported, with the server's code, after the tries that the settings allow."""
-    async with Database(DatabaseSettings(url=await empty_copy(), retry_tries=4)) as db:
+async def test_retries_are_bounded(empty_copy: EmptyCopy) -> None:
+    """A conflict that never ends is reported, with the server's code, when the call's deadline is over."""
+    async with Database(DatabaseSettings(url=await empty_copy(), retry_seconds=1)) as db:
         with pytest.raises(TransientError) as caught:
             await _raise_in(db, "40001", times=99)
         assert (caught.value.sqlstate, caught.value.retryable) == ("40001", True)
-        assert (await db.execute(text("select last_value from tries"))).scalar_one() == 5  # once, and four times more
+        assert 1 < (await db.execute(text("select last_value from tries"))).scalar_one() < 100
 
 
 def test_the_table_never_retries_what_is_the_callers_fault() -> None:

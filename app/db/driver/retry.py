@@ -37,11 +37,11 @@ call_deadline: ContextVar[float] = ContextVar("call_deadline", default=math.inf)
 
 
 class Retry:
-    """Exponential backoff with full jitter, bounded in tries and in time; each try is logged."""
+    """Exponential backoff with full jitter, bounded in time, and in tries if `tries` is given; each try is logged."""
 
-    def __init__(self, settings: DatabaseSettings) -> None:
+    def __init__(self, settings: DatabaseSettings, *, tries: int | None = None) -> None:
         self._seconds = settings.retry_seconds
-        self._tries = settings.retry_tries
+        self._tries = tries
 
     async def connecting(self, connect: Call[Value]) -> Value:
         """Connect, and retry within the deadline what may pass; nothing has been sent yet.

@@ -52,7 +52,7 @@ def hosts_of(authority: str, parameters: Parameters) -> Hosts:
             unused = ", ".join(place.host for place in own)
             notes = (f"host={given[0].host}: the socket is used, and not {unused}",)
         port_alone = next((place.port for place in own if place.port), "")
-    given = [place._replace(port=place.port or port_alone) for place in given]
+    given = [_Place(place.host, place.port or port_alone) for place in given]
     places = given or own
     if not places:
         raise ConfigurationError("it names no host; write user:password@host/database, or ?host=/folder/of/the/socket")

@@ -57,8 +57,6 @@ class DatabaseSettings(EnvironmentSettings):
     """Kept by the server, for each lock that a transaction waits for (``SET LOCAL``, likewise)."""
     retry_seconds: PositiveSeconds = 30
     """The deadline of one call: its time in the queue, connecting, and all retries; a Neon compute may start slowly."""
-    retry_tries: PositiveInt = 100
-    """How often a call is retried, and how often connecting, within the deadline."""
     ping_after_idle_seconds: Seconds = 30
     """A connection that was idle for longer is pinged before it is used again."""
     ping_timeout_seconds: PositiveSeconds = 2
