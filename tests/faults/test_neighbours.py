@@ -110,6 +110,14 @@ class Neighbours:
             self._working[number].set_result(calls)
 
 
+@pytest.mark.fault(
+    row=11,
+    name="ten processes on 104 connections",
+    read="served",
+    write="see read: they share its connection",
+    keyed="see read",
+    transaction="see read",
+)
 async def test_ten_processes_share_a_small_server(small_server: EmbeddedPostgres) -> None:
     """Also those that come when all connections are taken; a quiet minute later next to none are held."""
     sessions = text("select count(*) from pg_stat_activity where backend_type = 'client backend'")

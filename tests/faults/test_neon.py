@@ -12,6 +12,7 @@ from app.db.driver.connect import connect
 from app.db.driver.neon import REASONS, SHOWS_NEON, Decision, Reason
 from app.db.driver.retry import Retry
 from app.db.errors import ConfigurationError, DataAccessError, UnavailableError
+from app.db.migrations import upgrade
 from app.doctor.address import not_connected
 from tests.support.canary import SECRET, shown_by
 from tests.support.neon import INSECURE, NeonProxy, neon_proxy
@@ -108,6 +109,14 @@ async def test_a_refused_password_is_missing_masked_or_wrong(neon: NeonProxy, pa
     failure = await _failure(neon.url(password))
     assert advice in str(failure)
     assert advice in str(not_connected(failure).advice)
+
+
+async def test_a_migration_asks_no_more_often_than_a_call(neon: NeonProxy) -> None:
+    """What waiting does not remove ends `migrate` after one attempt, too."""
+    neon.refuse("The endpoint has been disabled. Enable it using Neon API and retry.")
+    with pytest.raises(ConfigurationError, match="Enable the endpoint"):
+        await upgrade(DatabaseSettings(url=neon.url()))
+    assert neon.connects == 1
 
 
 async def test_a_quota_is_known_by_its_text_whatever_its_code(neon: NeonProxy) -> None:

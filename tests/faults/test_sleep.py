@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ from app.db.errors import ConfigurationError, PoolTimeoutError, UnavailableError
 from app.db.models import TaskCreate
 from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
+from tests.faults.conftest import KINDS
 from tests.support.pgbouncer import PgBouncer
 from tests.support.proxy import FaultProxy
 
@@ -46,6 +47,19 @@ async def _compute(server: EmbeddedPostgres, *, pooled: bool) -> AsyncIterator[C
         yield Compute(await stack.enter_async_context(Database(settings)), proxy, clients)
 
 
+def _call(db: Database, user_id: str, kind: str) -> Awaitable[object]:
+    data = TaskCreate(title=kind)
+    match kind:
+        case "read":
+            return TaskRepo(db).list_page(user_id)
+        case "write":
+            return TaskRepo(db).create(user_id, data)
+        case "keyed":
+            return TaskRepo(db).create(user_id, data, idempotency_key=uuid4())
+        case _:
+            return db.run_in_transaction(lambda session: TaskRepo(session).create(user_id, data))
+
+
 async def _wake(server: EmbeddedPostgres, refusing: int, starting: int, *, pooled: bool) -> None:
     async with _compute(server, pooled=pooled) as compute:
         tasks, user_id = TaskRepo(compute.db), f"user-{uuid4().hex}"
@@ -53,14 +67,22 @@ async def _wake(server: EmbeddedPostgres, refusing: int, starting: int, *, poole
         compute.server.sleep(refusing_seconds=refusing, starting_seconds=starting)
         compute.clients.most_at_once = 0
         began = time.monotonic()
-        new = [tasks.create(user_id, TaskCreate(title=str(n)), idempotency_key=uuid4()) for n in range(CALLERS)]
-        await asyncio.gather(*new)
+        calls = [_call(compute.db, user_id, KINDS[number % len(KINDS)]) for number in range(CALLERS)]
+        await asyncio.gather(*calls)
         assert refusing + starting <= time.monotonic() - began < compute.db.settings.retry_seconds
-        assert await tasks.count(user_id) == CALLERS
+        assert await tasks.count(user_id) == sum(KINDS[number % len(KINDS)] != "read" for number in range(CALLERS))
         assert compute.clients.most_at_once <= POOL_SIZE
         assert compute.db.pool_status().connecting == 0
 
 
+@pytest.mark.fault(
+    row=8,
+    name="starts for 8 to 15 s, with 50 callers",
+    read="served",
+    write="served",
+    keyed="served",
+    transaction="served",
+)
 async def test_a_crowd_in_front_of_a_sleeping_compute_is_answered(migrated_server: EmbeddedPostgres) -> None:
     """50 callers on a pool of 20: each is answered within the deadline, once, direct and through a pooler."""
     await asyncio.gather(

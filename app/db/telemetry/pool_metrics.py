@@ -50,5 +50,5 @@ def _pools() -> Mapping[str, Sequence[Pool]]:
 _USED: Final = _callback(lambda pool: pool.status().in_use, state="used")
 _IDLE: Final = _callback(lambda pool: pool.status().idle, state="idle")
 _SIZE: Final = _callback(lambda pool: pool.status().size)
-_WAITING: Final = _callback(lambda pool: pool.status().waiting)
+_WAITING: Final = _callback(lambda pool: pool.status().waiting + pool.status().connecting)
 _TIMEOUTS: Final = _callback(lambda pool: pool.timeouts)
