@@ -44,7 +44,7 @@ faults: .venv/.dev ## write docs/faults.md and the table of docs/neon.md from th
 pictures: .venv/.dev ## make docs/pictures/*.svg from what demo and doctor print
 	@$(BIN)/python -m tools.pictures
 
-check: .venv/.dev ## ruff, mypy --strict, the direction of imports, pyright on the documents' programs, squawk on every revision, shellcheck, hadolint, compose's schema
+check: .venv/.dev ## ruff, mypy --strict, the direction of imports, pyright on the documents' programs, squawk on every revision, shellcheck, hadolint, compose's schema, known vulnerabilities
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -54,6 +54,7 @@ check: .venv/.dev ## ruff, mypy --strict, the direction of imports, pyright on t
 	@$(BIN)/shellcheck .ci/run deploy/pgbouncer/start.sh
 	@$(BIN)/hadolint Dockerfile deploy/pgbouncer/Dockerfile
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	@$(BIN)/python -m tools.audit
 
 format: .venv/.dev ## rewrite the code in the house's format
 	@$(BIN)/ruff format .

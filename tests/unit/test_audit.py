@@ -1,0 +1,43 @@
+"""The audit of the pinned packages says what it knows, and that it knows nothing where that is so."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tools.audit import verdict
+
+CLEAN: dict[str, Any] = {"name": "clean", "version": "1", "vulns": []}
+SKIPPED: dict[str, Any] = {"name": "unknown", "skip_reason": "not found on PyPI"}
+HURT: dict[str, Any] = {"name": "hurt", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.1"]}]}
+
+
+def _of(*packages: dict[str, Any]) -> tuple[int, str]:
+    return verdict(json.dumps({"dependencies": packages}), "")
+
+
+def test_a_vulnerability_fails_the_check() -> None:
+    """By name, with the version that has it no more."""
+    assert _of(CLEAN, HURT) == (1, "audit: known vulnerabilities:\nhurt 2: PYSEC-1, fixed in 2.1")
+
+
+def test_what_is_well_is_counted() -> None:
+    """And what could not be looked up, too."""
+    assert _of(CLEAN) == (0, "audit: 1 packages, none with a known vulnerability")
+    assert _of(CLEAN, SKIPPED)[1].endswith("; 1 could not be looked up")
+
+
+@pytest.mark.parametrize(
+    ("output", "errors"),
+    [(json.dumps({"dependencies": [SKIPPED]}), ""), ("", "requests.exceptions.ConnectionError: no route")],
+    ids=["an index that knows nothing", "no connection"],
+)
+def test_a_database_that_cannot_be_reached_is_not_taken_for_well(output: str, errors: str) -> None:
+    """The check goes on, and says that this was not done."""
+    status, words = verdict(output, errors)
+    assert (status, "NOT DONE" in words) == (0, True)
+
+
+def test_a_broken_audit_fails_the_check() -> None:
+    """With what it said."""
+    assert verdict("", "no such option")[0] == 1
