@@ -1,6 +1,6 @@
 # Needs nothing but Python >= 3.11, pip and make: each target sets up what it uses.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve db migrate revision test faults pictures bench check format lock clean
+.PHONY: help demo serve db migrate revision entity test faults pictures bench check format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -23,6 +23,9 @@ migrate: .venv/.run ## alembic upgrade head on DATABASE_URL or the private Postg
 
 revision: .venv/.dev ## a new revision from the models, on a database at head: make revision m="add the due date"
 	@$(BIN)/python -m tools.dev.database revision "$(m)"
+
+entity: .venv/.dev ## begin a new entity as a copy of the tasks, see docs/entity.md: make entity name=Note
+	@$(BIN)/python -m tools.dev.entity "$(name)"
 
 test: .venv/.dev ## every test, and coverage of app of at least 95 %; some tests without coverage: make test args=tests/unit
 ifdef args

@@ -62,7 +62,7 @@ class Query(Generic[Row]):
         if self.when_lost is None:
             outcome = WhenLost.NOT_DONE if _only_reads(self.statement) else WhenLost.UNKNOWN
             object.__setattr__(self, "when_lost", outcome)
-        object.__setattr__(self, "decode", decoder_of(self.row))
+        object.__setattr__(self, "decode", decoder_of(self.row, self.statement))
         _registered[self.name] = self
 
 

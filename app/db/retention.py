@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.database import Database
 from app.db.errors import ConfigurationError, InvalidInputError
 from app.db.models import metadata
-from app.db.models.base import NOT_MAPPED as KEY_COLUMNS
+from app.db.models.base import KEY_COLUMNS
 
 SHORTEST: Final = timedelta(days=1)
 """Callers repeat within minutes; a day covers those that were offline."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
+from sqlalchemy import Executable
+
+from app.db.filling import filler_of
 
 Row = TypeVar("Row")
 Decoder = Callable[[Sequence[Any]], list[Row]]
@@ -21,13 +24,13 @@ class Slice(Generic[Row]):
     more: bool
 
 
-def decoder_of(row: type[Row]) -> Decoder[Row]:
-    """Return the function that turns records into rows of this type."""
+def decoder_of(row: type[Row], statement: Executable) -> Decoder[Row]:
+    """Return the function that turns the statement's records into rows of this type."""
     if get_origin(row) is dict:
         return _dicts
     if get_origin(row) is Slice:
-        return _slice(*get_args(row))
-    return _models(row) if issubclass(row, BaseModel) else _first_column
+        return _slice(get_args(row)[0], statement)
+    return _models(row, statement) if issubclass(row, BaseModel) else _first_column
 
 
 def _dicts(records: Sequence[Any]) -> list[Any]:
@@ -38,15 +41,19 @@ def _first_column(records: Sequence[Any]) -> list[Any]:
     return [next(iter(record.values())) for record in records]
 
 
-def _slice(model: type[BaseModel]) -> Decoder[Any]:
-    items = _models(model, more=[MORE])
+def _slice(model: type[BaseModel], statement: Executable) -> Decoder[Any]:
+    items = _models(model, statement, more=[MORE])
     return lambda records: [Slice(items(records), more=bool(records) and records[-1][MORE])]
 
 
-def _models(model: type[BaseModel], more: Sequence[str] = ()) -> Decoder[Any]:
+def _models(model: type[BaseModel], statement: Executable, more: Sequence[str] = ()) -> Decoder[Any]:
     validate: Callable[[list[dict[str, Any]]], list[Any]] = TypeAdapter(list[model]).validate_python  # type: ignore[valid-type]  # a variable, but a class
     dicts = _dicts_of(model, more)
-    return lambda records: validate(dicts(records))  # in one call: a third less than one by one
+
+    def validated(records: Sequence[Any]) -> list[Any]:
+        return validate(dicts(records))  # in one call: a third less than one by one
+
+    return filler_of(model, statement, more, otherwise=validated) or validated
 
 
 def _dicts_of(model: type[BaseModel], more: Sequence[str]) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
@@ -57,8 +64,7 @@ def _dicts_of(model: type[BaseModel], more: Sequence[str]) -> Callable[[Sequence
     """
     values = [f"value_{place}" for place in range(len(model.model_fields))]
     display = ", ".join(f"{name!r}: {value}" for name, value in zip(model.model_fields, values, strict=True))
-    source = (
-        f"lambda records: [{{{display}}} for record in records for {', '.join([*values, *more])} in (record.values(),)]"
-    )
+    unpacked = ", ".join([*values, *more])
+    source = f"lambda records: [{{{display}}} for record in records for {unpacked} in (record.values(),)]"
     dicts: Callable[[Sequence[Any]], list[dict[str, Any]]] = eval(source)  # noqa: S307 - of our models' names
     return dicts

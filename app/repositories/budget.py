@@ -38,9 +38,9 @@ _BYTES_PER_CHARACTER: Final = 4
 _FIXED_BYTES: Final = 32  # what a number, a time or a UUID takes at most
 
 
-def needs_budget(table: Table) -> bool:
-    """Return whether the longest page of the table's rows could exceed the budget."""
-    return sum(map(_most_bytes, table.c)) * MAX_LIMIT > PAGE_BYTES
+def needs_budget(table: Table, columns: Sequence[Label[Any]]) -> bool:
+    """Return whether the longest page of these columns of the table could exceed the budget."""
+    return sum(_most_bytes(table.c[each.name]) for each in columns) * MAX_LIMIT > PAGE_BYTES
 
 
 def within_budget(table: Table, columns: Sequence[Label[Any]], rows: Select[Any], order: Order) -> Select[Any]:
@@ -49,7 +49,7 @@ def within_budget(table: Table, columns: Sequence[Label[Any]], rows: Select[Any]
     The last column, `more`, says whether another row follows. The rows are measured where they lie: a long text is not
     read for it.
     """
-    found = rows.add_columns(_bytes(table).label("bytes")).subquery("found")
+    found = rows.add_columns(_bytes([table.c[each.name] for each in columns]).label("bytes")).subquery("found")
     by = order(found.c)
     measured = select(
         *found.c,
@@ -71,10 +71,10 @@ def _most_bytes(column: Any) -> float:
     return type_.length * _BYTES_PER_CHARACTER if type_.length else float("inf")
 
 
-def _bytes(table: Table) -> ColumnElement[Any]:
+def _bytes(columns: Sequence[Any]) -> ColumnElement[Any]:
     """Return the bytes of the columns that alone could exceed the budget; of all texts, if none could."""
-    long = [column for column in table.c if _most_bytes(column) * MAX_LIMIT > PAGE_BYTES]
-    texts = long or [column for column in table.c if _most_bytes(column) > _FIXED_BYTES]
+    long = [column for column in columns if _most_bytes(column) * MAX_LIMIT > PAGE_BYTES]
+    texts = long or [column for column in columns if _most_bytes(column) > _FIXED_BYTES]
     return functools.reduce(operator.add, map(_size, texts))
 
 

@@ -59,7 +59,7 @@ class Entity(Generic[Read]):
     def page_query(self, name: str, rows: Select[Any], order: Order) -> Query[Any]:
         """Return a query for a page of `rows`, which ends early at the budget where the rows may be long."""
         ordered = rows.order_by(*order(self.table.c)).limit(P_LIMIT)
-        if not needs_budget(self.table):
+        if not needs_budget(self.table, self.columns):
             return self.query(name, ordered)
         return self.query(name, within_budget(self.table, self.columns, ordered, order), Slice[self.read])  # type: ignore[name-defined]  # a variable, but a class
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app.db.models.message import CONTENT_LIMIT_BYTES
+from app.db.models.conversation import CONTENT_LIMIT_BYTES
 from tests.api.support import Running, bearer, in_process, served_app
 
 CHUNK = b"x" * 65_536

@@ -21,7 +21,7 @@ def _demo(**environment: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=60,
     )
 
 

@@ -1,10 +1,12 @@
 """What every table shares: names of constraints, rules of values, columns that the database fills."""
 
-from typing import Annotated, Any, Final
-from uuid import UUID
+from enum import Enum
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints
 from pydantic import Field as Bounds
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -12,12 +14,14 @@ from sqlalchemy import (
     FetchedValue,
     Identity,
     Index,
+    LargeBinary,
     String,
     Table,
     TextClause,
     Uuid,
     text,
 )
+from sqlalchemy import Enum as SqlEnum
 from sqlmodel import Field, SQLModel
 from sqlmodel.sql.sqltypes import UTCDateTime
 
@@ -55,6 +59,25 @@ def _not_blank(value: str) -> str:
     return value
 
 
+def _not_null(value: object) -> object:
+    if value is None:
+        raise ValueError("may be left out but must not be null")
+    return value
+
+
+class _WithoutNull:
+    """Documents a field that may be left out, but cannot be null."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        documented = handler(schema)
+        (value,) = (each for each in documented.pop("anyOf") if each != {"type": "null"})
+        return {**documented, **value}
+
+
+Value = TypeVar("Value")
+Changed = Annotated[Value | None, AfterValidator(_not_null), _WithoutNull]
+"""A field of an update for a column that is not null: left out (``= None``), or a value."""
 Storable = AfterValidator(_storable)
 NotBlank = AfterValidator(_not_blank)
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=255), Storable]
@@ -100,19 +123,29 @@ def owner_not_empty() -> CheckConstraint:
     return CheckConstraint("user_id <> ''", name="user_id_not_empty")
 
 
-def idempotency_key() -> tuple[Column[UUID], Index]:
-    """Return the column and the index for rows that are written once for each key of a user.
+def idempotency_key(*, digest: bool = False) -> tuple[Column[Any] | Index, ...]:
+    """Return the columns and the index for rows that are written once for each key of a user.
 
-    Only the repositories name the column (`NOT_MAPPED`): an ORM session works on the schema before it, too.
+    With `digest` a row remembers what was sent with its key: needed where a row can change, or is created from data.
     """
-    has_one = text("idempotency_key is not null")
-    return Column("idempotency_key", Uuid), Index(
-        None, "user_id", "idempotency_key", unique=True, postgresql_where=has_one
-    )
+    index = Index(None, "user_id", "idempotency_key", unique=True, postgresql_where=text("idempotency_key is not null"))
+    key = Column("idempotency_key", Uuid)
+    return (key, index, Column("idempotency_digest", LargeBinary)) if digest else (key, index)
 
 
-NOT_MAPPED: Final = ("idempotency_key", "idempotency_digest")
-"""Columns that the tables have and the classes do not."""
+KEY_COLUMNS: Final = ("idempotency_key", "idempotency_digest")
+
+MAPPER_ARGUMENTS: Final[dict[str, Any]] = {
+    "eager_defaults": True,
+    # Only the repositories name these columns: an ORM session works on the schema before them, too.
+    "exclude_properties": KEY_COLUMNS,
+}
+"""How a session handles a table: it reads what the database fills in, and leaves the columns of keys alone."""
+
+
+def one_of(values: type[Enum], *, name: str) -> SqlEnum:
+    """Return the type of a column that holds the value of one member: an enum type of that name in the database."""
+    return SqlEnum(values, name=name, values_callable=lambda members: [member.value for member in members])
 
 
 def set_by_database(*, on_update: bool = False) -> Any:

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field as PydanticField
-from pydantic import StrictBool, StringConstraints, field_validator
-from sqlalchemy import CheckConstraint, Column, Index, LargeBinary, String, false
+from pydantic import StrictBool, StringConstraints
+from sqlalchemy import CheckConstraint, Column, Index, String, false
 from sqlmodel import Field, SQLModel
 
 from app.db.annotations import Mapped
 from app.db.models.base import (
-    NOT_MAPPED,
+    MAPPER_ARGUMENTS,
+    Changed,
     InputModel,
     NotBlank,
     ReadModel,
@@ -37,10 +37,9 @@ class Task(SQLModel, table=True):
         CheckConstraint(f"title ~ '{VISIBLE}'", name="title_visible"),
         Index("ix_task_user_id_id", "user_id", newest_first()),
         Index("ix_task_user_id_completed_id", "user_id", "completed", newest_first()),
-        *idempotency_key(),
-        Column("idempotency_digest", LargeBinary),  # of what was sent with the key: the row may have changed since
+        *idempotency_key(digest=True),
     )
-    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True, "exclude_properties": NOT_MAPPED}
+    __mapper_args__: ClassVar[dict[str, Any]] = MAPPER_ARGUMENTS
 
     id: Mapped[int | None] = row_id()
     user_id: Mapped[str] = owner()
@@ -59,25 +58,12 @@ class TaskCreate(InputModel):
     completed: StrictBool = False
 
 
-def _without_null(schema: dict[str, Any]) -> None:
-    """Document a field as `TaskUpdate` takes it: left out, or a value."""
-    (value,) = (one for one in schema.pop("anyOf") if one != {"type": "null"})
-    schema.update(value)
-
-
 class TaskUpdate(InputModel):
     """The fields to change; what is left out stays. Only the description can be set to null."""
 
-    title: Title | None = PydanticField(default=None, json_schema_extra=_without_null)
+    title: Changed[Title] = None
     description: Description | None = None
-    completed: StrictBool | None = PydanticField(default=None, json_schema_extra=_without_null)
-
-    @field_validator("title", "completed")
-    @classmethod
-    def _not_null(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("may be left out but must not be null")
-        return value
+    completed: Changed[StrictBool] = None
 
 
 class TaskRead(ReadModel):
