@@ -4,10 +4,14 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
+from io import StringIO
 from typing import Any
 
 import pytest
 import sentry_sdk
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
@@ -15,6 +19,7 @@ from app.db.errors import DataAccessError
 from app.db.migrations import upgrade
 from tests.support.canary import SECRET
 from tests.support.collector import chained, recorded_by, recorded_of
+from tests.support.migrations import ROOT
 from tests.support.tls import Secure, secure_servers
 
 SELECT_1 = text("select 1")
@@ -135,3 +140,28 @@ async def silent_server() -> AsyncIterator[str]:
     async with server:
         host, port = server.sockets[0].getsockname()
         yield f"{host}:{port}"
+
+
+@pytest.mark.parametrize("named", ["url", "set", "both", "wrong", "an engine of another kind", "no such host"])
+async def test_a_database_named_to_alembic_shows_no_password(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, named: str
+) -> None:
+    """By `attributes`, by `sqlalchemy.url`, by both at once; where it is wrong, and where nothing answers."""
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("DATABASE_RETRY_SECONDS", "0.3")
+    config = Config(ROOT / "alembic.ini", stdout=StringIO())
+    place = "host.invalid" if named == "no such host" else "127.0.0.1:1"
+    scheme = "mysql" if named == "wrong" else "postgresql"
+    _name(config, f"{scheme}://ada:{SECRET}@{place}/app", named)
+    with pytest.raises((CommandError, DataAccessError)) as caught:
+        await asyncio.to_thread(command.upgrade, config, "head")
+    assert SECRET not in recorded_of(caught.value) + recorded_by(caplog.records)
+
+
+def _name(config: Config, url: str, named: str) -> None:
+    if named != "set":
+        config.attributes["url"] = url
+    if named == "an engine of another kind":
+        config.attributes["engine"] = "an engine"
+    if named in {"set", "both"}:
+        config.set_main_option("sqlalchemy.url", url.replace("/app", "/other"))

@@ -14,9 +14,10 @@ from sqlalchemy import Connection
 from sqlalchemy.util import await_only
 from sqlalchemy.util.concurrency import in_greenlet
 
+from app.db.driver.redaction import forget_frames
 from app.db.errors import DataAccessError, DatabaseAheadError
 from app.db.migrations.connection import Source, connected, settings_of
-from app.db.migrations.naming import database_of
+from app.db.migrations.naming import Named, database_of
 from app.db.migrations.steps import migrate, print_sql
 from app.db.target.settings import DatabaseSettings
 
@@ -31,13 +32,21 @@ def run_offline() -> None:
 def run_online() -> None:
     """Migrate the database that was named; see `app.db.migrations.naming` for the ways to name one."""
     with _for_the_command_line():
-        named = database_of(context.config, context.get_x_argument(as_dictionary=True))
+        named = _named()
         if isinstance(named.value, Connection):
             settings = context.config.attributes.get("settings") or settings_of(named.value)
             migrate(named.value, settings or _timeouts_only())
         else:
             _log.info("the database is %s", named)
             _await(_migrate(named.value))
+
+
+def _named() -> Named:
+    try:
+        return database_of(context.config, context.get_x_argument(as_dictionary=True))
+    except (CommandError, DataAccessError) as error:
+        forget_frames(error)  # they hold the URLs
+        raise
 
 
 async def _migrate(source: Source) -> None:

@@ -47,8 +47,9 @@ def database_of(config: Config, x_arguments: dict[str, str]) -> Named:
     named = list(_said(config, x_arguments)) or list(_standing(config))
     if not named:
         return Named("DATABASE_URL", DatabaseSettings())  # which says what to set
+    place = _place(named[0])
     for other in named[1:]:
-        if _place(other) != _place(named[0]):
+        if _place(other) != place:
             raise CommandError(
                 f"two databases are named, and nothing was done: {named[0]} and {other}. Name one, or the same twice"
             )
