@@ -53,7 +53,7 @@ def _settings(url: str, **more: Any) -> DatabaseSettings:
 
 UNREACHABLE = {
     "wrong password": ("", "careful", "localhost"),
-    "nobody answers": ("", "careful", "localhost:1"),
+    "nothing listens": ("", "careful", "localhost:1"),
     "no such host": ("", "careful", "host.invalid"),
     "untrusted certificate": ("sslmode=verify-full", "careful", "localhost"),
     "no such database": ("dbname=", "postgres", "localhost"),

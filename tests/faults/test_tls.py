@@ -1,4 +1,4 @@
-"""Encrypted unless somebody says otherwise, verified when it can be, and each failure in its own words."""
+"""Connections are encrypted by default, verified where possible, and each failure has its own words."""
 
 import logging
 import os
@@ -70,14 +70,14 @@ async def test_a_certificate_that_is_not_checked_may_be_anybodys(secure: Secure)
 
 
 async def test_disable_and_allow_begin_without_tls(secure: Secure) -> None:
-    """As libpq means them: `allow` goes on with TLS where nobody is let in without."""
+    """As in libpq: `allow` continues with TLS if the server requires it."""
     assert await _tls_version(secure.url("sslmode=disable")) is None
     assert await _tls_version(secure.url("sslmode=allow")) is None
     assert await _tls_version(secure.url("sslmode=allow", user="only_tls")) == "TLSv1.3"
 
 
 async def test_prefer_goes_on_without_tls(secure: Secure) -> None:
-    """Where nobody is let in with it, or its certificate is refused."""
+    """If the server refuses TLS, or the client refuses its certificate."""
     assert await _tls_version(secure.url("sslmode=prefer", user="only_plain")) is None
     assert await _tls_version(secure.url("sslmode=prefer&sslrootcert={other}")) is None
 
@@ -199,7 +199,7 @@ def test_without_a_system_store_certifis_is_used(no_store: Path) -> None:
 
 
 async def test_the_systems_store_is_trusted(secure: Secure, no_store: Path) -> None:
-    """Whoever adds the CA there needs no `sslrootcert`."""
+    """With the CA added there, no `sslrootcert` is needed."""
     os.environ["SSL_CERT_FILE"] = str(secure.ca)
     assert await _tls_version(secure.url("sslmode=verify-full")) == "TLSv1.3"
     assert await _tls_version(secure.url("sslrootcert=system")) == "TLSv1.3"

@@ -50,7 +50,7 @@ def test_an_expired_certificate_is_to_be_renewed() -> None:
 
 @pytest.mark.parametrize(("name", "what"), [("other.example.com", "host"), ("192.0.2.1", "address")])
 def test_another_name_is_never_answered_by_verifying_less(name: str, what: str) -> None:
-    """With public CAs `verify-ca` accepts whatever anybody can buy."""
+    """With public CAs `verify-ca` accepts every server that has a certificate."""
     words = explain_failure(_failure(_certificate(), name=name))
     assert words.endswith(f"it is for another {what}: connect by the name in it")
 
@@ -75,7 +75,7 @@ def test_an_unknown_ca_of_ones_own_is_to_be_named() -> None:
     ],
 )
 def test_an_unknown_ca_on_a_providers_host_warns_of_interception_first(host: str) -> None:
-    """To trust what answers there would hand the password to whoever stands between."""
+    """To trust the certificate that is shown would send the password to the machine between."""
     words = explain_failure(_failure(_certificate(), ca=OTHER), host)
     assert "a machine on the way may be reading the connection" in words
     assert words.index("on the way") < words.index("sslrootcert")

@@ -67,7 +67,7 @@ def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_a_blank_direct_url_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it comes out of a compose file in which nobody has set it."""
+    """As it comes out of a compose file that passes an unset variable on."""
     monkeypatch.setenv("DATABASE_DIRECT_URL", "")
     settings = DatabaseSettings(url="postgresql://ada@host-pooler/app")
     assert settings.direct_target().hosts == ("host",)
@@ -118,7 +118,7 @@ def test_a_value_that_cannot_be_is_refused(
 
 
 def test_a_wrong_argument_is_named_without_showing_the_others() -> None:
-    """By its name; a misspelt one likewise."""
+    """By its name; a misspelt one with the name that is meant."""
     for wrong, words in (
         ({"pool_size": 0}, "pool_size: it must be greater than 0"),
         ({"pool_szie": 3}, "pool_szie is not a setting; is pool_size meant?"),
@@ -183,7 +183,7 @@ def test_every_advice_names_settings_that_there_are() -> None:
 
 
 def test_what_is_unknown_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What other tools set is none of our business; the rest is said once, as the notes on a URL are."""
+    """Variables of other tools are left alone; the rest is a note on the target, which is logged once."""
     (tmp_path / ".env").write_text("DATABASE_COLOUR=blue\nOTHER=1\n")
     for name, value in {
         "DATABASE_PUBLIC_URL": URL,
@@ -199,7 +199,7 @@ def test_what_is_unknown_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_the_parts_of_a_url_are_named_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The old way to write a database: the sentence says what to make of it."""
+    """The sentence names the variables whose values belong into the URL."""
     monkeypatch.setenv("DATABASE_HOST", "host")
     monkeypatch.setenv("DATABASE_PASSWORD", SECRET)
     with pytest.raises(
@@ -317,7 +317,7 @@ def checked() -> Iterator[None]:
 def test_any_file_is_read_or_refused(
     tmp_path: Path, lines: list[str], end: str, encoding: str, url: str | None
 ) -> None:
-    """By no error but `ConfigurationError`, of one sentence, in which no value is seen; the target likewise."""
+    """By no error but `ConfigurationError`, of one sentence that shows no value; the target in the same way."""
     (tmp_path / ".env").write_bytes(end.join(lines).encode(encoding, "replace"))
     arguments: Any = {} if url is None else {"url": url}
     with suppress(ConfigurationError), checked():

@@ -193,11 +193,11 @@ def test_every_sslmode_is_taken(mode: str, name: str) -> None:
         ),
         ("host=tcp&sslrootcert=system", "verify-full", ""),
         ("host=tcp&sslmode=require&sslrootcert=system", "verify-full", "sslrootcert=system makes it verify-full"),
-        ("host=tcp&sslmode=disable&sslrootcert=/ca.crt", "disable", "count for nothing"),
+        ("host=tcp&sslmode=disable&sslrootcert=/ca.crt", "disable", "are not used"),
     ],
 )
 def test_tls_is_what_libpq_would_make_of_it_or_more(query: str, mode: str, note: str) -> None:
-    """Encrypted unless somebody says otherwise; what became something else is noted, and nothing else is."""
+    """Encrypted by default; a parameter that means something else here is noted, and nothing else is."""
     target = parse_url(f"postgresql://ada@/app?{query}")
     assert target.tls.mode == mode
     assert (note in target.notes[0]) if note else not target.notes

@@ -1,4 +1,4 @@
-"""The server's certificate: what is said when it is refused, and from when to when it is valid."""
+"""The server's certificate: why it is refused, and when it is valid."""
 
 import ssl
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ _OTHER_PROVIDERS: Final = (
 )
 _INTERCEPTED: Final = (
     "its CA is not trusted here: a machine on the way may be reading the connection, so find out first whether a "
-    "proxy, a VPN or somebody in this network does, for instance by connecting from another network"
+    "proxy, a VPN or an attacker in this network does, for instance by connecting from another network"
 )
 _NAME_IT: Final = "write sslrootcert=/path/of/its/ca.crt"
 _UTC_TIME: Final = 0x17
@@ -39,7 +39,7 @@ _FIFTIES: Final = 50
 
 
 def explain_failure(error: ssl.SSLError, host: str = "") -> str:
-    """Return what a failed handshake with `host` means and what to do about it; never to verify less."""
+    """Return what a failed handshake with `host` means and what to do; the advice never weakens the verification."""
     if not isinstance(error, ssl.SSLCertVerificationError):
         return f"TLS with the server failed ({error.reason or error})"
     reason = error.verify_message.rstrip(".")
@@ -84,7 +84,7 @@ def _advice_on_authority(host: str) -> str:
 
 
 def validity_of(certificate: bytes) -> tuple[datetime, datetime]:
-    """Return from when to when a certificate in DER is valid; Python's ssl tells it only of what it has verified."""
+    """Return the start and end of the validity of a certificate in DER; Python tells them only if it verified it."""
     _, fields, _ = _element(_element(certificate)[1])
     tag, _, rest = _element(fields)
     fields = rest if tag == _VERSION else fields  # version 1 does not say so

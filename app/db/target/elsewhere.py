@@ -1,4 +1,4 @@
-"""Parameters of other clients that have no meaning here, each with what to write instead."""
+"""Parameters of other clients that the layer refuses, each with what to write instead."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,7 +14,7 @@ _HANDLED: Final = "remove it; the layer needs no such switch"
 _UTF8: Final = "remove it; text is always sent as UTF-8"
 _TLS: Final = "remove it; TLS is what sslmode says, version 1.2 or later"
 _PEM: Final = "write sslcert and sslkey, files in PEM, the key unencrypted"
-_RUNS_ON_THE_PRIMARY: Final = "write target_session_attrs instead"
+_SESSION_ATTRS: Final = "write target_session_attrs instead"
 
 ELSEWHERE: Final[Mapping[str, str]] = {
     # Poolers and pools: Prisma, SQLAlchemy, asyncpg, pgx, node-postgres, Rails
@@ -110,7 +110,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "database": "write the database after the host: /database",
     "db": "write the database after the host: /database",
     "load_balance_hosts": "remove it; hosts are tried in their order",
-    "targetservertype": _RUNS_ON_THE_PRIMARY,
+    "targetservertype": _SESSION_ATTRS,
     "replication": "remove it; replication has a client of its own",
     "client_encoding": _UTF8,
     "encoding": _UTF8,

@@ -1,4 +1,4 @@
-"""Settings that are read from variables, and what is said of a variable that is wrong."""
+"""Settings that are read from variables, and the sentence for a variable that is wrong."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -17,21 +17,21 @@ _ENV_FILE: Final = "_env_file"
 
 
 class EnvironmentSettings(BaseSettings):
-    """Settings from arguments, variables and the file of the configuration, in this order.
+    """Settings from arguments, variables, and a file like ``.env``, in this order.
 
-    An empty variable says nothing. Whatever is wrong is a `ConfigurationError` of one sentence that names the variable
+    An empty variable counts as unset. Every mistake is a `ConfigurationError` of one sentence that names the variable
     and the file; neither its text nor the frames behind it hold a value.
     """
 
     model_config = SettingsConfigDict(env_file=".env", extra="forbid", frozen=True, hide_input_in_errors=True)
 
     error: ClassVar[type[Exception]] = ConfigurationError
-    """The class of what the constructor raises."""
+    """The class of the error that the constructor raises."""
 
     _read: Mapping[str, Variable] = PrivateAttr(default_factory=dict)
     """The variables that values came from, by the names of their fields."""
     _notes: tuple[str, ...] = PrivateAttr(default=())
-    """What is said of variables that have the prefix and count for nothing."""
+    """Notes on variables that have the prefix and are not read."""
 
     if not TYPE_CHECKING:  # a checker takes the arguments from the fields
 
@@ -42,7 +42,7 @@ class EnvironmentSettings(BaseSettings):
                 raise self.error(problem)
 
     def _fill(self, given: dict[str, Any]) -> str:
-        """Read, validate and keep the values; return what is wrong."""
+        """Read, validate and keep the values; return the sentence about what is wrong, or an empty one."""
         read: dict[str, Variable] = {}
         strangers: list[Variable] = []
         try:
@@ -66,21 +66,21 @@ class EnvironmentSettings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Leave the arguments: the constructor has read the variables."""
+        """Use the arguments alone: the constructor has added the variables to them."""
         return (init_settings,)
 
     @classmethod
     def variable(cls, field: str) -> Variable | None:
-        """Return the variable that a field would be read from, if one says something. Raises `ConfigurationError`."""
+        """Return the variable that a field is read from, None if it is unset. Raises `ConfigurationError`."""
         return cls._variables(cls.model_config.get("env_file"))[0].get(field)
 
     @classmethod
     def _variables(cls, files: Any) -> tuple[dict[str, Variable], list[Variable]]:
-        """Return the variables that say something: those of fields, by the field, and those of none."""
+        """Return the variables that are set: those of fields, by the field, and the others."""
         prefix = cls.model_config.get("env_prefix", "").upper()
         outside = variables_of_environment(prefix)
         inside = {name: each for path in _paths(files) for name, each in variables_of_file(path, prefix).items()}
@@ -97,12 +97,12 @@ class EnvironmentSettings(BaseSettings):
 
     @classmethod
     def judge(cls, strangers: Iterable[Variable]) -> tuple[str, ...]:
-        """Return notes on variables that have the prefix and are of no field. Raises `ConfigurationError`."""
+        """Return notes on variables that have the prefix and no field. Raises `ConfigurationError`."""
         return tuple(f"{each.label} is not a setting: it is not read" for each in strangers)
 
     @classmethod
     def missing(cls, field: str, strangers: Iterable[Variable]) -> str:  # noqa: ARG003 - for subclasses
-        """Return what to set where a required setting is nowhere."""
+        """Return the sentence for a required setting that is missing."""
         return f"Set {cls.model_config.get('env_prefix', '')}{field.upper()}, in the environment or in .env"
 
     @classmethod

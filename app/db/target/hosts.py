@@ -33,8 +33,8 @@ class _Place(NamedTuple):
 def hosts_of(authority: str, parameters: Parameters) -> Hosts:
     """Take `host`, `unix_sock` and `port` out of `parameters`; `authority` is the URL's own list, still encoded.
 
-    Sockets among the parameters win, as in libpq: clients that need a host in every URL are given any. Raises
-    `ConfigurationError`.
+    A socket among the parameters displaces the authority, as in libpq: ORMs that require a host in every URL get
+    ``localhost``. Raises `ConfigurationError`.
     """
     authority, port_alone = ("", authority[1:]) if _PORT_ALONE.fullmatch(authority) else (decoded(authority), "")
     own = [_of_authority(text) for text in authority.split(",")] if authority else []
@@ -70,7 +70,7 @@ def _of_authority(text: str) -> _Place:
 
 
 def _of_parameter(text: str) -> _Place:
-    """Return the place that a parameter names: a path has no port, and an address needs no brackets."""
+    """Return the place that a parameter names; a path has no port, and an address needs no brackets."""
     if _is_socket(text):
         return _of_socket(text, None)
     try:
@@ -99,7 +99,7 @@ def _is_socket(host: str) -> bool:
 
 
 def _checked(host: str) -> str:
-    """Return a host that the resolver can take: it raises no OSError for what it cannot."""
+    """Return `host` if the resolver accepts it; for other text it raises no OSError."""
     if host.startswith("@"):
         raise ConfigurationError("it has an abstract socket, @..., which asyncpg cannot use; write ?host=/folder")
     try:

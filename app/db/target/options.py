@@ -25,7 +25,7 @@ _ROUTING: Final = re.compile(r"(?:endpoint|project)=(?P<endpoint>[\w-]+)|neon_\w
 def server_options(parameters: Parameters) -> Mapping[str, str]:
     """Take ``application_name``, ``options`` and the server's settings out of `parameters`; return what to send.
 
-    Settings go into ``options``: of everything else Neon's proxy forwards nothing, and says nothing of it (FACTS).
+    Settings go into ``options``: Neon's proxy silently drops every other startup parameter.
     """
     settings: dict[str, str] = {}
     routing = []
@@ -50,12 +50,12 @@ def server_options(parameters: Parameters) -> Mapping[str, str]:
 
 
 def sets_server_settings(settings: Mapping[str, str]) -> bool:
-    """Whether what is sent sets anything at the start of the session, which no transaction pooler allows."""
+    """Return whether `settings` sets anything at the start of a session, which transaction poolers refuse."""
     return "-c " in settings.get("options", "")
 
 
 def endpoint_of(settings: Mapping[str, str]) -> str:
-    """Return the endpoint that Neon is to connect to, empty where the host alone says it."""
+    """Return the endpoint that ``options`` names to Neon's proxy, empty if there is none."""
     found = [match["endpoint"] for word in settings.get("options", "").split() if (match := _ROUTING.fullmatch(word))]
     return next(filter(None, found), "")
 
@@ -69,7 +69,7 @@ def with_endpoint(settings: Mapping[str, str], endpoint: str) -> Mapping[str, st
 
 
 def _words(options: str) -> Iterator[str]:
-    """Yield word by word as the server reads them: a backslash keeps what follows it, quotes are nothing special."""
+    """Yield the words as the server splits them: a backslash escapes the next character, quotes have no meaning."""
     words = (re.sub(r"\\(.)", r"\1", word) for word in re.findall(r"(?:\\.|[^\\\s])+", options))
     for word in words:
         yield f"--{next(words, '')}" if word == "-c" else word

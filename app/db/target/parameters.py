@@ -1,4 +1,4 @@
-"""What a URL says by name."""
+"""The named parameters of a URL."""
 
 import re
 from urllib.parse import unquote_to_bytes
@@ -8,14 +8,14 @@ from app.db.target.elsewhere import ELSEWHERE
 
 
 def decoded(text: str) -> str:
-    """Return `text` without percent-encoding; raises `ConfigurationError` where that is no text."""
+    """Decode percent-encoding; raises `ConfigurationError` if the result is not text."""
     if re.search("%(?![0-9A-Fa-f]{2})", text):
-        raise ConfigurationError("it has a % that begins no %XX; write %25 for a % that belongs there")
+        raise ConfigurationError("it has a % that does not begin %XX; write %25 for a % of its own")
     # Compared, not caught: a UnicodeError carries the text, which may be a password.
     plain = unquote_to_bytes(text.encode(errors="replace"))
     value = plain.decode(errors="replace")
     if value.encode() != plain or "\0" in value or text.encode(errors="replace") != text.encode(errors="surrogatepass"):
-        raise ConfigurationError("it has something in it that is not UTF-8; encode it anew, and with no NUL")
+        raise ConfigurationError("it has something in it that is not UTF-8; encode it again, and without NUL")
     return value
 
 
@@ -36,14 +36,14 @@ class Parameters:
             self._values.setdefault(name, []).append(value)
 
     def take(self, *names: str) -> str:
-        """Return the value of a parameter that may be written by any of `names`, empty where there is none."""
+        """Return the value of a parameter that has any of `names`, empty if there is none."""
         values = {value: name for name in names for value in self.take_all(name)}
         if len(values) > 1:
             raise ConfigurationError(f"it has {names[0]} twice with different values")
         return next(iter(values), "")
 
     def take_all(self, name: str) -> list[str]:
-        """Return every value of a parameter that says something, in their order."""
+        """Return every value of a parameter that is not empty, in order."""
         return list(filter(None, self._values.pop(name, [])))
 
     def names(self) -> list[str]:
@@ -51,7 +51,7 @@ class Parameters:
         return list(self._values)
 
     def one_of(self, name: str, values: tuple[str, ...]) -> str:
-        """Return a parameter's value if it is one of `values`, the first where there is none."""
+        """Return a parameter's value, which must be one of `values`; the first is the default."""
         value = self.take(name) or values[0]
         if value not in values:
             raise ConfigurationError(f"{name} must be one of {', '.join(values)}")

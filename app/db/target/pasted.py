@@ -1,4 +1,4 @@
-"""What is pasted as a URL: without what stands around it, and refused where a part of it cannot be meant."""
+"""Clean up a pasted URL, and refuse what cannot be meant."""
 
 import re
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ _OTHER_SCHEMES: Final = re.compile(
 )
 _LONGEST: Final = 10_000
 _AROUND: Final = re.compile(r"^(export\s+)?DATABASE(_DIRECT)?_URL\s*=|^psql(\s+-d)?\s")
-_QUOTES: Final = {"'": "'", '"': '"', "\u2018": "\u2019", "\u201c": "\u201d"}  # the curly ones come from chats
-_INVISIBLE: Final = "\ufeff\u200b"  # a byte order mark, a space without width: they come along when one copies
-# What shells, Compose, Kubernetes and templates fill in; and what consoles and manuals show for a person to fill in.
+_QUOTES: Final = {"'": "'", '"': '"', "\u2018": "\u2019", "\u201c": "\u201d"}  # chats make curly ones
+_INVISIBLE: Final = "\ufeff\u200b"  # a byte order mark and a zero-width space, which copying brings along
+# What shells, Compose, Kubernetes and templates replace, and what consoles and manuals show for people to replace.
 _UNFILLED: Final = re.compile(r"\$\{\w+\}|\$\(\w+\)|\{\{ ?[\w.]+ ?\}\}")
 _PLACEHOLDER: Final = re.compile(r"\[[\w -]+\]|<[\w -]+>|\{[\w -]+\}")
 
 
 def unwrapped(text: str) -> str:
-    """Return the URL in what was pasted: without what stands around it in a shell, a `.env` or a chat."""
+    """Return the URL without what surrounds it in a shell, a `.env` or a chat."""
     if len(text) > _LONGEST:
         raise ConfigurationError(f"it is {len(text):,} characters long; write {SHAPE}")
     before = None
@@ -53,7 +53,7 @@ def without_scheme(text: str) -> str:
 
 
 def refuse_unencoded(place: str, query: str) -> None:
-    """Refuse a password that ends early: its rest would be taken for a host or a parameter, and shown as one."""
+    """Refuse a password with an unencoded sign: its rest would be read, and shown, as a host or a parameter."""
     authority, _, path = place.partition("/")
     if authority.endswith("@") and "/" in path and "@" not in path + query:
         raise ConfigurationError(
@@ -71,7 +71,7 @@ def refuse_unencoded(place: str, query: str) -> None:
 
 
 def refuse_placeholders(parts: Mapping[str, str]) -> None:
-    """Refuse what stands in a URL until a person or a shell puts something in its place."""
+    """Refuse placeholders that were not replaced."""
     for part, text in parts.items():
         plain = decoded(text) if "%" in text else text
         if unfilled := _UNFILLED.search(plain):

@@ -1,4 +1,4 @@
-"""Transaction poolers that a host and port tell, and the server behind each."""
+"""Transaction poolers that are known by host and port, and the server behind each."""
 
 import re
 from typing import Final, NamedTuple
@@ -21,7 +21,7 @@ def _pooler(host: str, *, port: int | None, direct_host: str = r"\g<0>", direct_
 
 
 _POOLERS: Final = (
-    # Neon, and whoever names it so: `-pooler` at the end of the first label
+    # Neon, and others that end the first label with `-pooler`
     _pooler(rf"^([^./]+){POOLER}(?=\.|$)", port=None, direct_host=r"\1", direct_port=None),
     # Supabase: Supavisor and the dedicated PgBouncer; port 5432 of the first is in session mode
     _pooler(r"^.+\.pooler\.supabase\.(com|co|in)$", port=6543, direct_port=5432),
@@ -30,17 +30,17 @@ _POOLERS: Final = (
     _pooler(r"^.+\.(postgresbridge|crunchybridge)\.com$", port=5431, direct_port=5432),
     _pooler(r"^pgbouncer(\..+\.flympg\.net)$", port=None, direct_host=r"direct\1", direct_port=None),
 )
-# DigitalOcean: a pool has a name of its own in the place of the database, so the URL does not tell what is behind it.
+# DigitalOcean: the URL of a pool has the pool's name instead of the database's, so it does not tell the server.
 _OPAQUE: Final = (_pooler(r"^.+\.db\.ondigitalocean\.com$", port=25061, direct_port=25061),)
 
 
 def is_pooler(host: str, port: int) -> bool:
-    """Return whether a transaction pooler listens there."""
+    """Return whether `host` and `port` are of a transaction pooler."""
     return any(_is(pooler, host, port) for pooler in _POOLERS + _OPAQUE)
 
 
 def behind(host: str, port: int) -> tuple[str, int]:
-    """Return where the server behind a pooler is; the same place if it cannot be told."""
+    """Return host and port of the server behind a pooler, or the same if they are not known."""
     for pooler in _POOLERS:
         if _is(pooler, host, port):
             return pooler.host.sub(pooler.direct_host, host, count=1), pooler.direct_port or port

@@ -1,4 +1,4 @@
-"""What the environment says about the database."""
+"""The settings of a database."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -95,12 +95,12 @@ class DatabaseSettings(EnvironmentSettings):
 
     @classmethod
     def judge(cls, strangers: Iterable[Variable]) -> tuple[str, ...]:
-        """Refuse what is misspelt, or would change the connection if it were read; note what is not read."""
+        """Refuse misspelt variables and those of other libraries; note the rest."""
         return notes_on(strangers, [field.upper() for field in cls.model_fields], _PREFIX)
 
     @classmethod
     def missing(cls, field: str, strangers: Iterable[Variable]) -> str:
-        """Return what to set, and what is set in vain."""
+        """Return what to set, and which variables hold parts of a URL."""
         parts = parts_of_a_url(strangers, _PREFIX)
         aside = f" ({', '.join(parts)} {'is' if len(parts) == 1 else 'are'} not read: write one URL)" if parts else ""
         return f"{super().missing(field, strangers)}: {SHAPE}{aside}"

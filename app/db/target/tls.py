@@ -1,4 +1,4 @@
-"""TLS: what each sslmode asks of the server, and what is said when it is not so."""
+"""TLS as each sslmode asks for it."""
 
 import ssl
 from dataclasses import dataclass
@@ -17,28 +17,28 @@ _VERIFYING: Final = ("verify-ca", "verify-full")
 
 @dataclass(frozen=True)
 class TlsSettings:
-    """How the connection is encrypted and whom it trusts."""
+    """How the connection is encrypted, and which CA it trusts."""
 
     mode: str
     root_cert: str | None = None
     cert: str | None = None
     key: str | None = None
     direct: bool = False
-    """Whether TLS begins at once, without asking the server first: PostgreSQL 17 and Neon save a round trip."""
+    """Start TLS without asking the server first: saves a round trip on PostgreSQL 17 and Neon."""
 
     @property
     def verifies(self) -> bool:
-        """Whether the server's certificate is checked; libpq checks it in every mode if a CA is given."""
+        """Return whether the server's certificate is verified; as in libpq, a given CA is used in every mode."""
         return self.mode in _VERIFYING or self.root_cert is not None
 
     def contexts(self) -> tuple[ssl.SSLContext | None, ...]:
-        """Return what to try one after the other; None is without TLS."""
+        """Return the contexts to try in order; None is without TLS."""
         if self.mode == "allow":
             return None, self.context()
         return (self.context(), None) if self.mode == "prefer" else (self.context(),)
 
     def context(self) -> ssl.SSLContext | None:
-        """Return what to connect with, made once; None is without TLS. Raises `ConfigurationError`."""
+        """Return the context to connect with, built once; None is without TLS. Raises `ConfigurationError`."""
         return None if self.mode == "disable" else self._context
 
     @cached_property
@@ -74,7 +74,7 @@ def _trust(context: ssl.SSLContext, root_cert: str | None) -> None:
 
 
 def _has_certificate_folder() -> bool:
-    """Whether OpenSSL will look into a folder: what is in there is loaded when needed, and not counted."""
+    """Return whether OpenSSL has a folder of certificates: it loads them when needed and does not count them."""
     folder = ssl.get_default_verify_paths().capath
     return bool(folder) and any(Path(folder).iterdir())
 

@@ -1,4 +1,4 @@
-"""What a database URL says about TLS."""
+"""The parameters of a URL that concern TLS."""
 
 from typing import Final
 
@@ -24,9 +24,9 @@ _OTHER_SPELLINGS: Final = {
 
 
 def tls_of(parameters: Parameters, *, sockets: bool) -> tuple[TlsSettings, tuple[str, ...]]:
-    """Take TLS out of `parameters`; return it, and what was understood otherwise than it is written.
+    """Take TLS out of `parameters`; return it, and notes on what means something else here than it says.
 
-    Without ``sslmode`` TCP is ``require`` and a socket, which nobody can listen to, ``disable``.
+    Without ``sslmode``, TCP is ``require``; a socket, which no other machine can read, is ``disable``.
     """
     asked = _asked_mode(parameters)
     binding = parameters.one_of("channel_binding", ("prefer", "disable", "require"))
@@ -39,12 +39,12 @@ def tls_of(parameters: Parameters, *, sockets: bool) -> tuple[TlsSettings, tuple
     if direct and mode in _MAY_BE_PLAIN:
         raise ConfigurationError(f"sslnegotiation=direct needs TLS; write sslmode=require, not {mode}, and no socket")
     if mode == "disable" and (root_cert or cert):
-        notes += ("sslrootcert, sslcert and sslkey count for nothing: the connection is not encrypted",)
+        notes += ("sslrootcert, sslcert and sslkey are not used: the connection is not encrypted",)
     return TlsSettings(mode, root_cert, cert, key, direct=direct), notes
 
 
 def _asked_mode(parameters: Parameters) -> str:
-    """Return ``sslmode``, by whatever name and in whatever spelling a client writes it, or nothing."""
+    """Return ``sslmode`` in any client's name and spelling, empty if there is none."""
     for name, meanings in _OTHER_NAMES.items():
         if value := parameters.take(name).lower():
             if value not in meanings:
@@ -75,7 +75,7 @@ def _effective_mode(asked: str, binding: str, root_cert: str | None, *, sockets:
         needless = asked not in ("", *_MAY_BE_PLAIN)
         return "disable", (f"sslmode={asked}: a unix socket is never encrypted",) if needless else ()
     if root_cert == SYSTEM and asked != "verify-full":
-        if asked in _MAY_BE_PLAIN:  # libpq refuses it too: anybody has a certificate of a public CA
+        if asked in _MAY_BE_PLAIN:  # as in libpq: any server can have a certificate of a public CA
             raise ConfigurationError(f"sslrootcert=system needs sslmode=verify-full, not {asked}")
         return "verify-full", (f"sslmode={asked}: sslrootcert=system makes it verify-full",) if asked else ()
     if asked in ("allow", "prefer"):

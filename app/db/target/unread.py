@@ -1,4 +1,4 @@
-"""Variables that begin like ours and are no settings: misspelt, or of another library, or somebody else's."""
+"""Variables with our prefix that are no settings: misspelt, or of another library or tool."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
@@ -51,9 +51,9 @@ _ALIKE: Final = 0.85
 
 
 def notes_on(strangers: Iterable[Variable], settings: Collection[str], prefix: str) -> tuple[str, ...]:
-    """Return what is said of variables that count for nothing.
+    """Return a note for each variable that is not read.
 
-    Raises `ConfigurationError` for one that is misspelt, or would change the connection if it were read.
+    Raises `ConfigurationError` for one that is misspelt, or that would change the connection in another library.
     """
     notes = []
     for each in strangers:
@@ -66,7 +66,7 @@ def notes_on(strangers: Iterable[Variable], settings: Collection[str], prefix: s
 
 
 def parts_of_a_url(strangers: Iterable[Variable], prefix: str) -> list[str]:
-    """Return the names of variables that hold what belongs into the URL."""
+    """Return the names of variables that hold a part of a URL."""
     return [
         each.name
         for each in strangers

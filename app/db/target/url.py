@@ -1,4 +1,4 @@
-"""A database URL, understood: nothing in it is dropped in silence, and no error shows its password."""
+"""Read a database URL: nothing in it is dropped silently, and no error shows its password."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ __all__ = ["SHAPE", "ConnectionTarget", "parse_url"]
 
 _TRUE: Final = ("true", "1", "yes", "on")
 _FALSE: Final = ("false", "0", "no", "off")
-_SO_ANYWAY: Final = {
+_DEFAULTS: Final = {
     "client_encoding": ("utf8", "unicode", "auto"),
     "encoding": ("utf8", "unicode"),
     "charset": ("utf8", "unicode"),
@@ -49,13 +49,13 @@ class ConnectionTarget:
     connect_timeout_seconds: float | None = None
     pooled: bool = False
     notes: tuple[str, ...] = ()
-    """What was understood otherwise than it is written, or is weaker than it could be: logged once."""
+    """What means something else here than it says, or is weaker than it could be: logged once."""
 
     def __str__(self) -> str:
         return self.place(self.hosts, self.ports)
 
     def place(self, hosts: tuple[str, ...], ports: tuple[int, ...]) -> str:
-        """Return in words what is connected to, at all of its hosts or at some."""
+        """Return user, hosts and database as text; `hosts` are all of the target's or some of them."""
         places = (
             f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in zip(hosts, ports, strict=True)
         )
@@ -63,11 +63,11 @@ class ConnectionTarget:
 
     @property
     def is_socket(self) -> bool:
-        """Whether the server is reached through a unix socket."""
+        """Return whether every host is the folder of a unix socket."""
         return all(host.startswith("/") for host in self.hosts)
 
     def direct(self) -> "ConnectionTarget":
-        """Return the target behind the pooler; raises `ConfigurationError` where the host does not tell it."""
+        """Return the server behind the pooler; raises `ConfigurationError` if the host does not tell it."""
         if not self.pooled:
             return self
         places = tuple(behind(host, port) for host, port in zip(self.hosts, self.ports, strict=True))
@@ -84,15 +84,15 @@ class ConnectionTarget:
 def parse_url(url: str, *, variable: str = "DATABASE_URL") -> ConnectionTarget:
     """Return the target that `url` names; raises `ConfigurationError` that says what is wrong and what to write.
 
-    As in libpq, but for three things: the user is never the operating system's, the database never the user's name,
-    and nothing is taken from PG* variables or files in the home folder.
+    It differs from libpq in three things: the user never defaults to the operating system's, the database never to the
+    user's name, and PG* variables and files in the home folder are not read.
     """
     try:
         return _parse(url)
     except ConfigurationError as error:
         words = str(error)
     del url  # an error collector records the variables of this frame
-    raise ConfigurationError(f"{variable}: {words}")  # here, where no cause is chained that could show a password
+    raise ConfigurationError(f"{variable}: {words}")  # outside of `except`: a chained error's frames hold the password
 
 
 def _parse(url: str) -> ConnectionTarget:
@@ -121,7 +121,7 @@ def _parse(url: str) -> ConnectionTarget:
         pooled=_is_pooled(parameters, hosts, ports, settings),
         notes=notes + tls_notes,
     )
-    _take_what_is_so_anyway(parameters)
+    _take_defaults(parameters)
     parameters.refuse_what_is_left()
     refuse_development_password(target.password, target.hosts)
     return target
@@ -130,7 +130,7 @@ def _parse(url: str) -> ConnectionTarget:
 def _is_pooled(
     parameters: Parameters, hosts: tuple[str, ...], ports: tuple[int, ...], settings: Mapping[str, str]
 ) -> bool:
-    """Return whether a transaction pooler is named: by a place, by Neon's endpoint, or as Prisma names it."""
+    """Return whether the URL names a transaction pooler: by host and port, Neon's endpoint or Prisma's switch."""
     named = parameters.take("pgbouncer").lower()
     if named not in ("", *_TRUE, *_FALSE):
         raise ConfigurationError("pgbouncer must be true or false")
@@ -138,9 +138,9 @@ def _is_pooled(
     return named in _TRUE or known
 
 
-def _take_what_is_so_anyway(parameters: Parameters) -> None:
-    """Take parameters that ask for what the layer does in any case, and refuse them where they ask for more."""
-    for name, values in _SO_ANYWAY.items():
+def _take_defaults(parameters: Parameters) -> None:
+    """Take parameters that ask for what the layer always does; what asks for something else stays and is refused."""
+    for name, values in _DEFAULTS.items():
         value = parameters.take(name)
         if value and value.lower().replace("-", "") not in values:
             parameters.put(name, value)
@@ -154,16 +154,16 @@ def _present(part: str, value: str) -> str:
 
 def _connect_timeout_seconds(parameters: Parameters) -> float | None:
     text = parameters.take("connect_timeout")
-    if text and not re.fullmatch("[1-9][0-9]{0,5}", text):  # to libpq 0 is for ever, which nobody means
+    if text and not re.fullmatch("[1-9][0-9]{0,5}", text):  # in libpq 0 means indefinitely
         raise ConfigurationError("connect_timeout must be a whole number of seconds from 1")
     return float(text) if text else None
 
 
 def _without_needless_endpoint(settings: Mapping[str, str], hosts: tuple[str, ...]) -> Mapping[str, str]:
-    """Drop Neon's `endpoint` where the host says the same.
+    """Drop Neon's `endpoint` if the host names the same one.
 
-    TLS tells the proxy the host; the option is for clients that cannot. Where the two differ by as little as the
-    `-pooler` the proxy refuses both ("Inconsistent project name"), so that what is pasted together would not work.
+    TLS tells the proxy the host; the option is for clients without SNI. If the two differ only by `-pooler`, the proxy
+    refuses both ("Inconsistent project name").
     """
     endpoint = endpoint_of(settings).removesuffix(POOLER)
     labels = {host.partition(".")[0].removesuffix(POOLER) for host in hosts}

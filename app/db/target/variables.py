@@ -1,4 +1,4 @@
-"""Variables of the environment and of files like ``.env``, each with the place where it stands."""
+"""Variables of the environment and of files like ``.env``, each with its place."""
 
 import codecs
 import os
@@ -19,7 +19,7 @@ _MARKS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", co
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable as it is written, and where."""
+    """A variable, spelled as it was found, and the file that it was found in."""
 
     name: str
     value: str = field(repr=False)
@@ -28,7 +28,7 @@ class Variable:
 
     @property
     def label(self) -> str:
-        """How an error names it: with the file, if it stands in one."""
+        """Return the name for an error: with the file, if there is one."""
         return f"{self.name} in {self.file}" if self.file else self.name
 
 
@@ -42,9 +42,9 @@ def variables_of_environment(prefix: str) -> dict[str, Variable]:
 
 
 def variables_of_file(path: Path, prefix: str) -> dict[str, Variable]:
-    """Return the variables of a file likewise, and those that no environment could hold.
+    """Return the variables of a file that begin with `prefix`, by their names in upper case.
 
-    Raises `ConfigurationError` for a file that cannot be read and for lines that mean such a variable and set none.
+    Raises `ConfigurationError` for a file that cannot be read, and for a line that names such a variable and sets none.
     """
     if not (path.is_file() or path.is_fifo()):
         return {}
@@ -82,7 +82,7 @@ def _text_of(path: Path) -> str:
 
 
 def _refuse_what_sets_nothing(binding: Binding, path: Path, prefix: str) -> None:
-    """Raise for a line that means a variable of ours and sets none, like ``$env:NAME = ...`` or ``NAME: ...``."""
+    """Raise for a line that names a variable of ours and sets none, like ``$env:NAME = ...`` or ``NAME: ...``."""
     text = binding.original.string.lstrip()
     names = text if binding.error else binding.key or ""
     meant = re.search(rf"(?<![A-Za-z0-9_]){prefix}[A-Za-z_]+", names.partition("=")[0], re.IGNORECASE)
