@@ -6,41 +6,50 @@ from contextlib import suppress
 from typing import Final
 
 from pydantic import ValidationError
+from uvicorn.importer import ImportFromStringError, import_from_string
 
-from app.api import ApiSettings, create_app
+from app.api import ApiSettings
 from app.api.server import LimitedServer
 from app.db import DatabaseSettings
 from app.db.errors import ConfigurationError
 
+_OURS: Final = "app.api:create_app"
 _WRONG_SETTINGS: Final = 2
 _NOT_STARTED: Final = 3
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until SIGTERM or Ctrl-C, and return the exit status: 2 for wrong settings, 3 if it could not start."""
+    options = vars(_parser().parse_args(arguments))
+    try:
+        settings = ApiSettings()
+        DatabaseSettings().target()  # an unusable URL is one sentence here, and a traceback in the lifespan
+        app = import_from_string(options.pop("factory"))()
+    except (ValidationError, ConfigurationError, ImportFromStringError) as error:
+        print(_in_words(error), file=sys.stderr)  # noqa: T201 - nothing is logged yet
+        return _WRONG_SETTINGS
+    server = LimitedServer(app, settings, **options)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else _NOT_STARTED
+
+
+def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="python -m app.api", description=__doc__)
+    parser.add_argument(
+        "factory", nargs="?", default=_OURS, help="module:function that returns the application (default: %(default)s)"
+    )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8000, help="0 is any that is free (default: %(default)s)")
     parser.add_argument("--fd", type=int, help="a socket that listens already, in place of host and port")
     parser.add_argument(
         "--grace-seconds", type=int, default=5, help="how long open requests may take at the end (default: %(default)s)"
     )
-    options = parser.parse_args(arguments)
-    try:
-        settings, database = ApiSettings(), DatabaseSettings()
-        database.target()  # an unusable URL is one sentence here, and a traceback in the lifespan
-        app = create_app(settings, database=database)
-    except (ValidationError, ConfigurationError) as error:
-        print(_in_words(error), file=sys.stderr)  # noqa: T201 - nothing is logged yet
-        return _WRONG_SETTINGS
-    server = LimitedServer(app, settings, **vars(options))
-    with suppress(KeyboardInterrupt):
-        server.run()
-    return 0 if server.started else _NOT_STARTED
+    return parser
 
 
-def _in_words(error: ValidationError | ConfigurationError) -> str:
-    if isinstance(error, ConfigurationError):
+def _in_words(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
         return str(error)
     found = error.errors(include_url=False, include_input=False)
     lines = ("".join(f"API_{str(name).upper()}: " for name in one["loc"]) + one["msg"] for one in found)

@@ -25,8 +25,9 @@ PLACE = "http://127.0.0.1:8000"
 PRELUDE = r"""
 set -euo pipefail
 make() { command make --old-file=.venv/.run --old-file=.venv/.dev BIN="$BIN" "$@"; }
-uvicorn() {
-  command uvicorn --port 0 "$@" 2> "$LOG" & server=$!
+python() {
+  if [ "$*" != "-m app.api" ]; then command python "$@"; return; fi
+  command python -m app.api --port 0 2> "$LOG" & server=$!
   until grep -q "Uvicorn running" "$LOG"; do kill -0 $server; sleep 0.1; done
   kill -INT $server; wait $server || [ $? -eq 130 ]
 }
