@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
+from app.repositories import entities
 
 EmptyCopy = Callable[[], Awaitable[str]]
 
@@ -42,7 +43,7 @@ async def test_with_a_url_it_leaves_nothing_behind(empty_copy: EmptyCopy) -> Non
     done = await asyncio.to_thread(_demo, DATABASE_URL=url)
     assert done.returncode == 0, done.stdout + done.stderr
     async with Database(DatabaseSettings(url=url)) as db:
-        for table in ("task", "conversation", "message"):
+        for table in entities():
             assert (await db.execute(text(f"select count(*) from {table}"))).scalar_one() == 0
 
 

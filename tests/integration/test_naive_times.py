@@ -11,7 +11,7 @@ from sqlmodel import SQLModel
 
 from app.db import Database
 from app.db.errors import InvalidInputError
-from app.db.models import Conversation, Message, Role, Task, TaskCreate, TaskUpdate, metadata
+from app.db.models import Task, TaskCreate, TaskUpdate, metadata
 from app.db.query import Query, WhenLost
 from app.repositories import TaskRepo
 
@@ -59,23 +59,16 @@ async def test_a_naive_time_is_refused(
         await send(db, column)
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        lambda user: Task(user_id=user, title="x", created_at=NAIVE),
-        lambda user: Conversation(user_id=user, updated_at=NAIVE),
-        lambda user: Message(user_id=user, conversation_id=1, role=Role.USER, content="x", created_at=NAIVE),
-    ],
-    ids=["task", "conversation", "message"],
-)
-async def test_a_naive_time_is_refused_in_a_session(db: Database, user_id: str, row: Callable[[str], SQLModel]) -> None:
+@pytest.mark.parametrize("column", ZONED_COLUMNS.values(), ids=ZONED_COLUMNS)
+async def test_a_naive_time_is_refused_in_a_session(db: Database, user_id: str, column: "Column[Any]") -> None:
     """`datetime.utcnow()` on a new row: in a transaction of the layer and in a plain session of SQLAlchemy's."""
+    (model,) = (each.class_ for each in SQLModel._sa_registry.mappers if each.local_table is column.table)
     with pytest.raises(InvalidInputError, match="must have timezone information"):
         async with db.transaction() as session:
-            session.add(row(user_id))
+            session.add(model(user_id=user_id, **{column.name: NAIVE}))
     with pytest.raises(StatementError, match="must have timezone information"):
         async with db.sessionmaker.begin() as session:
-            session.add(row(user_id))
+            session.add(model(user_id=user_id, **{column.name: NAIVE}))
 
 
 async def test_a_naive_time_is_refused_by_a_repository(db: Database, user_id: str) -> None:

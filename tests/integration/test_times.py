@@ -3,7 +3,6 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import text
 
 from app.db import Database
@@ -68,17 +67,6 @@ async def test_rows_of_one_transaction_have_times_of_their_own(db: Database, use
         conversation = await ConversationRepo(session).create(user_id)
         times = [(await MessageRepo(session).append(user_id, conversation.id, HELLO)).created_at for _ in range(5)]
     assert times == sorted(set(times))
-
-
-@pytest.mark.parametrize("table", ["task", "conversation"])
-async def test_updated_at_grows_when_the_clock_goes_back(db: Database, user_id: str, table: str) -> None:
-    """By a microsecond a time, until the clock has caught up."""
-    repo = TaskRepo(db) if table == "task" else ConversationRepo(db)
-    row = await (repo.create(user_id, NEW) if isinstance(repo, TaskRepo) else repo.create(user_id))
-    ahead = await set_clock_ahead(db, table, row.id)
-    for step in range(1, 4):
-        await db.execute(text(f"update {table} set user_id = user_id where id = :id"), {"id": row.id})
-        assert (await repo.get(user_id, row.id)).updated_at == ahead + timedelta(microseconds=step)
 
 
 async def test_the_last_of_concurrent_updates_wins(db: Database, user_id: str) -> None:

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
+from sqlalchemy import text
 
 from app.db import Database
 from app.db.errors import InvalidInputError, StaleRowError
+from app.repositories import entities
 from tests.support.calls import Call, Rows, calls, calls_with
 
 UPDATES = [call for call in calls() if call.method == "update" and not call.option]
@@ -63,3 +65,15 @@ async def test_the_first_of_two_that_read_the_same_row_wins(db: Database, rows: 
                 db, arguments | {"expected_updated_at": stale, "data": (await call.arguments(db, rows))["data"]}
             )
     assert await call.repository(db)._get(rows.user_id, first.id) == first
+
+
+@pytest.mark.parametrize("table", [name for name, entity in entities().items() if entity.has_updated_at])
+async def test_updated_at_grows_with_every_update_of_any_client(db: Database, rows: Rows, table: str) -> None:
+    """In plain SQL too, and by a microsecond each time while the server's clock is behind."""
+    update = f"update {table} set user_id = user_id where id = {rows.by_table[table].id} returning updated_at"
+    async with db.transaction() as session:
+        await session.execute(text("set local session_replication_role = replica"))  # the trigger does not fire
+        in_an_hour = update.replace("user_id = user_id", "updated_at = clock_timestamp() + interval '1 hour'")
+        ahead = (await session.execute(text(in_an_hour))).scalar_one()
+    for step in range(1, 4):
+        assert (await db.execute(text(update))).scalar_one() == ahead + timedelta(microseconds=step)
