@@ -15,6 +15,7 @@ from app.db.migrations import upgrade
 from app.embedded import EmbeddedPostgres
 from tests.support import needs
 from tests.support.faults_page import write_page
+from tests.support.process_state import process_state
 
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 DOCKER_IMAGE = "postgres:18.1-alpine"
@@ -120,6 +121,15 @@ async def db(migrated_url: str) -> AsyncIterator[Database]:
     """Open a database at head, shared with the other tests."""
     async with Database(DatabaseSettings(url=migrated_url)) as database:
         yield database
+
+
+@pytest.fixture(autouse=True)
+def process_as_before() -> Iterator[None]:
+    """Fail a test that leaves the process changed: the tests run in any order."""
+    before = process_state()
+    yield
+    after = process_state()
+    assert {name: after[name] for name in after if after[name] != before[name]} == {}
 
 
 @pytest.fixture

@@ -28,5 +28,5 @@ def run_doctor(*arguments: str, folder: Path = ROOT, **more: str) -> "subprocess
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )

@@ -32,7 +32,7 @@ def _run(*command: str, url: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
@@ -108,7 +108,7 @@ async def client(migrated_url: str, user_id: str, monkeypatch: pytest.MonkeyPatc
     app = importlib.import_module("examples.fastapi_app").app
     server = served(app)
     address = await asyncio.to_thread(server.__enter__)
-    async with httpx.AsyncClient(base_url=address, headers={"X-User-Id": user_id}, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=address, headers={"X-User-Id": user_id}, timeout=240) as client:
         yield client
     await asyncio.to_thread(server.__exit__, None, None, None)
 

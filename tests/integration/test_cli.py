@@ -36,7 +36,7 @@ def _app(*arguments: str, folder: Path = ROOT, **environment: str) -> "subproces
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
 
 
@@ -146,7 +146,7 @@ def test_a_missing_extra_is_named(migrated_url: str, statement: str, absent: str
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=240,
     )
     *_, last = (ran.stdout + ran.stderr).splitlines()
     assert ran.returncode != 0

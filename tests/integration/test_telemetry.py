@@ -183,7 +183,7 @@ def run(script: str, url: str) -> str:
     """Run a script in a process of its own, where nothing is configured yet."""
     environment = {**os.environ, "DATABASE_URL": url}
     result = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()

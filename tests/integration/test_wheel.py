@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def _run(*command: str, folder: Path, **environment: str) -> str:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "PYTHON"))}
     ran = subprocess.run(
-        command, cwd=folder, env=kept | environment, capture_output=True, text=True, check=False, timeout=60
+        command, cwd=folder, env=kept | environment, capture_output=True, text=True, check=False, timeout=240
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout

@@ -52,7 +52,7 @@ def command(checkout: Path, *arguments: str, **environment: str) -> "subprocess.
 def run(checkout: Path, *arguments: str, **environment: str) -> tuple[int, str]:
     """Return the exit status and what was printed."""
     with command(checkout, *arguments, **environment) as process:
-        said, _ = process.communicate(timeout=100)
+        said, _ = process.communicate(timeout=240)
     return process.returncode, said
 
 

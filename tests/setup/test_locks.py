@@ -15,6 +15,7 @@ from tests.support.locks import LOCKS, ROOT, Metadata, asked_for, metadata_of, m
 
 OLDEST_PIP = "pip==23.0.1"  # of Debian 12
 NEWEST_PIP = "pip"
+pytestmark = pytest.mark.timeout(900)  # fetching all packages takes as long as the network takes
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -49,7 +50,6 @@ def environment() -> dict[str, str]:
     return {name: str(value) for name, value in default_environment().items()}
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("pip", [OLDEST_PIP, NEWEST_PIP])
 def test_pip_installs_every_lock(pip: str, found: dict[str, dict[str, Metadata]]) -> None:
     """It finds every pinned version with its hash, whatever newer releases exist."""

@@ -45,7 +45,7 @@ def owner(*args: object, code: str = SERVE, uid: int | None = None, **environ: s
         assert process.stdout
         yield process.pid, process.stdout.readline().split()
         with suppress(BrokenPipeError):
-            process.communicate(timeout=60)
+            process.communicate(timeout=240)
 
 
 @contextmanager
