@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Executable, Result
+from sqlalchemy import Executable, Result, Select, column, select, table
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import greenlet_spawn
 
@@ -19,6 +19,7 @@ from app.db.errors import DataAccessError, OutcomeUnknownError, TransientError
 from app.db.executor import Executor, SessionExecutor
 from app.db.pool.status import PoolStatus
 from app.db.query import Query
+from app.db.revisions import NO_SUCH_TABLE, SCHEMA_ERRORS, explain_schema_error, version_table_name
 from app.db.target.settings import DatabaseSettings
 from app.db.telemetry.configured import configured_reports
 from app.db.telemetry.echo import Echo
@@ -81,7 +82,22 @@ class Database:
         try:
             return await self._runner.run(query, parameters)
         except DataAccessError as error:
+            await self._explain(error)
             return await self._retry.after(error, partial(self._runner.run, query, parameters), began=began)
+
+    async def _explain(self, error: DataAccessError) -> None:
+        """Add the revision of the database to an error that says its schema is not the one this code was written for.
+
+        An older copy may have been restored under the running application.
+        """
+        if error.sqlstate in SCHEMA_ERRORS and not error.advice:
+            versions: Select[tuple[str]] = select(column("version_num")).select_from(table(version_table_name()))
+            try:
+                found = await self._execute(versions, None, TransientError)
+                error.advice = explain_schema_error(found.scalars().all())
+            except DataAccessError as unknown:
+                if unknown.sqlstate == NO_SUCH_TABLE:
+                    error.advice = explain_schema_error(())
 
     async def execute(self, statement: Executable, parameters: Any = None, *, repeatable: bool = False) -> Result[Any]:
         """Run any statement, durably, in one round trip; the connection is back before the result is returned.

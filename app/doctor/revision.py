@@ -4,12 +4,13 @@ from typing import Final
 
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
-from app.db.migrations import Difference, differences, heads_of, known_revisions
+from app.db.migrations import Difference, differences, heads_of, known_revisions, sequences_behind
 from app.doctor.findings import Finding, Level, error, note, ok, warning
 from app.doctor.subject import Checks, Subject
 
 _REVISION: Final = "schema.revision"
 _DRIFT: Final = "schema.drift"
+_SEQUENCES: Final = "schema.sequences"
 _FORBIDDEN: Final = "42501"
 _MIGRATE: Final = "Run: python -m app migrate"
 # Told by the checks of indexes, constraints and triggers, with the statement that fixes it.
@@ -67,7 +68,22 @@ def _difference(each: Difference) -> Finding:
     return error(_DRIFT, each.what, each.remedy)
 
 
+async def _sequences(subject: Subject) -> list[Finding]:
+    if not await subject.is_readable():
+        return []
+    behind = await (await subject.session.connection()).run_sync(sequences_behind)
+    return [
+        error(
+            _SEQUENCES,
+            f"the next id of {each.table} is {each.next_id}, and {each.highest_id} is taken: inserts fail",
+            each.remedy,
+        )
+        for each in behind
+    ] or [ok(_SEQUENCES, "no next id is taken; after a restore see docs/operations.md")]
+
+
 CHECKS: Checks = {
     _REVISION: _revision,
     _DRIFT: _drift,
+    _SEQUENCES: _sequences,
 }

@@ -16,11 +16,14 @@ from app.db.migrations.operations import (
     drop_updated_at_trigger,
     replace_enum,
 )
-from app.db.migrations.version import explain_schema_error, heads_of
+from app.db.migrations.sequences import SequenceBehind, sequences_behind, step_sequences
+from app.db.migrations.version import heads_of
+from app.db.revisions import explain_schema_error
 
 __all__ = [
     "MIGRATION_LOCK_KEY",
     "Difference",
+    "SequenceBehind",
     "add_enum_value",
     "check",
     "create_enum",
@@ -39,6 +42,8 @@ __all__ = [
     "replace_enum",
     "run_offline",
     "run_online",
+    "sequences_behind",
+    "step_sequences",
     "upgrade",
     "version_table",
 ]

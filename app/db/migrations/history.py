@@ -1,25 +1,20 @@
 """The revisions that this code carries, and the table in which a database keeps its own."""
 
 from io import StringIO
-from pathlib import Path
-from typing import Final
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from app.db.errors import ConfigurationError
-
-_APP: Final = Path(__file__).parents[2]
-_INI: Final = (_APP / "_alembic" / "alembic.ini", _APP.parent / "alembic.ini")  # of a wheel, of a checkout
-_VERSION_TABLE: Final = "alembic_version"
+from app.db.revisions import DEFAULT_VERSION_TABLE, INI_FILES
 
 
 def own_config() -> Config:
     """Return Alembic's configuration of this code, from any working directory; raises `ConfigurationError`."""
-    ini = next((path for path in _INI if path.exists()), None)
+    ini = next((path for path in INI_FILES if path.exists()), None)
     if ini is None:
         raise ConfigurationError(
-            f"no revisions: neither {_INI[0]} nor {_INI[1]} is there; install the wheel, or copy both"
+            f"no revisions: neither {INI_FILES[0]} nor {INI_FILES[1]} is there; install the wheel, or copy both"
         )
     return Config(ini, stdout=StringIO())
 
@@ -34,4 +29,4 @@ def version_table(config: Config | None = None) -> str:
 
     Applications that share a schema have one each.
     """
-    return (config or own_config()).get_main_option("version_table", _VERSION_TABLE)
+    return (config or own_config()).get_main_option("version_table", DEFAULT_VERSION_TABLE)

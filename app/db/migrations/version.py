@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.driver.sqlstates import sqlstate_of
 from app.db.errors import ConfigurationError, DatabaseAheadError
-from app.db.migrations.history import known_revisions, version_table
+from app.db.migrations.history import version_table
 from app.db.migrations.operations.base import quoted
 from app.db.models import metadata
 
@@ -107,24 +107,4 @@ def _unknown(unknown: Sequence[str], ours: Sequence[str]) -> ConfigurationError:
     return DatabaseAheadError(
         f"the database is at revision {revisions}, which this code does not know: newer code has migrated it. "
         "Nothing was changed. Deploy the code that has this revision, or downgrade with it first"
-    )
-
-
-def explain_schema_error(revisions: Sequence[str]) -> str:
-    """Return what the database is at and what this code needs, for an error of a table or column that is not there.
-
-    `revisions` are those that the database says it is at, as `heads_of` returns them.
-    """
-    history = known_revisions()
-    needs = f"this code needs {history[0]}"
-    if not revisions:
-        return f"the database was never migrated, {needs}: run python -m app migrate"
-    at = ", ".join(revisions)
-    unknown = [revision for revision in revisions if revision not in history]
-    if unknown:
-        return f"the database is at {at}, which newer code has made, {needs}: deploy that code"
-    if list(revisions) == history[:1]:
-        return f"the database is at {at}, as this code needs, and was changed by hand: run python -m app doctor"
-    return (
-        f"the database is at {at}, {needs}: an older copy was restored, or no migration ran; run python -m app migrate"
     )
