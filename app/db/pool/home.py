@@ -17,6 +17,12 @@ class Home:
         self._process = 0
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The pool's loop; it need not run, as when garbage is collected between two runs."""
+        assert self._loop is not None
+        return self._loop
+
     def is_here(self) -> bool:
         """Return whether the running loop is the pool's, in its own process."""
         return self._loop is asyncio.get_running_loop() and self._process == os.getpid()

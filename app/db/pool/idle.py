@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 
 from app.db.pool.connection import PooledConnection
+from app.db.pool.home import Home
 
 
 class IdleConnections:
@@ -13,7 +14,8 @@ class IdleConnections:
     The timer closes sockets, with the protocol's goodbye, and runs no query: it keeps no server awake and wakes none.
     """
 
-    def __init__(self, *, limit_seconds: float, may_close: Callable[[], bool]) -> None:
+    def __init__(self, home: Home, *, limit_seconds: float, may_close: Callable[[], bool]) -> None:
+        self._home = home
         self._limit_seconds = limit_seconds
         self._may_close = may_close
         """Whether the pool has more connections than it is to keep."""
@@ -52,7 +54,7 @@ class IdleConnections:
             self._stack.pop(0).driver.terminate()
 
     def _start_timer(self, seconds: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._close_expired)
+        self._timer = self._home.loop.call_later(seconds, self._close_expired)
 
     def _close_expired(self) -> None:
         self._timer = None

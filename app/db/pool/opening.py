@@ -9,8 +9,13 @@ from typing import Any, Final
 from app.db.driver.retry import Retry
 from app.db.driver.sqlstates import is_out_of_connections
 from app.db.pool.connection import PooledConnection
+from app.db.pool.home import Home
 
 _CROWDED_SECONDS: Final = 5.0
+# A pool whose callers queue gives up connections of this age, one by one, and opens others: a process that has none, on
+# a server that has no more, gets its turn within its deadline. Sooner where the server is known to have no more.
+_TURN_SECONDS: Final = 10.0
+_TURN_WHEN_CROWDED_SECONDS: Final = 5.0
 _YIELD_SECONDS: Final = 0.1
 """Long enough that another process which asks every half second is likely to get what was given up."""
 
@@ -24,6 +29,7 @@ class Opening:
 
     def __init__(
         self,
+        home: Home,
         connect: Callable[[], Awaitable[Any]],
         retry: Retry,
         *,
@@ -31,6 +37,7 @@ class Opening:
         on_opened: Callable[[PooledConnection], None],
         on_failed: Callable[[Exception], None],
     ) -> None:
+        self._home = home
         self._connect = connect
         self._retry = retry
         self._wanted = wanted
@@ -53,9 +60,17 @@ class Opening:
         """Whether the server had no room for another connection a moment ago."""
         return time.monotonic() - self._refused_at < _CROWDED_SECONDS
 
+    def is_others_turn(self, connection: PooledConnection, *, queueing: bool) -> bool:
+        """Whether the connection is to be left to other processes as it comes back."""
+        crowded = self.is_crowded
+        if not (crowded or queueing):
+            return False
+        turn = _TURN_WHEN_CROWDED_SECONDS if crowded else _TURN_SECONDS
+        return connection.age_seconds() >= turn * connection.lifetime_share
+
     def start(self) -> None:
         """Begin as many attempts as are wanted and not yet under way."""
-        loop = asyncio.get_running_loop()
+        loop = self._home.loop
         pause = self._not_before - time.monotonic()
         if pause > 0:
             self._timer = self._timer or loop.call_later(pause, self._start_after_pause)

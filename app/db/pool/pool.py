@@ -22,10 +22,6 @@ from app.db.target.settings import DatabaseSettings
 Connect = Callable[[], Awaitable[Any]]
 """Return a new asyncpg connection, in one attempt."""
 
-# A pool whose callers queue gives up connections of this age, one by one, and opens others: a process that has none, on
-# a server that has no more, gets its turn within its deadline. Sooner where the server is known to have no more.
-_TURN_SECONDS: Final = 10.0
-_TURN_WHEN_CROWDED_SECONDS: Final = 5.0
 _RECHECK_SECONDS: Final = 1.0
 _LEAST_SECONDS: Final = 1.0
 
@@ -57,11 +53,17 @@ class Pool:
         self._in_use: dict[Any, PooledConnection] = {}
         self._queue = Queue()
         self._idle = IdleConnections(
+            self._home,
             limit_seconds=self.settings.pool_idle_seconds,
             may_close=lambda: self._connected > self.settings.pool_min_size,
         )
         self._opening = Opening(
-            self._open, self._retry, wanted=self._wanted, on_opened=self._hand_over, on_failed=self._refuse_queue
+            self._home,
+            self._open,
+            self._retry,
+            wanted=self._wanted,
+            on_opened=self._hand_over,
+            on_failed=self._refuse_queue,
         )
         self._watch = IdleTransactionWatch(self._in_use, self.settings.idle_transaction_warning_seconds)
 
@@ -84,7 +86,7 @@ class Pool:
 
     def release(self, connection: PooledConnection) -> None:
         """Let the next caller have the connection."""
-        if self._in_use.pop(connection.driver, None) is None:
+        if self._in_use.pop(connection.driver, None) is None or self._home.is_gone():
             return  # it was taken out before a fork, or in a loop that is gone
         if self._is_others_turn(connection):
             connection.driver.terminate()
@@ -217,11 +219,8 @@ class Pool:
             )
 
     def _is_others_turn(self, connection: PooledConnection) -> bool:
-        crowded = self._opening.is_crowded
-        if self.pooled or not self._connected or not (crowded or len(self._queue)):
-            return False
-        turn = _TURN_WHEN_CROWDED_SECONDS if crowded else _TURN_SECONDS
-        return connection.age_seconds() >= turn * connection.lifetime_share
+        gives_turns = self._connected > 0 and not self.pooled
+        return gives_turns and self._opening.is_others_turn(connection, queueing=len(self._queue) > 0)
 
     async def _is_alive(self, connection: PooledConnection) -> bool:
         try:
