@@ -32,7 +32,7 @@ _DOWN: Final = ["ban-drop-column", "ban-drop-constraint", "ban-drop-function", "
 
 def problems(ini: Path = _INI) -> Iterator[str]:
     """Yield what is wrong with the revisions that `ini` leads to, each in a sentence that begins with the file."""
-    script = ScriptDirectory.from_config(Config(ini))
+    script = ScriptDirectory.from_config(_config(ini))
     heads = script.get_heads()
     if len(heads) > 1:
         yield f"{script.versions}: {len(heads)} heads, {', '.join(sorted(heads))}: rebase one on the other"
@@ -84,8 +84,14 @@ def _mixed(sql: str) -> Iterator[str]:
 
 def _sql(function: Any, span: str, ini: Path) -> str:
     output = StringIO()
-    function(Config(ini, output_buffer=output), span, sql=True)
+    function(_config(ini, output), span, sql=True)
     return output.getvalue()
+
+
+def _config(ini: Path, output: StringIO | None = None) -> Config:
+    config = Config(ini, output_buffer=output)
+    config.remove_main_option("prepend_sys_path")  # the application is imported from where the gate is
+    return config
 
 
 def _squawk(sql: str, allowed: list[str], label: str) -> list[str]:

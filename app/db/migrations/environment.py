@@ -26,11 +26,13 @@ _log = logging.getLogger(__name__)
 
 def run_offline() -> None:
     """Print the SQL instead of running it; needs no database."""
+    _forget_repeated_paths()
     print_sql(_timeouts_only())
 
 
 def run_online() -> None:
     """Migrate the database that was named; see `app.db.migrations.naming` for the ways to name one."""
+    _forget_repeated_paths()
     with _for_the_command_line():
         named = _named()
         if isinstance(named.value, Connection):
@@ -47,6 +49,13 @@ def _named() -> Named:
     except (CommandError, DataAccessError) as error:
         forget_frames(error)  # they hold the URLs
         raise
+
+
+def _forget_repeated_paths() -> None:
+    """Take from `sys.path` what Alembic has put before it once more, as it does for each command of a process."""
+    for path in context.config.get_prepend_sys_paths_list() or ():
+        if sys.path.count(path) > 1:
+            sys.path.remove(path)
 
 
 async def _migrate(source: Source) -> None:

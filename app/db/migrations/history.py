@@ -16,7 +16,9 @@ def own_config() -> Config:
         raise ConfigurationError(
             f"no revisions: neither {INI_FILES[0]} nor {INI_FILES[1]} is there; install the wheel, or copy both"
         )
-    return Config(ini, stdout=StringIO())
+    config = Config(ini, stdout=StringIO())
+    config.remove_main_option("prepend_sys_path")  # for the command line; here each command would add it once more
+    return config
 
 
 def known_revisions() -> list[str]:

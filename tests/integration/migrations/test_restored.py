@@ -20,7 +20,7 @@ from app.db.migrations import (
 from app.db.models import MessageCreate, TaskCreate, metadata
 from app.db.revisions import version_table_name
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
-from tests.support.migrations import FIRST, HEAD
+from tests.support.migrations import FIRST, HEAD, ROOT
 
 EmptyCopy = Callable[[], Awaitable[str]]
 HI = MessageCreate(role="user", content="hi")
@@ -91,6 +91,8 @@ async def test_every_table_is_stepped_by_one_statement(empty_copy: EmptyCopy) ->
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         statement = step_sequences()
         assert all(f"'{table.name}'" in statement for table in metadata.sorted_tables)
+        page = (ROOT / "docs" / "operations.md").read_text()
+        assert "".join(statement.split()) in "".join(page.split())
         await db.execute(text(statement))
         task = await TaskRepo(db).create("ada", TaskCreate(title="x"))
         conversation = await ConversationRepo(db).create("ada")
