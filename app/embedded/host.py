@@ -1,4 +1,4 @@
-"""What the machine gives the embedded PostgreSQL: a user to run as, programs that run, folders it can reach."""
+"""What the embedded PostgreSQL needs of the machine: an account, programs, folders that the account can enter."""
 
 import importlib.util
 import os
@@ -16,23 +16,23 @@ if sys.platform != "win32":
     import pwd
 
 _INITDB = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions"]
-_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # the same everywhere, whatever the machine has
+_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # independent of the locales of the machine
 _HALF_MADE = "pgdata.new-"
 _SOCKET_FILE = ".s.PGSQL.65535"
 _SOCKET_PATH_BYTES = 103  # what macOS allows; Linux allows 107
 
 
 def server_account() -> Account:
-    """Return as whom the server can run: PostgreSQL refuses root, and whoever the system has no name for."""
+    """Return the account that the server runs as: PostgreSQL refuses root, and a uid that has no name."""
     if sys.platform == "win32":
         raise EmbeddedPostgresError("The embedded PostgreSQL runs on Linux and macOS only, not on Windows.")
     root = os.geteuid() == 0
     try:
         entry = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.geteuid())
     except KeyError as exc:
-        who = "the user 'nobody'" if root else f"the user id {os.geteuid()}"
+        account_name = "the user 'nobody'" if root else f"the user id {os.geteuid()}"
         raise EmbeddedPostgresError(
-            f"PostgreSQL cannot run here: {who} is not in the system's list of users (/etc/passwd). "
+            f"PostgreSQL cannot run here: {account_name} is not in the system's list of users (/etc/passwd). "
             "Add an entry, or run as a user that has one."
         ) from exc
     return Account(entry.pw_uid, entry.pw_gid, []) if root else Account()
@@ -53,7 +53,7 @@ def find_binaries(package: str, account: Account) -> Path:
 
 
 def server_major(bin_folder: Path, account: Account) -> str:
-    """Return the server's major version, and so make sure that its programs run on this machine at all."""
+    """Return the server's major version; raises `EmbeddedPostgresError` where its programs do not run."""
     try:
         result = run_as(account, [bin_folder / "postgres", "--version"])
     except OSError as exc:
@@ -64,7 +64,7 @@ def server_major(bin_folder: Path, account: Account) -> str:
 
 
 def initialise(home: Path, bin_folder: Path, account: Account, *, sync: bool) -> None:
-    """Make the database in `home/pgdata` where there is none; it appears complete or not at all."""
+    """Create the cluster in `home/pgdata` unless it exists; it appears complete or not at all."""
     version = home / "pgdata" / "PG_VERSION"
     major = server_major(bin_folder, account)
     for half_made in home.glob(f"{_HALF_MADE}*"):
@@ -79,21 +79,21 @@ def initialise(home: Path, bin_folder: Path, account: Account, *, sync: bool) ->
 
 
 def make_home(kept: Path | None, account: Account) -> Path:
-    """Make the folder of everything a server needs, or a throwaway one."""
+    """Create the folder for everything that a server writes: the kept one, or a temporary one."""
     home = kept or _temporary_folder("embedded-postgres-", account)
     _make_folders(home, account)
     if home.stat().st_uid == os.geteuid() and not any(home.iterdir()):
-        _let_pass(home, account)  # empty, ours, and given to us for this
+        _let_pass(home, account)  # empty and ours: the caller gave it for this purpose
     if not _can_enter(home, account):
         raise EmbeddedPostgresError(
-            f"PostgreSQL does not run as root, and nobody, as whom it is started instead, cannot enter {home}. "
+            f"PostgreSQL does not run as root. It is started as the user nobody, which cannot enter {home}. "
             "Choose a data folder that is not below a private one."
         )
     return home
 
 
 def make_socket_folder(home: Path, account: Account) -> Path:
-    """Make the folder of the socket, in `home` unless its path would be too long for a socket."""
+    """Create the socket's folder, in `home` unless the path is too long for a socket."""
     folder = home / "socket"
     if len(os.fsencode(folder / _SOCKET_FILE)) > _SOCKET_PATH_BYTES:
         room = _SOCKET_PATH_BYTES - len(f"/pg-12345678/{_SOCKET_FILE}")
@@ -124,7 +124,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether a process that lives holds the file's lock."""
+    """Return whether a running process holds the file's lock."""
     try:
         os.close(lock(path, wait=False))
     except BlockingIOError:
@@ -133,7 +133,7 @@ def is_locked(path: Path) -> bool:
 
 
 def state_folder(account: Account) -> Path:
-    """Return where we may keep files between runs: below a folder that is ours and that the account can enter."""
+    """Return the folder for files that outlast a run: below one that is ours and that the account can enter."""
     own = os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
     candidates = [os.environ.get("XDG_STATE_HOME", ""), f"{own}/.local/state"]
     if account.user is not None:
@@ -145,7 +145,7 @@ def state_folder(account: Account) -> Path:
 
 
 def _can_enter(folder: Path, account: Account) -> bool:
-    """Tell whether the account may pass through a folder and everything above it."""
+    """Return whether the account may pass through a folder and all folders above it."""
     if account.user is None:
         return os.access(folder, os.X_OK)
     for part in (folder, *folder.parents):
@@ -157,7 +157,7 @@ def _can_enter(folder: Path, account: Account) -> bool:
 
 
 def _temporary_folder(prefix: str, account: Account, *, longest_parent: int = 4096) -> Path:
-    """Make a folder for short-lived files in a place that the account can enter."""
+    """Create a temporary folder in a place that the account can enter."""
     for parent in map(Path, (tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108  (mkdtemp is what makes it safe)
         usable = os.access(parent, os.W_OK | os.X_OK) and _can_enter(parent, account)
         if usable and len(os.fsencode(parent)) <= longest_parent:
@@ -166,14 +166,14 @@ def _temporary_folder(prefix: str, account: Account, *, longest_parent: int = 40
 
 
 def _make_folders(folder: Path, account: Account) -> None:
-    """Create a folder and what is missing above it: ours alone, but for the account to pass through."""
+    """Create a folder and the missing ones above it: private, except that the account may pass through."""
     for missing in [part for part in (*reversed(folder.parents), folder) if not part.exists()]:
         missing.mkdir(mode=0o700, exist_ok=True)
         _let_pass(missing, account)
 
 
 def _initdb(home: Path, bin_folder: Path, account: Account, *, sync: bool) -> None:
-    # A new name each time: an initdb whose owner was killed may still be writing.
+    # A new name each time: an initdb whose parent was killed may still be writing.
     half_made = Path(tempfile.mkdtemp(prefix=_HALF_MADE, dir=home))
     _make_private(half_made, account)
     command = [str(bin_folder / "initdb"), f"--pgdata={half_made}", *_INITDB, *_LOCALE]
@@ -185,14 +185,14 @@ def _initdb(home: Path, bin_folder: Path, account: Account, *, sync: bool) -> No
 
 
 def _make_private(folder: Path, account: Account) -> None:
-    """Make a folder that only the account (and root) can open."""
+    """Create a folder that only the account (and root) can open."""
     folder.mkdir(mode=0o700, exist_ok=True)
     if account.user is not None and account.group is not None:
         os.chown(folder, account.user, account.group)
 
 
 def _let_pass(folder: Path, account: Account) -> None:
-    """Let the account pass through a folder of ours; it can neither list nor change it."""
+    """Let the account pass through a folder of ours, without listing or changing it."""
     folder.chmod(0o700 if account.user is None else 0o711)
 
 
@@ -204,7 +204,7 @@ def _is_ours(folder: Path, account: Account) -> bool:
 
 
 def _copy_for_others(wheel: Path, account: Account) -> Path:
-    """Return a copy of the wheel that everybody may read, made once per build of it."""
+    """Return a copy of the wheel that every user may read, made once per build of the wheel."""
     built = (wheel / "pginstall" / "bin" / "postgres").stat()
     target = state_folder(account) / "binaries" / f"{wheel.name}-{built.st_size:x}-{built.st_mtime_ns:x}"
     if not target.exists():

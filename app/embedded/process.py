@@ -1,10 +1,10 @@
-"""The processes of the embedded PostgreSQL: run under a guard, found again by others, never longer than their owner.
+"""The processes of the embedded PostgreSQL: run under a guard, found by other owners, ended with the last one.
 
-Run as a script this file is the *guard*, which stands between the owner and the server. It is in a session of its own,
-so Ctrl-C reaches neither it nor the server, and it ends the server when the owner is gone, however the owner went.
-A parent-death signal from the owner would not do: it fires when the *thread* that forked ends, it exists on Linux only,
-and setting it needs `preexec_fn`, which is unsafe (from Python 3.12 on, a warning) where threads run. The guard has one
-thread when it forks.
+Run as a script this file is the *guard*, the process between the owner and the server. It has a session of its own, so
+Ctrl-C reaches neither it nor the server, and it ends the server when the owner has ended, even by kill -9.
+The owner cannot set a parent-death signal instead: it fires when the *thread* that forked ends, exists on Linux only,
+and needs `preexec_fn`, which is unsafe in a process with threads (Python 3.12 warns). The guard has one thread when it
+forks.
 """
 
 import ctypes
@@ -30,18 +30,18 @@ _START_SECONDS = 60.0
 _ORDERLY_SECONDS = 20.0
 _STALE_SECONDS = 1.0
 _LOG_LINES = 15
-_STILL_DYING = "pre-existing shared memory block"  # sessions of a server that was killed outlive it by a moment
+_STILL_DYING = "pre-existing shared memory block"  # backends outlive a killed postmaster by a moment
 
 
 class EmbeddedPostgresError(RuntimeError):
-    """The embedded server cannot do what was asked; the text says why and what to do instead."""
+    """The embedded server cannot run; the text says why and what to do instead."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"{problem}\nOr set DATABASE_URL (tests: TEST_DATABASE_URL) to a PostgreSQL of your own.")
 
 
 class Account(NamedTuple):
-    """Arguments of `subprocess` that say as whom the server runs; all None means as ourselves."""
+    """The arguments of `subprocess` that choose the server's user; all None is the user of this process."""
 
     user: int | None = None
     group: int | None = None
@@ -49,7 +49,7 @@ class Account(NamedTuple):
 
 
 class Address(NamedTuple):
-    """Where a server takes connections."""
+    """Where a server listens."""
 
     folder: Path
     port: int
@@ -57,7 +57,7 @@ class Address(NamedTuple):
 
 
 class Postmaster(NamedTuple):
-    """What `postmaster.pid` says of a server, which may have died since."""
+    """The content of `postmaster.pid`; the server may have died since."""
 
     pid: int
     started: str
@@ -66,18 +66,18 @@ class Postmaster(NamedTuple):
 
     @classmethod
     def read(cls, pgdata: Path) -> "Postmaster | None":
-        """Return what the file says, or None where there is none."""
+        """Return the content, or None where there is no complete file."""
         try:
             lines = (pgdata / "postmaster.pid").read_text(errors="replace").splitlines()
             pid, _, started, port, folder, host, *rest = [line.strip() for line in lines] + [""] * max(
                 0, 8 - len(lines)
             )
             return cls(int(pid), started, Address(Path(folder), int(port or 0), bool(host)), rest[-1] == "ready")
-        except (FileNotFoundError, ValueError):  # not there, or just being written
+        except (FileNotFoundError, ValueError):  # absent, or being written
             return None
 
     def answers(self) -> bool:
-        """Tell whether a server takes connections there: unlike its pid, its socket cannot be somebody else's."""
+        """Return whether a server listens there: a pid may have been given to another process, a socket may not."""
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.connect(str(self.address.folder / f".s.PGSQL.{self.address.port}"))
@@ -86,7 +86,7 @@ class Postmaster(NamedTuple):
         return True
 
     def await_end(self, pgdata: Path) -> None:
-        """End a server whose owner is gone, and wait until it has let go of its files."""
+        """End a server whose owner has ended, and wait until it has released its files."""
         started = time.monotonic()
         if self.answers():
             os.kill(self.pid, signal.SIGINT)
@@ -94,7 +94,7 @@ class Postmaster(NamedTuple):
             waited = time.monotonic() - started
             answers = self.answers()
             if not answers and waited > _STALE_SECONDS:
-                return  # the pid is somebody else's by now
+                return  # the pid belongs to another process by now
             if answers and waited > _ORDERLY_SECONDS:
                 raise EmbeddedPostgresError(
                     f"A PostgreSQL left over in {pgdata} (process {self.pid}) does not end. End it."
@@ -103,7 +103,7 @@ class Postmaster(NamedTuple):
 
 
 def run_as(account: Account, command: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-    """Run one of the wheel's programs to its end and return what it printed."""
+    """Run one of the wheel's programs and return its output."""
     return subprocess.run(
         command,
         env=_server_environment(None),
@@ -122,7 +122,7 @@ def run_as(account: Account, command: Sequence[str | Path]) -> subprocess.Comple
 def launch(
     command: Sequence[str], account: Account, *, pgdata: Path, log: Path, doomed: Sequence[str]
 ) -> subprocess.Popen[bytes]:
-    """Start the server and wait until it takes connections; its guard deletes the doomed folders if we go first."""
+    """Start the server and wait until it listens; its guard deletes the doomed folders if this process ends first."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         offset = log.stat().st_size if log.exists() else 0
@@ -142,7 +142,7 @@ def launch(
 
 
 def end(guard: subprocess.Popen[bytes], *, orderly: bool) -> None:
-    """End the server and its guard: sessions are cut off in any case, but orderly means that nothing needs recovery."""
+    """End the server and its guard; both ways cut sessions off, and after the orderly one nothing needs recovery."""
     for number in [signal.SIGINT, signal.SIGQUIT][not orderly :]:
         guard.send_signal(number)
         try:
@@ -155,8 +155,8 @@ def end(guard: subprocess.Popen[bytes], *, orderly: bool) -> None:
 
 
 def tail(said: str) -> str:
-    """Return the last lines of what a program said."""
-    return "\n".join(said.strip().splitlines()[-_LOG_LINES:]) or "(it said nothing)"
+    """Return the last lines of a program's output."""
+    return "\n".join(said.strip().splitlines()[-_LOG_LINES:]) or "(no output)"
 
 
 def _spawn_guard(
@@ -219,7 +219,7 @@ def _die_with_guard(libc: ctypes.CDLL | None, guard: int) -> None:  # pragma: no
 
 
 def _end_without_owner(server: subprocess.Popen[bytes], owner: int) -> None:  # pragma: no cover  (as above)
-    # Not the end of a pipe: a child that the owner forked would hold it open.
+    # Polling, because a child that the owner forked would hold a pipe open.
     while os.getppid() == owner:
         time.sleep(_OWNER_CHECK_SECONDS)
     server.send_signal(signal.SIGINT)
@@ -229,8 +229,8 @@ def _end_without_owner(server: subprocess.Popen[bytes], owner: int) -> None:  # 
 
 def _server_environment(stale_pid: int | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_CLEANED)}
-    # The pid in a crashed server's lock files may be another process by now (often, in a container), and PostgreSQL
-    # would refuse to start. The pid named here it takes for stale, and it still looks for survivors in shared memory.
+    # The pid in a crashed server's lock files may belong to another process by now (often, in a container), and then
+    # PostgreSQL refuses to start. It takes the pid named here for stale, and still checks shared memory for survivors.
     reused = {} if stale_pid is None else {"PG_GRANDPARENT_PID": str(stale_pid)}
     return {**kept, "LC_ALL": "C", **reused}
 

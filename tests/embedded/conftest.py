@@ -1,4 +1,4 @@
-"""A folder for a server, and a user who is not root."""
+"""A folder for a server, and an ordinary user."""
 
 import pwd
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def ordinary_uid() -> int | None:
-    """Give a user other than root who can run this interpreter and this checkout; None means ourselves."""
+    """Give an ordinary user that can run this interpreter and this checkout; None means the current one."""
     for entry in pwd.getpwall() if AS_ROOT else []:
         if entry.pw_uid != 0 and entry.pw_name != "nobody":
             with suppress(OSError), owner(code="import app.embedded; print('yes')", uid=entry.pw_uid) as (_, said):

@@ -1,4 +1,4 @@
-"""Where it cannot run it says why, and what to do."""
+"""Where it cannot run it gives the reason and what to do."""
 
 import os
 import shutil
@@ -12,8 +12,8 @@ from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
 from tests.support.embedded import AS_ROOT, IMPORTABLE, SERVE, WHEEL, owner, psql
 
 
-def test_wrong_setting_is_an_error_in_the_words_of_the_log(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error carries the end of the log, names the way out, and nothing is left."""
+def test_wrong_setting_is_an_error_with_the_end_of_the_log(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error quotes the log and names DATABASE_URL, and no file is left."""
     folder.chmod(0o711)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     with pytest.raises(EmbeddedPostgresError, match=r"(?s)no_such_setting.*DATABASE_URL"):
@@ -28,7 +28,7 @@ def test_missing_wheel_is_an_error_that_says_what_to_do() -> None:
 
 
 def test_user_without_a_name_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some platforms run containers as a number that no list of users has."""
+    """Some platforms run containers as a uid that /etc/passwd does not have."""
     monkeypatch.setattr(os, "geteuid", lambda: 54_321_987)
     with pytest.raises(EmbeddedPostgresError, match=r"(?s)54321987 is not in.*DATABASE_URL"):
         EmbeddedPostgres().start()
@@ -51,7 +51,7 @@ def test_folder_that_cannot_be_made_is_an_error_that_names_it(folder: Path) -> N
 
 
 def test_root_is_told_that_the_server_cannot_enter_a_private_folder(folder: Path) -> None:
-    """The folder above stays as private as it was; for its ordinary owner there is no such limit."""
+    """The folder above keeps its mode; an ordinary owner has no such limit."""
     (folder / "file").touch()
     refused = pytest.raises(EmbeddedPostgresError, match=r"nobody.*cannot enter") if AS_ROOT else nullcontext()
     with refused, EmbeddedPostgres(folder / "data"):

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL starts wherever it can, is shared, and keeps what it should keep."""
+"""The embedded PostgreSQL starts, is shared by processes, and keeps the rows of a kept folder."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ from tests.support.embedded import eventually, owner, processes_of, psql
 
 
 def test_throwaway_server_answers_and_leaves_nothing() -> None:
-    """It runs, as somebody else than root, and when it is stopped neither a process nor a folder is left."""
+    """It runs as an ordinary user, and after its end neither a process nor a folder is left."""
     with EmbeddedPostgres() as server:
         home = server.data_folder
         assert psql(server.url(), "select 1") == "1"
@@ -59,8 +59,8 @@ def test_two_starts_at_once_in_one_folder_share_a_server(folder: Path) -> None:
         assert psql(one[1], "select 1") == "1"
 
 
-def test_who_shares_a_server_does_not_end_it(folder: Path) -> None:
-    """The one that started it does, and nobody but that one can restart it."""
+def test_a_process_that_shares_a_server_does_not_end_it(folder: Path) -> None:
+    """The one that started it does, and only that one can restart it."""
     with EmbeddedPostgres(folder) as server:
         with EmbeddedPostgres(folder) as guest, pytest.raises(EmbeddedPostgresError, match="Only the process"):
             guest.restart()
@@ -70,7 +70,7 @@ def test_who_shares_a_server_does_not_end_it(folder: Path) -> None:
 
 
 def test_start_while_the_server_is_being_ended_works(folder: Path) -> None:
-    """Who comes in that moment does not share it, but waits and starts the next one."""
+    """A start in that moment does not share the ending server: it waits and starts the next one."""
     log = folder / "server.log"
     for _ in range(5):
         log.unlink(missing_ok=True)
@@ -84,7 +84,7 @@ def test_start_while_the_server_is_being_ended_works(folder: Path) -> None:
 
 
 def test_tcp_is_on_loopback_only_and_only_if_asked_for() -> None:
-    """Nobody else on the network can reach a server without a password."""
+    """The server has no password, so no other machine can reach it."""
     with EmbeddedPostgres() as server:
         assert not [c for c in psutil.Process(server.pid).net_connections("inet") if c.status == psutil.CONN_LISTEN]
         with pytest.raises(EmbeddedPostgresError, match="no TCP port"):
@@ -131,7 +131,7 @@ def test_environment_of_the_caller_does_not_matter(monkeypatch: pytest.MonkeyPat
 
 
 def test_settings_are_given_to_the_server_and_stay_after_a_restart() -> None:
-    """Also those that replace our own defaults."""
+    """Also those that replace our defaults."""
     with EmbeddedPostgres(settings={"fsync": "on", "work_mem": "5MB"}) as server:
         server.restart()
         assert psql(server.url(), "select current_setting('fsync') || current_setting('work_mem')") == "on5MB"

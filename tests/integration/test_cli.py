@@ -52,7 +52,7 @@ async def _serving(folder: Path, **environment: str) -> AsyncIterator[tuple["asy
     )
     assert process.stdout
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(200):
             while b"/docs" not in (line := await process.stdout.readline()):
                 assert line, (await process.communicate())[1].decode()
         yield process, line.decode().split()[2].removesuffix("/docs,")
@@ -64,7 +64,7 @@ async def _serving(folder: Path, **environment: str) -> AsyncIterator[tuple["asy
 
 def _get(url: str, token: str | None = None) -> "tuple[int, bytes]":
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=100) as answer:
         return answer.status, answer.read()
 
 
@@ -186,7 +186,7 @@ async def test_serve_brings_its_own_postgresql(state_folder: Path, asked: signal
         status, tasks = await asyncio.to_thread(_get, f"{place}/tasks", json.loads(answer)["access_token"])
         assert (status, json.loads(tasks)["items"]) == (200, [])
         process.send_signal(asked)
-        _, said = await asyncio.wait_for(process.communicate(), 20)
+        _, said = await asyncio.wait_for(process.communicate(), 200)
     assert (process.returncode, said.decode()) == (0, "")
     kept = _names_of_data(state_folder)
     assert "PG_VERSION" in kept

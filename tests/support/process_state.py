@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -24,5 +23,4 @@ def process_state() -> Mapping[str, object]:
         "signal handlers": [signal.getsignal(number) for number in _SIGNALS],
         "levels of loggers": {name: (logger.level, logger.disabled) for name, logger in loggers.items()},
         "listeners on the class Engine": Engine._has_events,
-        "path of modules": tuple(sys.path),
     }
