@@ -1,6 +1,6 @@
 # Needs nothing but Python >= 3.11, pip and make: each target sets up what it uses.
 .DEFAULT_GOAL := help
-.PHONY: help demo serve db migrate revision entity test faults pictures bench check format lock clean
+.PHONY: help demo serve db migrate revision entity test faults readme bench check format lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -44,8 +44,9 @@ faults: .venv/.dev ## write docs/faults.md and the table of docs/neon.md from th
 	@$(BIN)/pytest --collect-only -qq --faults-page=docs/faults.md tests >/dev/null
 	@$(BIN)/python -m tests.support.neon_page
 
-pictures: .venv/.dev ## make docs/pictures/*.svg from what demo and doctor print
+readme: .venv/.dev ## renew what README.md shows: the pictures of demo and doctor, the tables of settings
 	@$(BIN)/python -m tools.pictures
+	@$(BIN)/python -m tools.settings_tables
 
 check: .venv/.dev ## ruff, mypy --strict, the direction of imports, pyright on the documents' programs, squawk on every revision, shellcheck, hadolint, compose's schema, known vulnerabilities
 	@$(BIN)/ruff format --check .

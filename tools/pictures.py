@@ -12,6 +12,7 @@ from typing import Final
 
 from rich.console import Console
 from rich.text import Text
+from sqlalchemy.engine import make_url
 
 from app.embedded import EmbeddedPostgres
 
@@ -51,8 +52,10 @@ def make(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     with EmbeddedPostgres(settings=_LIKE_A_SERVER) as server:
         _printed("migrate", url=server.url())
-        for name in PICTURES:
-            (folder / f"{name}.svg").write_text(_picture(name, server.url()))
+        _printed("roles", url=server.url())
+        application = make_url(server.url()).set(username="app").render_as_string(hide_password=False)
+        for name, url in {"demo": server.url(), "doctor": application}.items():
+            (folder / f"{name}.svg").write_text(_picture(name, url))
 
 
 if __name__ == "__main__":

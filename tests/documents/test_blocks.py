@@ -18,19 +18,21 @@ from app.db.models import TaskCreate
 from app.repositories import TaskRepo
 from tests.api.support import AUDIENCE, ISSUER, SECRET, running
 from tests.documents.blocks import COMMANDS, OUTPUT, ROOT, Block, blocks
+from tests.documents.conftest import Place
 
 BLOCKS = blocks()
-PLACE = "http://127.0.0.1:8000"
+ADDRESS = "http://127.0.0.1:8000"
 # `make` takes the environment that runs the tests as it is; a server is ended once it serves.
 PRELUDE = r"""
 set -euo pipefail
 make() { command make --old-file=.venv/.run --old-file=.venv/.dev BIN="$BIN" "$@"; }
-python() {
-  if [ "$*" != "-m app.api" ]; then command python "$@"; return; fi
-  command python -m app.api --port 0 2> "$LOG" & server=$!
-  until grep -q "Uvicorn running" "$LOG"; do kill -0 $server; sleep 0.1; done
+served() {
+  "$@" --port 0 2> "$LOG" & server=$!
+  until grep -q "running on" "$LOG"; do kill -0 $server; sleep 0.1; done
   kill -INT $server; wait $server || [ $? -eq 130 ]
 }
+uvicorn() { served command uvicorn "$@"; }
+python() { if [ "$*" = "-m app.api" ]; then served command python "$@"; else command python "$@"; fi; }
 """
 
 
@@ -38,10 +40,10 @@ def _run_as(*languages: str) -> list[Block]:
     return [block for block in BLOCKS if block.language in languages and block.not_run is None]
 
 
-def _environment(url: str, log: Path) -> dict[str, str]:
+def _environment(place: Place, log: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "API_"))}
     binaries = Path(sys.executable).parent
-    ours = {"DATABASE_URL": url, "PYTHONPATH": str(ROOT), "BIN": str(binaries), "LOG": str(log)}
+    ours = {**place.environment, "PYTHONPATH": str(ROOT), "BIN": str(binaries), "LOG": str(log)}
     api = {"API_JWT_SECRET": SECRET, "API_JWT_ISSUER": ISSUER, "API_JWT_AUDIENCE": AUDIENCE}
     return {**kept, **ours, **api, "PATH": f"{binaries}:{kept['PATH']}"}
 
@@ -80,38 +82,38 @@ def test_every_block_has_a_language() -> None:
 
 
 @pytest.mark.parametrize("block", _run_as("sh"), ids=str)
-async def test_commands(block: Block, durable_url: str, tmp_path: Path) -> None:
+async def test_commands(block: Block, place: Place, tmp_path: Path) -> None:
     """On a migrated database; ``postgresql://...`` stands for its URL."""
-    environment = _environment(durable_url, tmp_path / "log")
-    code = block.code.replace("postgresql://...", durable_url)
-    if PLACE not in code:
+    environment = _environment(place, tmp_path / "log")
+    code = block.code.replace("postgresql://...", place.url)
+    if ADDRESS not in code:
         await asyncio.to_thread(_ran, code, environment)
         return
-    with _serving(environment) as place:
-        said = await asyncio.to_thread(_ran, code.replace(PLACE, place), environment)
+    with _serving(environment) as address:
+        said = await asyncio.to_thread(_ran, code.replace(ADDRESS, address), environment)
     assert "event: message" in said
 
 
 @pytest.mark.parametrize("block", _run_as("sql"), ids=str)
-async def test_statements(block: Block, durable_url: str) -> None:
+async def test_statements(block: Block, place: Place) -> None:
     """Each runs as it stands."""
-    async with Database(DatabaseSettings(url=durable_url)) as db:
+    async with Database(DatabaseSettings(url=place.url)) as db:
         for statement in filter(None, map(str.strip, block.code.split(";"))):
             await db.execute(text(statement))
 
 
 @pytest.mark.parametrize("block", _run_as("python"), ids=str)
 async def test_programs(
-    block: Block, durable_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user_id: str
+    block: Block, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user_id: str
 ) -> None:
     """A program runs, a test passes, a handler answers."""
-    environment = _environment(durable_url, tmp_path / "log")
+    environment = _environment(place, tmp_path / "log")
     file = tmp_path / "test_program.py"
     file.write_text(block.code)
     if "async def test_" in block.code:
         command = ["-m", "pytest", "-q", "-c", str(ROOT / "pyproject.toml"), "-p", "tests.conftest", str(file)]
     elif "APIRouter" in block.code:
-        await _handler_answers(file, durable_url, user_id, monkeypatch)
+        await _handler_answers(file, place, user_id, monkeypatch)
         return
     else:
         command = ["-W", "error", str(file)]
@@ -121,16 +123,16 @@ async def test_programs(
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-async def _handler_answers(file: Path, url: str, user_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def _handler_answers(file: Path, place: Place, user_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Complete a task through the handler; another user's is not found."""
-    for name, value in _environment(url, file).items():
+    for name, value in _environment(place, file).items():
         monkeypatch.setenv(name, value)
     spec = importlib.util.spec_from_file_location("service", file)
     assert spec
     assert spec.loader
     service = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(service)
-    async with Database(DatabaseSettings(url=url)) as db, running(service.create()) as api:
+    async with Database(DatabaseSettings(url=place.url)) as db, running(service.create()) as api:
         task = await TaskRepo(db).create(user_id, TaskCreate(title="Buy milk"))
         async with api.client(user_id) as client, api.client("other") as other:
             assert (await client.post(f"/tasks/{task.id}/done")).json()["completed"] is True

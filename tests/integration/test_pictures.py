@@ -16,7 +16,7 @@ def _words(svg: str) -> str:
 
 
 def test_the_pictures_are_of_today(tmp_path: Path) -> None:
-    """Where one is not: `make pictures`."""
+    """Where one is not: `make readme`."""
     make(tmp_path)
     for name in PICTURES:
         shown, printed = ((folder / f"{name}.svg").read_text() for folder in (FOLDER, tmp_path))

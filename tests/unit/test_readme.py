@@ -3,24 +3,18 @@
 import re
 from pathlib import Path
 
-import pytest
-from pydantic_settings import BaseSettings
-
-from app.api import ApiSettings
-from app.db import DatabaseSettings
+from tools.settings_tables import SETTINGS, with_tables
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
-@pytest.mark.parametrize("settings", [DatabaseSettings, ApiSettings])
-def test_the_table_of_settings_is_complete(settings: type[BaseSettings]) -> None:
-    """Each setting stands in the table by its variable, with its default, and none that does not exist."""
-    prefix, fields = settings.model_config["env_prefix"], settings.model_fields
-    rows = dict(re.findall(rf"^\| `({prefix}\w+)` \| (.*?) \|", README, flags=re.MULTILINE))
-    assert set(rows) == {f"{prefix}{name.upper()}" for name in fields}
-    for name, field in fields.items():
-        default = getattr(field.default, "__name__", str(field.default))
-        assert rows[f"{prefix}{name.upper()}"] == ("required" if field.is_required() else default), name
+def test_the_tables_of_settings_are_of_today() -> None:
+    """Each setting with its default and its docstring; where it is not: `make readme`."""
+    assert with_tables(README) == README
+    for settings in SETTINGS:
+        prefix = settings.model_config["env_prefix"]
+        shown = re.findall(rf"^\| `{prefix}(\w+)` \|", README, flags=re.MULTILINE)
+        assert shown == [name.upper() for name in settings.model_fields]
 
 
 def test_the_commands_are_targets_of_the_makefile() -> None:
