@@ -1,4 +1,4 @@
-"""Connecting: what waiting may mend is told from what a person must, in words, and nothing shows the password."""
+"""Connecting: failures that pass are told from those that do not, each is explained, and none shows the password."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from tests.support.wire import WireCounter
 
 @pytest.fixture(scope="module")
 async def secure() -> AsyncIterator[Secure]:
-    """Start a server that lets each role in in its own way."""
+    """Start a server with a login rule of its own for each role."""
     with secure_servers() as servers:
         await servers.set_up_logins()
         yield servers
@@ -29,7 +29,7 @@ async def secure() -> AsyncIterator[Secure]:
 
 @pytest.fixture
 async def proxy(secure: Secure) -> AsyncIterator[FaultProxy]:
-    """Stand in front of it and count the attempts."""
+    """Run a proxy in front of it that counts the attempts."""
     async with FaultProxy(secure.server.tcp_url()).running() as running:
         yield running
 
@@ -65,7 +65,7 @@ def _url(proxy: FaultProxy, user: str = f"careful:{SECRET}", database: str = "po
         (f"postgres:{SECRET}", "postgres", "options=endpoint%3Dep-1", "endpoint=ep-1"),
     ],
 )
-async def test_what_only_a_person_can_mend_is_said_after_one_attempt(
+async def test_a_refusal_that_does_not_pass_is_reported_after_one_attempt(
     proxy: FaultProxy, caplog: pytest.LogCaptureFixture, user: str, database: str, query: str, words: str
 ) -> None:
     """User and database are named; the password is in no text, no cause and no log."""
@@ -91,10 +91,10 @@ async def test_what_only_a_person_can_mend_is_said_after_one_attempt(
         ("08P01", "no such user: careful", ConfigurationError),
     ],
 )
-async def test_what_waiting_may_mend_is_told_from_what_it_cannot(
+async def test_a_refusal_that_passes_is_told_from_one_that_does_not(
     proxy: FaultProxy, sqlstate: str, words: str, kind: type[DataAccessError]
 ) -> None:
-    """By the code, and with Neon's proxy and poolers, which have one for everything, by the words."""
+    """By the SQLSTATE; with poolers, which use one for everything, by the text."""
     proxy.fail_startups(sqlstate, words)
     failure = await _failure(_url(proxy))
     assert (type(failure), failure.retryable, failure.sqlstate) == (kind, kind is UnavailableError, sqlstate)
@@ -102,8 +102,8 @@ async def test_what_waiting_may_mend_is_told_from_what_it_cannot(
     assert SECRET not in shown_by(failure)
 
 
-async def test_who_cannot_be_reached_is_named_and_why(proxy: FaultProxy) -> None:
-    """Refused, unknown to DNS, silent: worth another try, with the builtin error chained."""
+async def test_an_unreachable_server_is_named_with_the_reason(proxy: FaultProxy) -> None:
+    """Refused, unknown to DNS, silent: each is retried, and has the builtin error as its cause."""
     proxy.black_hole = True
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -120,7 +120,7 @@ async def test_who_cannot_be_reached_is_named_and_why(proxy: FaultProxy) -> None
 
 
 async def test_the_urls_connect_timeout_wins_over_the_settings(proxy: FaultProxy) -> None:
-    """A second, where the setting says fifteen."""
+    """One second instead of the default."""
     proxy.black_hole = True
     began = time.monotonic()
     await _failure(_url(proxy, query="connect_timeout=1"))
@@ -128,14 +128,14 @@ async def test_the_urls_connect_timeout_wins_over_the_settings(proxy: FaultProxy
 
 
 async def test_the_next_host_is_tried_when_one_is_silent(secure: Secure, proxy: FaultProxy) -> None:
-    """Each host has the whole timeout to itself."""
+    """Each host has the whole timeout."""
     proxy.black_hole = True
     hosts = f"127.0.0.1:{proxy.port},localhost:{secure.server.port}"
     await _connect_to(f"postgresql://postgres@{hosts}/postgres?connect_timeout=1")
 
 
-async def test_the_host_that_is_asked_for_is_looked_for(secure: Secure, proxy: FaultProxy) -> None:
-    """Neither of these is a standby: an error for who insists, the first of them for who only prefers one."""
+async def test_a_host_must_be_what_target_session_attrs_asks_for(secure: Secure, proxy: FaultProxy) -> None:
+    """Neither is a standby: `standby` is an error, `prefer-standby` takes the first of them."""
     hosts = f"127.0.0.1:{proxy.port},localhost:{secure.server.port}"
     url = f"postgresql://postgres@{hosts}/postgres?sslmode=disable&target_session_attrs="
     failure = await _failure(url + "standby")
@@ -146,7 +146,7 @@ async def test_the_host_that_is_asked_for_is_looked_for(secure: Secure, proxy: F
 
 
 async def test_a_host_that_refuses_the_login_is_named_alone(secure: Secure, proxy: FaultProxy) -> None:
-    """What a person must mend is not hidden by a host that works."""
+    """A second host that works does not hide a refusal that does not pass."""
     url = f"postgresql://careful:{SECRET}@localhost:{secure.server.port},127.0.0.1:{proxy.port}/postgres"
     failure = await _failure(url)
     assert isinstance(failure, ConfigurationError)
@@ -154,11 +154,11 @@ async def test_a_host_that_refuses_the_login_is_named_alone(secure: Secure, prox
     assert proxy.connects == 0
 
 
-async def test_direct_negotiation_with_who_cannot_says_so() -> None:
-    """A server older than 17 takes it for nonsense and hangs up."""
-    hang_up = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0)
-    async with hang_up:
-        place = f"127.0.0.1:{hang_up.sockets[0].getsockname()[1]}"
+async def test_a_server_without_direct_negotiation_is_named_as_the_reason() -> None:
+    """A server older than 17 closes the connection without an answer."""
+    old_server = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0)
+    async with old_server:
+        place = f"127.0.0.1:{old_server.sockets[0].getsockname()[1]}"
         failure = await _failure(f"postgresql://ada@{place}/app?sslnegotiation=direct")
     assert "sslnegotiation=direct needs PostgreSQL 17" in str(failure)
 
@@ -166,7 +166,7 @@ async def test_direct_negotiation_with_who_cannot_says_so() -> None:
 async def test_nothing_is_taken_from_libpqs_environment(
     secure: Secure, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What the URL leaves out is not filled in from PG* or files in the home folder: only DATABASE_* counts."""
+    """What the URL leaves out is not taken from PG* variables or files in the home folder: only DATABASE_* counts."""
     for name in (
         *("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSERVICE", "PGSERVICEFILE"),
         *(
@@ -198,7 +198,7 @@ async def test_nothing_is_taken_from_libpqs_environment(
 
 
 async def test_a_pooled_target_leaves_no_statement_prepared(proxy: FaultProxy) -> None:
-    """Through a transaction pooler the next execution may be on another server, which has never seen it."""
+    """Through a transaction pooler the next statement may run on another server connection."""
     prepared = text("select count(*) from pg_prepared_statements")
     for pooler, left in (("none", True), ("transaction", False)):
         async with Database(DatabaseSettings(url=proxy.url(), pooler=pooler)) as db, db.engine.connect() as session:

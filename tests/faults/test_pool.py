@@ -1,4 +1,4 @@
-"""The pool: who waits, who is told what, and connections that died while nobody looked."""
+"""The pool: its queue, its errors and warnings, and connections that ended while they were idle."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ async def open_database(migrated_url: str) -> AsyncIterator[OpenDatabase]:
 async def _end_sessions_of(db: Database, application_name: str) -> None:
     ended = text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = :name")
     await db.execute(ended, {"name": application_name})
-    await asyncio.sleep(0.1)  # the news travel
+    await asyncio.sleep(0.1)  # until the client has heard of it
 
 
 async def test_exhausted_pool_says_size_waiting_and_who_holds(open_database: OpenDatabase, user_id: str) -> None:

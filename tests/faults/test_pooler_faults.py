@@ -1,4 +1,4 @@
-"""What a pooler says when its server is gone, and what becomes of the call."""
+"""What a pooler answers when its server is gone, and what becomes of the call."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ _NEW = TaskCreate(title="Through a pooler")
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """A Database, its pooler, what breaks the network between that and the server, and who sees it all."""
+    """A Database, its pooler, the proxy between pooler and server, and a Database that bypasses both."""
 
     db: Database
     pooler: PgBouncer
@@ -88,7 +88,7 @@ async def test_an_outage_behind_the_pooler_is_a_delay(pooled: Pooled, user_id: s
     assert await pooled.rows(user_id) == 5
 
 
-async def test_an_outage_longer_than_the_deadline_is_told(pooled: Pooled, user_id: str) -> None:
+async def test_an_outage_longer_than_the_deadline_is_an_error(pooled: Pooled, user_id: str) -> None:
     """Nothing was done, and the error says so while the server is still away."""
     await pooled.lose_server()
     with pytest.raises(TransientError, match="the pooler has no server"):
@@ -97,7 +97,7 @@ async def test_an_outage_longer_than_the_deadline_is_told(pooled: Pooled, user_i
     assert await pooled.rows(user_id) == 0
 
 
-async def test_waiting_for_a_server_connection_is_tried_again(pooled: Pooled, user_id: str) -> None:
+async def test_a_wait_for_a_server_connection_is_retried(pooled: Pooled, user_id: str) -> None:
     """Others hold both for longer than the pooler lets a statement wait."""
     sleep = text("select pg_sleep(2)")
     holding = [asyncio.ensure_future(pooled.db.execute(sleep)) for _ in range(2)]
@@ -108,8 +108,10 @@ async def test_waiting_for_a_server_connection_is_tried_again(pooled: Pooled, us
 
 
 @pytest.mark.parametrize("auth_type", ["scram-sha-256", "md5"])
-async def test_a_wrong_password_is_told_at_once(migrated_server: EmbeddedPostgres, auth_type: str) -> None:
-    """The pooler has one code for it and for what waiting mends."""
+async def test_a_wrong_password_is_reported_after_one_attempt(
+    migrated_server: EmbeddedPostgres, auth_type: str
+) -> None:
+    """The pooler gives it the same code as failures that pass."""
     users = {"ada": "lovelace"}
     with PgBouncer("127.0.0.1", migrated_server.port, auth_type=auth_type, users=users) as pooler:
         url = pooler.url("postgres").replace("lovelace", "byron")

@@ -48,8 +48,8 @@ async def _raise_in(db: Database, sqlstate: str, *, times: int, repeatable: bool
 
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "25006", "26000", "57P05"])
-async def test_what_the_server_undid_is_tried_again(empty_copy: EmptyCopy, sqlstate: str) -> None:
-    """Also a write: the server says that nothing of it was done."""
+async def test_what_the_server_undid_is_retried(empty_copy: EmptyCopy, sqlstate: str) -> None:
+    """Also a write: the server says that it was not done."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         assert await _raise_in(db, sqlstate, times=2) == [3]
 
@@ -74,7 +74,7 @@ async def test_what_the_server_undid_is_tried_again(empty_copy: EmptyCopy, sqlst
         ("P0001", NotDoneError),
     ],
 )
-async def test_what_would_fail_again_is_tried_once(
+async def test_what_would_fail_again_is_not_retried(
     empty_copy: EmptyCopy, sqlstate: str, error: type[DataAccessError]
 ) -> None:
     """The error has the server's code, is not retryable, and the statement ran once."""
@@ -87,8 +87,8 @@ async def test_what_would_fail_again_is_tried_once(
 
 
 @pytest.mark.parametrize("sqlstate", ["57P01", "08006", "40003"])
-async def test_what_may_have_happened_is_tried_again_only_if_harmless(empty_copy: EmptyCopy, sqlstate: str) -> None:
-    """A statement marked repeatable is repeated; any other is an OutcomeUnknownError after one try."""
+async def test_what_may_have_happened_is_retried_only_if_that_is_harmless(empty_copy: EmptyCopy, sqlstate: str) -> None:
+    """A statement marked repeatable is retried; any other is an OutcomeUnknownError after one try."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         assert await _raise_in(db, sqlstate, times=2, repeatable=True) == [3]
         with pytest.raises(OutcomeUnknownError):
@@ -196,7 +196,7 @@ async def test_timeouts_of_a_transaction_are_kept_by_the_server(migrated_url: st
         await strict.execute(text("select pg_sleep(0.4)"))  # not in a transaction: the client's timeout holds
 
 
-async def test_one_session_in_two_tasks_is_told_so(db: Database) -> None:
+async def test_one_session_in_two_tasks_is_an_error_of_ours(db: Database) -> None:
     """SQLAlchemy's long error becomes a sentence of ours."""
     async with db.sessionmaker() as session:
         counts = (TaskRepo(session).count("nobody") for _ in range(2))
@@ -207,7 +207,7 @@ async def test_one_session_in_two_tasks_is_told_so(db: Database) -> None:
 
 
 async def test_refused_connections_are_unavailable(user_id: str) -> None:
-    """Nobody listens: an error of ours within the deadline, with the system's as its cause."""
+    """No server listens: an error of ours at the deadline, with the system's as its cause."""
     url = "postgresql://ada@127.0.0.1:1/app?sslmode=disable"
     async with Database(DatabaseSettings(url=url, retry_seconds=0.3)) as db:
         with pytest.raises(UnavailableError) as caught:

@@ -59,7 +59,7 @@ class Retry:
     async def while_wanted(self, connect: Call[Value], is_wanted_after: Callable[[Exception], bool]) -> Value | None:
         """Connect, and retry what may pass as long as that is wanted; return None when it is not any more.
 
-        Raises at once what retrying does not fix, and the last error after the last try.
+        Raises at once what retrying does not fix.
         """
         gave_up = False
 
