@@ -11,12 +11,13 @@ PAGES: Final = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "d
 COMMANDS: Final = frozenset({"sh", "python", "sql"})
 OUTPUT: Final = frozenset({"text", "json"})
 _NOT_RUN: Final = re.compile(r"<!-- not run: (\S.*) -->")
+_RUN_BY: Final = re.compile(r"^<!-- run by (tests/\S+\.py) -->$", re.MULTILINE)  # of all blocks of the page
 _FENCE: Final = re.compile(r"^( *)```(\w*)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One fenced block: where it begins, its language, and why it is not run where a comment before it says so."""
+    """One fenced block: where it begins, its language, and why it is not run here, where a comment says so."""
 
     page: str
     line: int
@@ -33,8 +34,14 @@ def blocks() -> list[Block]:
     return [block for page in PAGES for block in _blocks_of(page)]
 
 
+def tests_of(page: Path) -> str | None:
+    """Return the file of tests that runs every block of a page, if the page names one."""
+    found = _RUN_BY.search(page.read_text())
+    return found[1] if found else None
+
+
 def _blocks_of(page: Path) -> Iterator[Block]:
-    lines = page.read_text().splitlines()
+    lines, run_by = page.read_text().splitlines(), tests_of(page)
     opened: tuple[int, str, str] | None = None
     for number, line in enumerate(lines):
         fence = _FENCE.match(line)
@@ -46,6 +53,6 @@ def _blocks_of(page: Path) -> Iterator[Block]:
         begin, language, indent = opened
         code = "\n".join(each.removeprefix(indent) for each in lines[begin + 1 : number])
         reason = _NOT_RUN.search(lines[begin - 1]) if begin else None
-        yield Block(str(page.relative_to(ROOT)), begin + 1, language, code, reason[1] if reason else None)
+        yield Block(str(page.relative_to(ROOT)), begin + 1, language, code, reason[1] if reason else run_by)
         opened = None
     assert opened is None, f"{page}: a block is not closed"

@@ -17,7 +17,7 @@ from app.db import Database, DatabaseSettings
 from app.db.models import TaskCreate
 from app.repositories import TaskRepo
 from tests.api.support import AUDIENCE, ISSUER, SECRET, running
-from tests.documents.blocks import COMMANDS, OUTPUT, ROOT, Block, blocks
+from tests.documents.blocks import COMMANDS, OUTPUT, PAGES, ROOT, Block, blocks, tests_of
 from tests.documents.conftest import Place
 
 BLOCKS = blocks()
@@ -81,6 +81,14 @@ def test_every_block_has_a_language() -> None:
     assert [page for page in {block.page for block in BLOCKS} if hidden.search((ROOT / page).read_text())] == []
 
 
+def test_a_page_that_names_its_tests_is_read_by_them() -> None:
+    """They exist, and name the page."""
+    named = {page: file for page in PAGES if (file := tests_of(page))}
+    assert named
+    for page, file in named.items():
+        assert page.name in (ROOT / file).read_text()
+
+
 @pytest.mark.parametrize("block", _run_as("sh"), ids=str)
 async def test_commands(block: Block, place: Place, tmp_path: Path) -> None:
     """On a migrated database; ``postgresql://...`` stands for its URL."""
@@ -96,8 +104,8 @@ async def test_commands(block: Block, place: Place, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", _run_as("sql"), ids=str)
 async def test_statements(block: Block, place: Place) -> None:
-    """Each runs as it stands."""
-    async with Database(DatabaseSettings(url=place.url)) as db:
+    """Each runs as it stands, by the owner of the tables."""
+    async with Database(DatabaseSettings(url=place.owner_url)) as db:
         for statement in filter(None, map(str.strip, block.code.split(";"))):
             await db.execute(text(statement))
 

@@ -39,7 +39,7 @@ _BYTES_PER_CHARACTER: Final = 4
 class Conversation(SQLModel, table=True):
     """The table ``conversation``; `updated_at` moves with every message appended."""
 
-    __tablename__: ClassVar[str] = "conversation"
+    __tablename__: ClassVar[Any] = "conversation"
     __table_args__ = (
         owner_not_empty(),
         UniqueConstraint("user_id", "id"),  # what a message's composite foreign key points at
@@ -94,7 +94,7 @@ class Message(SQLModel, table=True):
     A session may add one, but only `MessageRepo` appends in commit order, so that a poller misses none.
     """
 
-    __tablename__: ClassVar[str] = "message"
+    __tablename__: ClassVar[Any] = "message"
     __table_args__ = (
         owner_not_empty(),
         CheckConstraint("role in ('user', 'assistant')", name="role_known"),

@@ -31,7 +31,7 @@ Description = Annotated[str, StringConstraints(max_length=1000), Storable]
 class Task(SQLModel, table=True):
     """The table ``task``."""
 
-    __tablename__: ClassVar[str] = "task"
+    __tablename__: ClassVar[Any] = "task"
     __table_args__ = (
         owner_not_empty(),
         CheckConstraint(f"title ~ '{VISIBLE}'", name="title_visible"),
