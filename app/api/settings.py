@@ -14,26 +14,20 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from app.api.assistant import Assistant, EchoAssistant
 from app.api.keys.key_set import checked_key_set
 from app.api.keys.secret import Secret
+from app.db.target.environment import EnvironmentSettings
 
 _LOOPBACK = ("127.0.0.1", "localhost")
 
 
-class ApiSettings(BaseSettings):
+class ApiSettings(EnvironmentSettings):
     """Read from ``API_*`` and ``.env`` when it is made; arguments take precedence. Give exactly one source of keys."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="API_",
-        env_file=".env",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="API_")
 
     jwt_issuer: Annotated[str, Field(min_length=1)]
     """The ``iss`` that a token must have."""
@@ -71,7 +65,7 @@ class ApiSettings(BaseSettings):
     """How long a client of `python -m app.api` may take to send the head of a request."""
     write_timeout_seconds: PositiveFloat = 30
     """How long a client of `python -m app.api` may leave an answer unread."""
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: tuple[str, ...] = ()
     """Web pages that may call the service: origins such as ``https://app.example``, separated by commas, or ``*``."""
     docs: bool = False
     """Serve ``/docs`` and ``/openapi.json``."""

@@ -8,7 +8,6 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 from alembic.util import CommandError
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
@@ -162,8 +161,6 @@ def _errors_in_a_sentence() -> Iterator[None]:
     """Print what is wrong in one sentence and exit with 2: a traceback does not help after a wrong URL."""
     try:
         yield
-    except ValidationError as error:
-        _end("; ".join(each["msg"] for each in error.errors(include_url=False)))
     except (MissingExtraError, ConfigurationError) as error:
         _end(str(error), getattr(error, "exit_status", 2))
     except (DataAccessError, EmbeddedPostgresError, CommandError) as error:

@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
-from pydantic import ValidationError
 
+from app.db.errors import ConfigurationError
 from tests.api.issuer import (
     EC,
     EC_JWK,
@@ -153,7 +153,7 @@ def test_a_key_that_will_never_verify_is_refused_at_start_by_name(tmp_path: Path
     content, says = UNUSABLE[name]
     path = tmp_path / "jwks.json"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
-    with pytest.raises(ValidationError) as refused:
+    with pytest.raises(ConfigurationError) as refused:
         api_settings(jwt_secret=None, jwks_file=path)
     assert says in str(refused.value)
     assert "jwks_file" in str(refused.value)

@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Scope
 
-from app.api import create_app
+from app.api import ApiSettings, create_app
 from app.api.errors import KeysUnavailableError
 from app.db import DatabaseSettings
+from app.db.errors import ConfigurationError
 from tests.api.support import SECRET, api_settings, token
 from tests.support.collector import recorded_by, recorded_of
 
@@ -96,3 +98,24 @@ async def test_keys_that_cannot_be_fetched_show_no_token(caplog: pytest.LogCaptu
     assert await _request(create_app(settings, database=DATABASE), "/tasks", given) == 503
     assert KeysUnavailableError.__name__ in caplog.text
     assert given not in recorded_by(caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (f"API_JWKS_URL=http://issuer.test/{SECRET}", "API_JWKS_URL in .env: must be https"),
+        (f"API_MAX_REPLIES={SECRET}", "API_MAX_REPLIES in .env: it must be a valid integer"),
+        (f"set API_JWT_SECRET={SECRET}", "line 2 of .env does not set API_JWT_SECRET"),
+        (f"API_JWT_SECRET=${{KEY}}{SECRET}", "API_JWT_SECRET in .env: ${KEY} is not set"),
+    ],
+)
+def test_a_wrong_setting_of_the_service_is_a_sentence_without_the_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, words: str
+) -> None:
+    """As of the database: it names the variable and the file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"API_JWT_ISSUER=a\n{line}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        ApiSettings(jwt_audience="tasks")
+    assert words in str(caught.value)
+    assert SECRET not in recorded_of(caught.value)
