@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     CompoundSelect,
     Executable,
+    Label,
     Select,
     Text,
     and_,
@@ -27,15 +28,13 @@ from sqlalchemy.sql.expression import CTE
 
 from app.db.models import Conversation, Message
 from app.db.models.base import table_of
+from app.db.rows import MORE
 from app.repositories.budget import within_budget
 from app.repositories.columns import P_LIMIT, equals, parameter
 from app.repositories.entity import Entity
 from app.repositories.once import P_KEY, SAME, once, written_before, written_now
 from app.repositories.order import newest_first
 from app.repositories.owner import owned
-
-STALE: Final = "stale"
-"""The column that says that the history was read too early."""
 
 _conversation, _message = table_of(Conversation), table_of(Message)
 P_CONVERSATION_ID: Final = parameter(_message.c.conversation_id)
@@ -100,15 +99,15 @@ def append_with_history(entity: Entity[Any]) -> Executable:
     """Return the statement that appends one message and reads those before it."""
     locked = _locked()
     now = insert(_message).from_select(_FIELDS, _from(locked)).returning(*entity.columns).cte("written_now")
-    appended = select(*now.c, cast(true(), Boolean).label(SAME)).cte("appended")
-    return _with_history(entity, appended, locked).add_cte(_touched_after(now))
+    return _with_history(entity, now, locked).add_cte(_touched_after(now))
 
 
 def append_once_with_history(entity: Entity[Any]) -> Executable:
     """Return the statement that appends one message for each idempotency key and reads those before it."""
     before, locked, now = _written_once(entity)
     appended = once(now, select(before)).cte("appended")
-    return _with_history(entity, appended, locked).add_cte(_touched_after(now))
+    same = cast(true(), Boolean).label(SAME)
+    return _with_history(entity, appended, locked, same).add_cte(_touched_after(now))
 
 
 def _written_once(entity: Entity[Any]) -> tuple[CTE, CTE, CTE]:
@@ -136,14 +135,14 @@ def _touched_after(now: CTE) -> CTE:
     return touched(select(now.c.id).exists(), name="touched_after")
 
 
-def _with_history(entity: Entity[Any], appended: CTE, locked: CTE) -> CompoundSelect[Any]:
-    """Return the message and, newest first, those before it.
+def _with_history(entity: Entity[Any], appended: CTE, locked: CTE, *flags: Label[Any]) -> CompoundSelect[Any]:
+    """Return the message and, newest first, those before it, which have `flags` in place of the message's own.
 
-    `STALE` says that another message was committed between the statement's snapshot and the lock: the history lacks it.
+    `MORE` says that another message was committed between the statement's snapshot and the lock: the history lacks it.
     """
     seen = select(_conversation.c.updated_at).where(*_THE_CONVERSATION).scalar_subquery()
     stale = func.coalesce(select(locked.c.updated_at).scalar_subquery() != seen, false())
-    message = select(*appended.c, cast(stale, Boolean).label(STALE))
+    more = cast(stale, Boolean).label(MORE)
     place = select(appended.c.id).scalar_subquery()
     earlier = (
         select(*entity.columns)
@@ -153,8 +152,7 @@ def _with_history(entity: Entity[Any], appended: CTE, locked: CTE) -> CompoundSe
     )
     history = within_budget(_message, entity.columns, earlier, newest_first).subquery("history")
     columns = (history.c[column.name] for column in entity.columns)
-    constants = (cast(true(), Boolean).label(SAME), cast(false(), Boolean).label(STALE))
-    return union_all(message, select(*columns, *constants))
+    return union_all(select(*appended.c, more), select(*columns, *flags, more))
 
 
 def _same() -> Any:

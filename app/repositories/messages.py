@@ -11,7 +11,7 @@ from app.db.errors import InvalidInputError, MissingReferenceError
 from app.db.models import Message, MessageCreate, MessageRead
 from app.db.models.base import MAX_BIGINT
 from app.db.query import Query, Record
-from app.db.rows import Slice
+from app.db.rows import MORE, Slice
 from app.repositories import appending
 from app.repositories.checks import checked_id, checked_key, checked_limit
 from app.repositories.chunks import chunks_of
@@ -34,7 +34,9 @@ _READS: Final = TypeAdapter(list[MessageRead])
 _APPEND: Final = _messages.query("append", appending.append(_messages))
 _APPEND_ONCE: Final = _messages.keyed_query("append_once", appending.append_once(_messages))
 _APPEND_MANY: Final = _messages.query("append_many", appending.append_many(_messages), Record)
-_WITH_HISTORY: Final = _messages.query("append_with_history", appending.append_with_history(_messages), Record)
+_WITH_HISTORY: Final = _messages.query(
+    "append_with_history", appending.append_with_history(_messages), Slice[MessageRead]
+)
 _ONCE_WITH_HISTORY: Final = _messages.keyed_query(
     "append_once_with_history", appending.append_once_with_history(_messages)
 )
@@ -82,15 +84,16 @@ class MessageRepo(Repository[MessageRead]):
         values = {**_values(conversation_id, data), "p_limit": checked_limit(limit)}
         missing = _missing(conversation_id)
         if idempotency_key is None:
-            rows = await self._fetch(_WITH_HISTORY, user_id, **values)
+            (found,) = await self._fetch(_WITH_HISTORY, user_id, **values)
         else:
             rows = await self._records_once(_ONCE_WITH_HISTORY, user_id, idempotency_key, missing, **values)
-        if not rows:
+            found = Slice(_READS.validate_python(rows), more=rows[0][MORE])
+        if not found.items:
             raise missing
-        last, *earlier = _READS.validate_python(rows)
-        if rows[0][appending.STALE]:
-            found = await self._list(_BEFORE, user_id, conversation_id, place=last.id, limit=limit)
-            earlier = found.items[: limit - 1]
+        last, *earlier = found.items
+        if found.more:  # than this statement's snapshot shows: messages that it waited for
+            place = {"place": last.id, "limit": limit}
+            earlier = (await self._list(_BEFORE, user_id, conversation_id, **place)).items[: limit - 1]
         return [*earlier[::-1], last]
 
     async def appended_with(self, user_id: str, idempotency_key: UUID) -> MessageRead | None:

@@ -62,7 +62,7 @@ async def test_conversations_of_one_moment_are_paged_by_id(db: Database, user_id
 
 
 async def test_deleting_a_conversation_deletes_all_its_messages(db: Database, user_id: str) -> None:
-    """100 % of them, and nobody else's."""
+    """100 % of them, and no other conversation's."""
     conversations, messages = ConversationRepo(db), MessageRepo(db)
     doomed, kept = await conversations.create(user_id), await conversations.create(user_id)
     for conversation in (doomed, kept):

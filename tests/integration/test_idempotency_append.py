@@ -31,7 +31,7 @@ async def test_the_same_key_with_another_message_is_a_conflict(
 
 
 async def test_a_message_is_found_by_its_key(db: Database, user_id: str) -> None:
-    """By whoever appended it, and by nobody else; a key that was never used finds nothing."""
+    """By its user, and by no other; a key that was never used finds nothing."""
     messages, key = MessageRepo(db), uuid4()
     conversation = await ConversationRepo(db).create(user_id)
     first = await messages.append(user_id, conversation.id, HI, idempotency_key=key)

@@ -1,4 +1,4 @@
-"""Nobody ever sees or changes a row of another: random calls of several users against a plain Python model."""
+"""No user sees or changes another user's row: random calls of several users against a plain Python model."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -63,7 +63,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(target=task_ids, user=USERS, title=TITLE, completed=st.booleans())
     def create_task(self, user: int, title: str, *, completed: bool) -> int:
-        """Let anyone make one."""
+        """Let any user create one."""
         task = self.run(self.task_repo.create(self.names[user], TaskCreate(title=title, completed=completed)))
         self.tasks[task.id] = task
         return int(task.id)
@@ -80,7 +80,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(user=USERS, id=task_ids, title=TITLE, expecting=st.booleans())
     def update_task(self, user: int, id: int, title: str, *, expecting: bool) -> None:  # noqa: A002
-        """Change it for its owner alone, also for who guesses the time of its last change."""
+        """Change it for its owner alone, also with the time of its last change guessed."""
         task = self.tasks.get(id)
         expected = task.updated_at if task and expecting else None
         call = self.task_repo.update(self.names[user], id, TaskUpdate(title=title), expected_updated_at=expected)
@@ -109,7 +109,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(target=conversation_ids, user=USERS)
     def create_conversation(self, user: int) -> int:
-        """Let anyone make one."""
+        """Let any user create one."""
         conversation = self.run(self.conversation_repo.create(self.names[user]))
         self.conversations[conversation.id] = conversation
         self.messages[conversation.id] = []
@@ -159,7 +159,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(user=USERS, id=conversation_ids, limit=LIMIT)
     def read_messages(self, user: int, id: int, limit: int) -> None:  # noqa: A002
-        """Show the owner all of them, everybody else none: in pages, the last, and as a stream."""
+        """Show the owner all of them, every other user none: in pages, the last, and as a stream."""
         repo, name = self.message_repo, self.names[user]
         expected = self.messages[id] if self.own(self.conversations, user, id) else []
         assert self.pages(repo.list_page, name, id, limit=limit) == expected
@@ -177,7 +177,7 @@ async def loop() -> asyncio.AbstractEventLoop:
     return asyncio.get_running_loop()
 
 
-def test_nobody_sees_or_changes_a_row_of_another(db: Database, loop: asyncio.AbstractEventLoop) -> None:
+def test_no_user_sees_or_changes_a_row_of_another(db: Database, loop: asyncio.AbstractEventLoop) -> None:
     """Whatever several users do, in whatever order, with whatever ids."""
     run_state_machine_as_test(
         cast("type[Users]", lambda: Users(db, loop)),  # a factory does as well

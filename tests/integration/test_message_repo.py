@@ -159,7 +159,7 @@ async def test_cursors_of_another_conversation_or_user_are_refused(
 async def test_the_stream_holds_no_connection_while_the_caller_works(
     db: Database, user_id: str, conversation_id: int
 ) -> None:
-    """A caller who stops in the middle, or takes an hour for each message, keeps nobody waiting."""
+    """A caller that stops halfway, or takes an hour for each message, keeps no other caller waiting."""
     messages = MessageRepo(db)
     appended = await messages.append_many(user_id, conversation_id, numbered(250))
     seen = []

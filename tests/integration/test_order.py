@@ -1,4 +1,4 @@
-"""Order is true: who polls after a cursor misses nothing and sees nothing twice."""
+"""Order is true: a poller with a cursor misses nothing and sees nothing twice."""
 
 import asyncio
 from contextlib import suppress

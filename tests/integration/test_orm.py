@@ -25,7 +25,7 @@ async def a_conversation(db: Database, user_id: str, *contents: str) -> int:
 
 
 async def count_messages(db: Database, conversation_id: int) -> int:
-    """Return how many messages there are, whoever's they are."""
+    """Return how many messages there are, of all users."""
     statement = select(func.count()).select_from(Message).where(Message.conversation_id == conversation_id)
     return int((await db.execute(statement)).scalar_one())
 
@@ -122,7 +122,7 @@ async def test_deleting_a_conversation_in_a_session_deletes_all_its_messages(
 
 
 async def test_deleting_a_conversation_in_sql_deletes_all_its_messages(db: Database, user_id: str) -> None:
-    """The database does it, whoever asks."""
+    """The database does it, for every client."""
     conversation_id = await a_conversation(db, user_id, *"abc")
     await db.execute(text("delete from conversation where id = :id"), {"id": conversation_id})
     assert await count_messages(db, conversation_id) == 0

@@ -82,7 +82,7 @@ async def test_the_migrated_database_is_as_specified(db: Database) -> None:
 
 
 async def test_the_models_make_the_same_database(make_database: Callable[[], Awaitable[str]]) -> None:
-    """Whoever creates the tables from the metadata gets what the migrations make, trigger included."""
+    """Tables created from the metadata are what the migrations make, triggers included."""
     async with Database(DatabaseSettings(url=await make_database())) as created:
         async with created.engine.begin() as connection:
             await connection.run_sync(metadata.create_all)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Executable
-from sqlalchemy.types import ARRAY, Boolean, TypeEngine
+from sqlalchemy.types import ARRAY, Boolean, DateTime, TypeEngine
 
 from app.db.engine.compiled import compiled
 from app.db.engine.dialect import LeanDialect
@@ -25,14 +25,14 @@ def test_a_repositorys_columns_need_no_conversion(statement: Executable) -> None
 
 @pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS.keys())
 def test_a_repositorys_parameters_need_no_conversion(statement: Executable) -> None:
-    """The driver takes each value as SQLAlchemy would give it; the processor of a boolean only checks it."""
+    """The driver takes each value as SQLAlchemy would give it; those of booleans and times only check it."""
     binds = statement.compile(dialect=DIALECT).binds.values()  # type: ignore[attr-defined]  # see above
     types = [bind.type.item_type if isinstance(bind.type, ARRAY) else bind.type for bind in binds]
     assert [type_ for type_ in types if _converts(type_)] == []
 
 
 def _converts(type_: TypeEngine[Any]) -> bool:
-    return not isinstance(type_, Boolean) and type_.dialect_impl(DIALECT).bind_processor(DIALECT) is not None
+    return not isinstance(type_, Boolean | DateTime) and type_.dialect_impl(DIALECT).bind_processor(DIALECT) is not None
 
 
 def test_a_parameter_that_is_missing_is_an_error() -> None:

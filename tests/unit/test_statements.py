@@ -1,4 +1,4 @@
-"""What holds for every statement of every repository, whoever adds the next one."""
+"""What holds for every statement of every repository."""
 
 import re
 from typing import Any

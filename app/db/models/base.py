@@ -85,13 +85,13 @@ RowId = Annotated[int, Bounds(ge=-MAX_BIGINT - 1, le=MAX_BIGINT)]
 
 
 class InputModel(BaseModel):
-    """What a caller hands in: validated, unknown fields refused, values kept out of error texts."""
+    """The base of what a caller passes in: validated, unknown fields refused, values kept out of error texts."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class ReadModel(BaseModel):
-    """What a repository returns: immutable and detached from any session.
+    """The base of what a repository returns: immutable and detached from any session.
 
     It trusts the database: a length that a later migration allows must not fail in code that runs today.
     """
@@ -105,12 +105,12 @@ def row_id() -> Any:
 
 
 def owner() -> Any:
-    """Return the column ``user_id``: whose row it is, in the predicate of every statement."""
+    """Return the column ``user_id``, the owner of the row, which the predicate of every statement names."""
     return Field(sa_column=Column(String(255), nullable=False))
 
 
 def newest_first() -> TextClause:
-    """Return how `id` stands in an index that serves pages.
+    """Return `id` as an index that serves pages orders it.
 
     ``nulls last``, though no id is null: the order must not be the primary key's too. Where a user has many of the
     rows, the planner walks the primary key through everybody's instead (measured: 1,020 rows for a page of 50).
