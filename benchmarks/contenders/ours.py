@@ -3,7 +3,7 @@
 from app.db import Database, DatabaseSettings
 from app.db.models import MessageCreate, MessageRead, Role, TaskCreate, TaskRead, TaskUpdate
 from app.repositories import MessageRepo, Page, TaskRepo
-from benchmarks.contenders.base import PAGE, Contender, Place
+from benchmarks.contenders.base import ANSWER, PAGE, QUESTION, Contender, Place
 
 
 class Ours(Contender):
@@ -41,3 +41,9 @@ class Ours(Contender):
 
     async def latest(self) -> list[MessageRead]:
         return await self._messages.latest(self._place.user, self._place.conversation, limit=PAGE)
+
+    async def turn(self) -> MessageRead:
+        place = (self._place.user, self._place.conversation)
+        question = MessageCreate(role=Role.USER, content=QUESTION)
+        await self._messages.append_with_history(*place, question, limit=PAGE)
+        return await self._messages.append(*place, MessageCreate(role=Role.ASSISTANT, content=ANSWER))
