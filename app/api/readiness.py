@@ -1,4 +1,4 @@
-"""Whether the database can be worked with, and if not, why, in plain words."""
+"""Whether the database can serve requests, and if not, why, in plain words."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ _REVISION: Final = Query(
 
 
 class Readiness:
-    """Asks the database at most once a second, however many ask, and answers within two."""
+    """Queries the database at most once a second, however many probes there are, and answers within two."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,7 +34,7 @@ class Readiness:
         self._until = 0.0
 
     async def check(self) -> None:
-        """Return if the database is there and migrated; raises `NotReadyError` that says what is wrong."""
+        """Return if the database is reachable and migrated; raises a `NotReadyError` that says what is wrong."""
         if self._verdict is None or (self._verdict.done() and time.monotonic() > self._until):
             self._verdict = asyncio.create_task(self._judge())
         problem = await asyncio.shield(self._verdict)
@@ -42,18 +42,18 @@ class Readiness:
             raise NotReadyError(problem)
 
     async def close(self) -> None:
-        """Stop asking."""
+        """Cancel the query in flight."""
         tasks = [task for task in (self._verdict, self._asking) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _judge(self) -> str | None:
-        # Not cancelled when it takes too long: that would cost a connection each time, while the database is slow.
+        # Not cancelled when it takes too long: each cancellation costs a connection, while the database is slow.
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
         await asyncio.wait([self._asking], timeout=_PATIENCE_SECONDS)
-        problem = self._asking.result() if self._asking.done() else await self._why_nobody_is_served()
+        problem = self._asking.result() if self._asking.done() else await self._why_no_answer()
         if problem:
             _log.warning("not ready: %s", problem)
         self._until = time.monotonic() + _CACHED_SECONDS
@@ -63,20 +63,20 @@ class Readiness:
         try:
             revisions = await self._database.fetch(_REVISION, {})
         except PoolTimeoutError:
-            return await self._why_nobody_is_served()
+            return await self._why_no_answer()
         except DataAccessError as error:
             return _in_plain_words(error)
         return self._behind(revisions)
 
     def _behind(self, revisions: list[str]) -> str | None:
-        """Return what is missing; a revision that we do not know is newer than this code, which works on it too."""
+        """Return what is missing; an unknown revision is newer than this code, which works on it too."""
         head, ours = self._history[0], [revision for revision in revisions if revision in self._history]
         if revisions and (not ours or ours == [head]):
             return None
         return f"migrations are behind: the database is at {', '.join(ours) or 'nothing'}, the code needs {head}"
 
-    async def _why_nobody_is_served(self) -> str:
-        """Tell a pool that is too small from a database that is gone, whose pool is full of those who connect to it."""
+    async def _why_no_answer(self) -> str:
+        """Tell a pool that is too small from a database that is gone, for which all connections are being opened."""
         settings = self._database.settings
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -88,7 +88,7 @@ class Readiness:
         pool = self._database.pool_status()
         if pool.in_use == pool.size:
             return f"pool exhausted: all {pool.size} connections are in use, {pool.waiting} callers wait"
-        return "slow: the database lets us in, and does not answer"
+        return "slow: the database accepts connections, and does not answer"
 
 
 def _in_plain_words(error: DataAccessError) -> str:

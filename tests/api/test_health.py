@@ -24,7 +24,7 @@ async def readiness(running: Running) -> tuple[int, str | None]:
 
 
 async def test_a_migrated_database_is_ready(api: Running) -> None:
-    """No token is needed to ask."""
+    """A probe needs no token."""
     assert await readiness(api) == (200, None)
 
 
@@ -55,8 +55,8 @@ async def test_an_outage_is_named_as_the_reason_where_it_fills_the_pool(user_id:
         assert answers == ["urn:problem:unavailable"] * 2
 
 
-async def test_a_database_that_lets_nobody_in_and_says_nothing_is_named_within_seconds() -> None:
-    """A network that swallows everything; nobody can say more."""
+async def test_a_database_that_never_answers_is_named_within_seconds() -> None:
+    """A network that swallows everything."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://ada:secret@127.0.0.1:{silent.getsockname()[1]}/tasks?sslmode=disable"
         async with in_process(url) as running:
@@ -65,15 +65,15 @@ async def test_a_database_that_lets_nobody_in_and_says_nothing_is_named_within_s
             assert time.monotonic() - began < running.services.database.settings.connect_timeout_seconds
 
 
-async def test_a_database_that_lets_us_in_and_does_not_answer_is_named_as_slow(
+async def test_a_database_that_accepts_connections_and_does_not_answer_is_named_as_slow(
     empty_copy: Callable[[], Awaitable[str]],
 ) -> None:
-    """Somebody has locked the table that says what it is migrated to."""
+    """The version table is locked."""
     url = await empty_copy()
     async with Database(DatabaseSettings(url=url)) as db, in_process(url) as running:
         async with db.transaction() as session:
             await session.execute(text("lock table alembic_version in access exclusive mode"))
-            assert await readiness(running) == (503, "slow: the database lets us in, and does not answer")
+            assert await readiness(running) == (503, "slow: the database accepts connections, and does not answer")
         await asyncio.sleep(1.1)  # an answer is kept for a second
         assert await readiness(running) == (200, None)
 
@@ -98,7 +98,7 @@ async def test_migrations_that_are_behind_are_named_as_the_reason(
 
 
 async def test_an_exhausted_pool_is_named_as_the_reason(migrated_url: str) -> None:
-    """All connections are held by somebody."""
+    """All connections are in use."""
     async with in_process(migrated_url, database={"pool_size": 1, "pool_timeout_seconds": 60}) as running:
         async with running.services.database.transaction() as session:
             await session.execute(text("select 1"))
@@ -108,7 +108,7 @@ async def test_an_exhausted_pool_is_named_as_the_reason(migrated_url: str) -> No
 
 
 async def test_an_exhausted_pool_is_a_503_for_requests_and_heals(migrated_url: str, user_id: str) -> None:
-    """Who waits too long for a connection is told when to come back."""
+    """A caller that queues too long is told when to come back."""
     async with (
         in_process(migrated_url, database={"pool_size": 1, "pool_timeout_seconds": 0.1}) as running,
         running.client(user_id) as client,
@@ -141,7 +141,7 @@ async def test_a_statement_that_takes_too_long_is_a_504(empty_copy: Callable[[],
 
 
 async def test_many_probes_at_once_ask_the_database_once(migrated_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """However many watch, and however often."""
+    """However many probes there are, and however often."""
     with caplog.at_level("INFO", logger="sqlalchemy.engine"):
         async with in_process(migrated_url, database={"echo": True}) as running:
             assert set(await asyncio.gather(*(readiness(running) for _ in range(50)))) == {(200, None)}
@@ -149,7 +149,7 @@ async def test_many_probes_at_once_ask_the_database_once(migrated_url: str, capl
 
 
 async def test_a_database_that_refuses_us_is_named_as_the_reason(make_database: Callable[..., Awaitable[str]]) -> None:
-    """A role that may not read is a mistake that a person mends."""
+    """A role that may not read is a mistake that a person must fix."""
     url = await make_database()
     async with Database(DatabaseSettings(url=url)) as db:
         await db.execute(text("create table alembic_version (version_num text)"))
@@ -160,3 +160,18 @@ async def test_a_database_that_refuses_us_is_named_as_the_reason(make_database: 
     async with Database(DatabaseSettings(url=url)) as db:
         await db.execute(text("drop role powerless"))
     assert (status, reason) == (503, "refused: the database does not accept our credentials or settings")
+
+
+async def test_a_queue_that_is_full_is_a_503_at_once(migrated_url: str, user_id: str) -> None:
+    """Beyond `pool_max_waiting` nobody waits to be refused."""
+    database = {"pool_size": 1, "pool_max_waiting": 1}
+    async with in_process(migrated_url, database=database) as running, running.client(user_id) as client:
+        async with running.services.database.transaction() as session:
+            await session.execute(text("select 1"))
+            asked = [asyncio.create_task(client.get("/tasks")) for _ in range(5)]
+            finished = asyncio.as_completed(asked)
+            for _ in range(4):
+                await next(finished)
+        answers = [await one for one in asked]
+    assert sorted(answer.status_code for answer in answers) == [200, 503, 503, 503, 503]
+    assert {answer.headers["Retry-After"] for answer in answers if answer.status_code == 503} == {"1"}
