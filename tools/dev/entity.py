@@ -19,7 +19,7 @@ _NAMES: Final = ("Task", "TaskCreate", "TaskRead", "TaskUpdate", "TaskRepo")
 _LINES: Final = {
     "app/db/models/__init__.py": [r"from app\.db\.models\.task import .*", *(rf'    "{name}",' for name in _NAMES[:4])],
     "app/repositories/__init__.py": [r"from app\.repositories\.tasks import .*", r'    "TaskRepo",'],
-    "app/api/dependencies.py": [r"def _tasks(?:.*\n)*?    return .*\n\n", r"TaskRepoDep = .*"],
+    "app/api/dependencies.py": [r"(?:async )?def _tasks(?:.*\n)*?    return .*\n\n", r"TaskRepoDep = .*"],
 }
 _WORDS: Final = {
     "app/api/dependencies.py": [r"(?<=import ).*\bTaskRepo\b"],
@@ -58,9 +58,11 @@ def main(name: str) -> int:
 def _registered(path: Path, name: str) -> str:
     text = path.read_text()
     for line in _LINES.get(str(path), ()):
-        text = re.sub(f"^{line}\n", lambda found: found[0] + renamed(found[0], name), text, flags=re.MULTILINE)
+        text, times = re.subn(f"^{line}\n", lambda found: found[0] + renamed(found[0], name), text, flags=re.MULTILINE)
+        assert times, f"{path} does not name the tasks in a line like {line}"
     for words in _WORDS.get(str(path), ()):
-        text = re.sub(words, lambda found: f"{found[0]}, {renamed(found[0].split(', ')[-1], name)}", text)
+        text, times = re.subn(words, lambda found: f"{found[0]}, {renamed(found[0].split(', ')[-1], name)}", text)
+        assert times, f"{path} does not name the tasks as in {words}"
     return text
 
 
