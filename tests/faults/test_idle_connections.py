@@ -1,4 +1,4 @@
-"""Idle connections: they are given back, without a word to the server, and not all at the same moment."""
+"""Idle connections: they are closed without a query, and replaced one by one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -50,7 +50,7 @@ async def test_idle_connections_are_closed_down_to_the_minimum(migrated_server: 
         assert proxy.open_connections == 3
 
 
-async def test_an_idle_pool_sends_no_more_than_its_goodbye(migrated_server: EmbeddedPostgres) -> None:
+async def test_an_idle_pool_sends_nothing_but_terminate(migrated_server: EmbeddedPostgres) -> None:
     """For 90 s, scaled down a hundred times: every setting in seconds is a hundredth of its default."""
     seconds = {
         name: field.default / 100

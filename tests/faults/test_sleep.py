@@ -108,8 +108,10 @@ async def test_a_caller_is_told_who_connects_and_why_that_fails(migrated_server:
                 assert "(2 connecting, " in str(error)
 
 
-async def test_the_whole_queue_hears_at_once_that_connecting_is_in_vain(migrated_server: EmbeddedPostgres) -> None:
-    """A password that was changed while everything slept: 50 callers, no more attempts than connections."""
+async def test_the_whole_queue_gets_the_error_at_once_when_connecting_fails_for_good(
+    migrated_server: EmbeddedPostgres,
+) -> None:
+    """A password that was changed while the compute was suspended: 50 callers, no more attempts than connections."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         proxy.fail_startups("28P01", "password authentication failed")
         async with Database(DatabaseSettings(url=proxy.url(), pool_size=5)) as db:

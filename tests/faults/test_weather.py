@@ -1,4 +1,4 @@
-"""200 callers in bad weather: what was acknowledged is there once, whatever the network and the server do."""
+"""200 callers while network and server fail in turn: what was acknowledged is there exactly once."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ FAULTS_PAGE = Path(__file__).parents[2] / "docs/faults.md"
 
 
 class Weather:
-    """A server with TLS, and what passes over it."""
+    """A server with TLS behind a proxy, and the faults that befall both."""
 
     def __init__(self, server: EmbeddedPostgres, proxy: FaultProxy) -> None:
         self.server = server
@@ -38,7 +38,7 @@ class Weather:
         await asyncio.sleep(1.5)
 
     async def restart_proxy(self) -> None:
-        """Reset every connection, and have nobody listen for a while."""
+        """Reset every connection, and refuse new ones for a while."""
         self.proxy.refusing = True
         self.proxy.reset()
         await asyncio.sleep(0.4)

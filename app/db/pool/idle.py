@@ -11,7 +11,7 @@ from app.db.pool.home import Home
 class IdleConnections:
     """A stack: the connection returned last is taken first, and those at the bottom age until a timer closes them.
 
-    The timer closes sockets, with the protocol's goodbye, and runs no query: it keeps no server awake and wakes none.
+    The timer sends Terminate, closes the socket, and runs no query: it neither keeps a server awake nor wakes one.
     """
 
     def __init__(self, home: Home, *, limit_seconds: float, may_close: Callable[[], bool]) -> None:

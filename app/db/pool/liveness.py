@@ -42,7 +42,7 @@ class Liveness:
         return False
 
     async def close(self, connection: PooledConnection) -> None:
-        """Take leave of the server, within the time of a ping."""
+        """Close the connection; wait for the server no longer than for a ping."""
         try:
             await connection.driver.close(timeout=self._ping_timeout_seconds)
         except DRIVER_ERRORS:

@@ -40,7 +40,7 @@ class Pool:
         self.on_connect: list[Callable[[Any], Awaitable[None]]] = []
         """Called with each new asyncpg connection before it is used; an error refuses the connection."""
         self.timeouts = 0
-        """How many callers have queued in vain."""
+        """How many callers have queued without getting a connection."""
         self._queue_limit_seconds = settings.pool_timeout_seconds or math.inf
         self._connect = connect
         self._retry = Retry(settings)
@@ -148,7 +148,7 @@ class Pool:
     async def _wait(self) -> PooledConnection:
         self._refuse_beyond_limit()
         now = time.monotonic()
-        # A call that is retried just before its deadline still has a moment: a pool that is well needs no longer.
+        # A call that is retried just before its deadline still has a second, which is enough for a working pool.
         waiter = Waiter(min(now + self.settings.retry_seconds, max(call_deadline.get(), now + _LEAST_SECONDS)))
         self._queue.join(waiter)
         self._opening.start()
@@ -192,14 +192,14 @@ class Pool:
         if remaining > 0:
             self._check_later(waiter, min(remaining, _RECHECK_SECONDS))
         elif not waiter.future.done():
-            waiter.future.set_exception(self._in_vain(waiter))
+            waiter.future.set_exception(self._timeout_error(waiter))
             self._queue.leave(waiter)
 
     @property
     def _is_waking(self) -> bool:
         return len(self._opening) > 0 and not (self._opening.is_crowded and self._connected)
 
-    def _in_vain(self, waiter: Waiter) -> DataAccessError:
+    def _timeout_error(self, waiter: Waiter) -> DataAccessError:
         seconds, status = f"{waiter.holder.held_seconds:.3g} s", self.status()
         if not self._connected:
             cause = self._opening.last_error

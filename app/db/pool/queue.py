@@ -49,11 +49,11 @@ class Queue:
         return len(self._waiters)
 
     def join(self, waiter: Waiter) -> None:
-        """Stand at the end."""
+        """Add the caller at the end."""
         self._waiters[waiter] = None
 
     def leave(self, waiter: Waiter) -> None:
-        """Wait no longer, served or not."""
+        """Remove the caller, served or not."""
         self._waiters.pop(waiter, None)
         if waiter.timer is not None:
             waiter.timer.cancel()
