@@ -34,14 +34,14 @@ def blocks() -> list[Block]:
     return [block for page in PAGES for block in _blocks_of(page)]
 
 
-def tests_of(page: Path) -> str | None:
+def followed_by(page: Path) -> str | None:
     """Return the file of tests that runs every block of a page, if the page names one."""
     found = _RUN_BY.search(page.read_text())
     return found[1] if found else None
 
 
 def _blocks_of(page: Path) -> Iterator[Block]:
-    lines, run_by = page.read_text().splitlines(), tests_of(page)
+    lines, run_by = page.read_text().splitlines(), followed_by(page)
     opened: tuple[int, str, str] | None = None
     for number, line in enumerate(lines):
         fence = _FENCE.match(line)

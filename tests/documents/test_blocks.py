@@ -17,7 +17,7 @@ from app.db import Database, DatabaseSettings
 from app.db.models import TaskCreate
 from app.repositories import TaskRepo
 from tests.api.support import AUDIENCE, ISSUER, SECRET, running
-from tests.documents.blocks import COMMANDS, OUTPUT, PAGES, ROOT, Block, blocks, tests_of
+from tests.documents.blocks import COMMANDS, OUTPUT, PAGES, ROOT, Block, blocks, followed_by
 from tests.documents.conftest import Place
 
 BLOCKS = blocks()
@@ -83,7 +83,7 @@ def test_every_block_has_a_language() -> None:
 
 def test_a_page_that_names_its_tests_is_read_by_them() -> None:
     """They exist, and name the page."""
-    named = {page: file for page in PAGES if (file := tests_of(page))}
+    named = {page: file for page in PAGES if (file := followed_by(page))}
     assert named
     for page, file in named.items():
         assert page.name in (ROOT / file).read_text()
