@@ -97,6 +97,8 @@ def _created_once(entity: Entity[Any], create: type[BaseModel] | None) -> Any:
     values = {**_values(entity, create), "idempotency_key": P_KEY}
     same: ColumnElement[bool] = true()
     if create is not None:  # what is sent must be remembered: a repeat is compared with it, not with the row of today
+        if not entity.has_digest:
+            raise TypeError(f"{entity.table.name}: rows that are created from data need idempotency_key(digest=True)")
         values["idempotency_digest"] = _P_DIGEST
         same = entity.table.c.idempotency_digest.is_not_distinct_from(_P_DIGEST)
     insertion = postgresql.insert(entity.table).values(values)

@@ -1,0 +1,101 @@
+"""What an entity derives from its model, and what it refuses at its declaration."""
+
+from enum import Enum
+from typing import Any, ClassVar
+
+import pytest
+from sqlalchemy import Column, Index, MetaData, Table, Text, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import SQLModel
+
+from app.db.models import Task
+from app.db.models.base import InputModel, ReadModel, table_of
+from app.db.query import Query, WhenLost, registered
+from app.repositories import Entity, TaskRepo, Usual, entities, queries
+from app.repositories.registry import repositories
+
+TASK = table_of(Task)
+
+
+class _Read(ReadModel):
+    id: int
+    data: str
+
+
+class _Create(InputModel):
+    data: str
+
+
+def _model(*columns: Any) -> type[SQLModel]:
+    """Return what an entity needs of a model, without a class that every session would know."""
+
+    class Model:
+        __table__: ClassVar[Table] = Table(f"thing_{len(registered())}", MetaData(), *columns)
+
+    return Model  # type: ignore[return-value]  # its table is all that is read
+
+
+def _columns(data: Any, *more: Any) -> list[Any]:
+    return [Column("id", TASK.c.id.type, primary_key=True), Column("user_id", Text), data, *more]
+
+
+def test_every_table_has_its_entity() -> None:
+    """Found by walking: no list is kept."""
+    assert entities().keys() == {repository.entity.table.name for repository in repositories()}
+    assert set(entities()) == set(Task.metadata.tables)
+
+
+def test_a_query_made_elsewhere_disturbs_no_walk() -> None:
+    """It runs as any other, and is none of the repositories'."""
+    query = Query("elsewhere.get", select(TASK.c.id), int)
+    assert query.name in registered()
+    assert query.name not in queries()
+
+
+def test_a_repositorys_own_query_is_found() -> None:
+    """Every query that an entity makes is one of `queries`."""
+    assert {name for name in queries() if name.startswith("tasks.")} == set(TaskRepo.entity.queries)
+
+
+@pytest.mark.parametrize(
+    ("statement", "outcome"),
+    [
+        (select(TASK.c.id), WhenLost.NOT_DONE),
+        (select(func.count()).select_from(select(TASK.c.id).cte()), WhenLost.NOT_DONE),
+        (insert(TASK).returning(TASK.c.id), WhenLost.UNKNOWN),
+        (update(TASK).values(title="x"), WhenLost.UNKNOWN),
+        (select(delete(TASK).returning(TASK.c.id).cte().c.id), WhenLost.UNKNOWN),
+        (text("select 1"), WhenLost.UNKNOWN),
+    ],
+    ids=["select", "with a CTE", "insert", "update", "select that deletes", "text"],
+)
+def test_what_a_lost_connection_means_follows_from_the_statement(statement: Any, outcome: Enum) -> None:
+    """A SELECT that changes nothing was not done; of everything else it is unknown."""
+    assert Query(f"lost.{len(registered())}", statement, int).when_lost is outcome
+
+
+def test_a_column_that_needs_conversion_is_refused_by_name() -> None:
+    """The driver takes values as they are: better at the declaration than in production."""
+    entity: Entity[Any] = Entity(_model(*_columns(Column("data", JSONB))), _Read)
+    with pytest.raises(TypeError, match=r"data: a value of JSONB\(.*needs to be converted"):
+        Usual(entity, create=_Create)
+
+
+def test_a_key_without_a_digest_is_refused() -> None:
+    """A repeat could not be told from a conflict once the row has changed."""
+    keys = [Column("idempotency_key", TASK.c.idempotency_key.type), Index(None, "idempotency_key")]
+    entity: Entity[Any] = Entity(_model(*_columns(Column("data", Text), *keys)), _Read)
+    with pytest.raises(TypeError, match=r"need idempotency_key\(digest=True\)"):
+        Usual(entity, create=_Create)
+
+
+def test_an_unknown_filter_is_refused() -> None:
+    """By the name that the table does not have."""
+    with pytest.raises(KeyError, match="urgent"):
+        Usual(Entity(_model(*_columns(Column("data", Text))), _Read), filters=["urgent"])
+
+
+def test_a_page_of_long_texts_ends_at_a_budget() -> None:
+    """Derived from the lengths of the columns: messages need it, tasks and conversations do not."""
+    limited = {name for name, query in queries().items() if "Slice" in str(query.row)}
+    assert limited == {"messages.after", "messages.before", "messages.append_with_history"}
