@@ -41,10 +41,16 @@ def collected() -> Iterator[list[dict[str, Any]]]:
     def keep(event: Any, _: object) -> None:
         events.append(event)
 
-    with sentry_sdk.isolation_scope():
-        sentry_sdk.init(dsn="https://key@localhost/1", before_send=keep, default_integrations=False)
+    client = sentry_sdk.Client(
+        dsn="https://key@localhost/1",
+        before_send=keep,
+        default_integrations=False,  # they stay in the process: listeners, patches of libraries
+        auto_enabling_integrations=False,
+    )
+    with sentry_sdk.isolation_scope() as scope:
+        scope.set_client(client)
         yield events
-        sentry_sdk.init()  # without a DSN it collects nothing
+    client.close(timeout=0)
 
 
 def _settings(url: str, **more: Any) -> DatabaseSettings:
