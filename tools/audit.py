@@ -10,7 +10,7 @@ LOCKED: Final = Path("requirements/run.txt")
 _COMMAND: Final = ("pip_audit", "--disable-pip", "--require-hashes", "--progress-spinner=off", "--format=json")
 _UNREACHABLE: Final = (
     "audit: NOT DONE: the database of vulnerabilities cannot be reached from here. Nothing is known of these packages; "
-    "run `make check` once where pypi.org answers."
+    "run `make check` once on a machine that reaches it."
 )
 
 
