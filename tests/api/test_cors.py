@@ -59,8 +59,12 @@ def test_what_is_no_origin_is_refused_at_start(origin: str) -> None:
         api_settings(cors_origins=origin)
 
 
-def test_origins_are_separated_by_commas_or_spaces() -> None:
-    """And none are none."""
+def test_origins_are_separated_by_commas_or_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the environment too, and none are none."""
+    monkeypatch.setenv("API_CORS_ORIGINS", "https://a.example, https://b.example")
+    assert api_settings().cors_origins == ("https://a.example", "https://b.example")
+    monkeypatch.setenv("API_CORS_ORIGINS", "")
+    assert api_settings().cors_origins == ()
     assert api_settings(cors_origins="https://a.example,https://b.example").cors_origins == (
         "https://a.example",
         "https://b.example",

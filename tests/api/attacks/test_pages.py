@@ -1,0 +1,65 @@
+"""Pages of long messages."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app.db import Database, DatabaseSettings
+from app.db.models import MessageCreate, Role
+from app.repositories import ConversationRepo, MessageRepo
+from tests.api.attacks.victim import Victim
+
+MESSAGES = 20
+CHARACTERS = 4_900_000
+
+
+@pytest.fixture(scope="module")
+async def path(migrated_url: str) -> str:
+    """Fill a conversation with 98 MB, and return its path."""
+    long = [MessageCreate(role=Role.USER, content=str(n % 10) * CHARACTERS) for n in range(MESSAGES)]
+    async with Database(DatabaseSettings(url=migrated_url)) as db:
+        conversation = await ConversationRepo(db).create("a collector")
+        for message in long:
+            await MessageRepo(db).append("a collector", conversation.id, message)
+    return f"/conversations/{conversation.id}/messages"
+
+
+async def test_a_page_ends_early_where_its_messages_are_long(victim: Victim, path: str) -> None:
+    """60 of these messages were one page of 294 MB, for which the process took 988 MB; the cursor leads to all."""
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    async with victim.client("a collector") as client, victim.measured() as cost:
+        while True:
+            page = await _page(client, path, cursor)
+            found += [message["content"][0] for message in page["items"]]
+            if page["next_cursor"] is None:
+                break
+            cursor = {"after": page["next_cursor"]}
+    assert found == [str(n % 10) for n in range(MESSAGES)]
+    assert cost.peak_megabytes < 200
+    assert cost.statuses == {200}
+
+
+async def _page(client: httpx.AsyncClient, path: str, cursor: dict[str, str]) -> dict[str, Any]:
+    answer = await client.get(path, params={"limit": "1000", **cursor})
+    page: dict[str, Any] = answer.json()
+    assert 0 < len(page["items"]) < MESSAGES
+    return page
+
+
+async def test_the_latest_messages_are_the_newest_that_fit(victim: Victim, path: str) -> None:
+    """What the assistant is shown, likewise."""
+    async with victim.client("a collector") as client, victim.measured() as cost:
+        latest = (await client.get(f"{path}/latest", params={"limit": "1000"})).json()
+    assert [message["content"][0] for message in latest] == [str(n % 10) for n in range(MESSAGES)][-len(latest) :]
+    assert 0 < len(latest) < MESSAGES
+    assert cost.peak_megabytes < 200
+
+
+async def test_the_history_of_a_reply_is_bounded(victim: Victim, path: str) -> None:
+    """Fifty messages of this length would be 245 MB for each reply in flight."""
+    async with victim.client("a collector") as client, victim.measured() as cost:
+        answer = await client.post(path.replace("/messages", "/reply"), json={"content": "hello"})
+    assert "event: message" in answer.text
+    assert cost.peak_megabytes < 200
