@@ -30,7 +30,7 @@ _VISIBLE = (
 
 
 def upgrade() -> None:
-    op.execute(f"update task set title = 'Untitled' where title !~ '{_VISIBLE}'")  # noqa: S608 - a constant
+    op.execute(f"update task set title = 'Untitled' where cast(title as text) !~ '{_VISIBLE}'")  # noqa: S608 - a constant
     op.execute("alter table task validate constraint ck_task_title_visible")
     op.drop_constraint(op.f("ck_task_title_not_blank"), "task", type_="check")
 

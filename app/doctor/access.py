@@ -12,7 +12,7 @@ from app.doctor.subject import OUR_TABLES, Checks, Subject, table_names
 
 # A table that does not exist has no rights that could be missing: `has_table_privilege` of null is null.
 _MISSING: Final = """
-select name, string_agg(privilege, ', ' order by place) as privileges, quote_ident(current_user) as role
+select name, string_agg(privilege, ', ' order by place) as privileges, quote_ident(cast(current_user as text)) as role
 from unnest(cast(:names as text[]), cast(:privileges as text[])) with ordinality as wanted (name, privilege, place)
 where not has_table_privilege(cast(to_regclass(quote_ident(name)) as oid), privilege)
 group by name order by name"""

@@ -15,7 +15,7 @@ _LIMITS: Final = """
 select 'max_connections' as name, current_setting('max_connections')::int as total,
   current_setting('superuser_reserved_connections')::int
   + coalesce(current_setting('reserved_connections', true)::int, 0) as kept,
-  (select sum(numbackends)::int from pg_stat_database where datid > 0) as in_use
+  (select sum(numbackends)::int from pg_stat_database where datid <> cast(0 as oid)) as in_use
 union all
 select 'connection limit of the role', rolconnlimit, 0,
   (select count(*)::int from pg_stat_activity where usesysid = pg_roles.oid)

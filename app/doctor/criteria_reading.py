@@ -17,7 +17,7 @@ _TLS: Final = ("tls.version", "tls.certificate")
 _SESSIONS: Final = 20
 _MORE: Final = 10
 _READ: Final = text("select 1")
-_SLOW_READ: Final = text("select 1 from (select pg_sleep(0.05)) as waited")
+_SLOW_READ: Final = text("select 1 from (select pg_catalog.pg_sleep(0.05)) as waited")
 _MOMENT_SECONDS: Final = 0.02
 
 

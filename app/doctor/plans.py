@@ -19,7 +19,8 @@ from app.repositories import queries
 _MANY_ROWS: Final = 10_000
 _FORBIDDEN: Final = "42501"
 _ROWS: Final = """
-select relname, greatest(reltuples, pg_stat_get_live_tuples(oid)) as rows, reltuples < 0 as never_analyzed
+select relname, greatest(cast(reltuples as float8), cast(pg_stat_get_live_tuples(oid) as float8)) as rows,
+  cast(reltuples as float8) < cast(0 as float8) as never_analyzed
 from pg_class where relname = any(:tables) and pg_table_is_visible(oid)"""
 _ANY_VALUE: Final[Mapping[type, Any]] = {
     bool: False,

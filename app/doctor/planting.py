@@ -17,7 +17,7 @@ with {ours}, holders as (
   select oid, {name} as place, {owner} as owner, grantee, pg_get_userbyid(grantee) as holder,
     case when pg_get_userbyid(grantee) = 'pg_database_owner'
       then (select datdba from pg_database where datname = current_database()) else grantee end as acting
-  from {catalog}, aclexplode(coalesce({acl}, acldefault('{kind}', {owner})))
+  from {catalog}, aclexplode(coalesce({acl}, pg_catalog.acldefault('{kind}', {owner})))
   where privilege_type = 'CREATE' and {condition}
 )
 select quote_ident(cast(place as text)) as place, grantee = owner as is_owner,

@@ -1,12 +1,14 @@
 """Whether the schema is the one that this code was written for."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
-from app.db.migrations import Difference, differences, heads_of, known_revisions, sequences_behind
+from app.db.migrations import Difference, differences, heads_of, sequences_behind, version_table
 from app.doctor.findings import Finding, Level, error, note, ok, warning
-from app.doctor.subject import Checks, Subject
+from app.doctor.lineage import Lineage
+from app.doctor.subject import Checks, Subject, table_names
 
 _REVISION: Final = "schema.revision"
 _DRIFT: Final = "schema.drift"
@@ -16,10 +18,14 @@ _MIGRATE: Final = "Run: python -m app migrate"
 # Told by the checks of indexes, constraints and triggers, with the statement that fixes it.
 _TOLD_ELSEWHERE: Final = ("index", "check", "foreign key", "unique constraint", "trigger")
 _ELSEWHERE: Final = """
-select quote_ident(nspname) as schema, quote_ident(current_user) as role
+select quote_ident(cast(nspname as text)) as schema, quote_ident(cast(current_user as text)) as role
 from pg_class join pg_namespace on pg_namespace.oid = relnamespace
 where relname = 'alembic_version' and relkind = 'r' and not pg_table_is_visible(pg_class.oid)
-  and not starts_with(nspname, 'doctor_') limit 1"""
+  and not starts_with(cast(nspname as text), 'doctor_') limit 1"""
+
+
+_ANY_OF_OURS: Final = """
+select bool_or(to_regclass(quote_ident(name)) is not null) from pg_catalog.unnest(cast(:names as text[])) as name"""
 
 
 async def _revision(subject: Subject) -> list[Finding]:
@@ -32,16 +38,29 @@ async def _revision(subject: Subject) -> list[Finding]:
         return [note(_REVISION, "not known: the role may not read alembic_version", "See access.privileges.")]
     if not at:
         return [await _not_migrated(subject)]
-    history = known_revisions()
-    unknown = [revision for revision in at if revision not in history]
+    return [_compared(at, Lineage.known())]
+
+
+def _compared(at: Sequence[str], lineage: Lineage) -> Finding:
+    unknown = [revision for revision in at if revision not in lineage.ancestors]
     if unknown:
         found = f"at {', '.join(unknown)}, which this code does not know: newer code has migrated it"
         advice = "Deploy that code, or leave it so while you roll back. Do not migrate from here."
-        return [warning(_REVISION, found, advice)]
-    if at == history[:1]:
-        return [ok(_REVISION, f"at head, {history[0]}")]
-    behind = min(history.index(revision) for revision in at)
-    return [error(_REVISION, f"at {', '.join(at)}, {behind} behind head {history[0]}", _MIGRATE)]
+        return warning(_REVISION, found, advice)
+    needless = sorted(lineage.contained(at))
+    if needless:
+        rows = ", ".join(f"'{revision}'" for revision in needless)
+        found = f"at {', '.join(at)}: the others contain {', '.join(needless)}, and no migration runs until it is gone"
+        delete = f"delete from {version_table()} where version_num in ({rows});"  # noqa: S608 - to be read by a person
+        return error(_REVISION, found, delete)
+    missing = lineage.missing(at)
+    if missing:
+        heads = ", ".join(sorted(lineage.heads))
+        return error(_REVISION, f"at {', '.join(at)}, {len(missing)} behind head {heads}", _MIGRATE)
+    if len(lineage.heads) > 1:
+        found = f"at {', '.join(at)}: the revisions have several heads, and the next one has no place after them"
+        return warning(_REVISION, found, "Run: alembic merge heads; then: python -m app migrate")
+    return ok(_REVISION, f"at head, {', '.join(at)}")
 
 
 async def _not_migrated(subject: Subject) -> Finding:
@@ -49,7 +68,12 @@ async def _not_migrated(subject: Subject) -> Finding:
         found = f"there are tables in the schema {row['schema']}, which this role does not see"
         advice = f"grant usage on schema {row['schema']} to {row['role']}; and see that its search_path has it."
         return error(_REVISION, found, advice)
-    return error(_REVISION, "no revision: the database was never migrated", _MIGRATE)
+    if not await subject.value(_ANY_OF_OURS, names=table_names()):
+        return error(_REVISION, "no revision: the database was never migrated", _MIGRATE)
+    found = "the tables are there and no revision is: a part of a copy was restored"
+    if await (await subject.session.connection()).run_sync(differences):
+        return error(_REVISION, found, f"Restore the table {version_table()} from the same copy as the tables.")
+    return error(_REVISION, f"{found}; they are as this code needs them", "Run: alembic stamp head")
 
 
 async def _drift(subject: Subject) -> list[Finding]:

@@ -24,8 +24,8 @@ _POOL_SIZE: Final = 5
 _COMMAND_SECONDS: Final = 120
 # The session that keeps a schema is named after it: where there is none, its doctor was killed.
 _LEFT: Final = r"""
-select nspname as name, exists (select from pg_stat_activity where application_name = nspname) as in_use
-from pg_namespace where nspname ~ '^doctor_\d{14}_[0-9a-f]{8}$' order by nspname"""
+select nspname as name, exists (select from pg_stat_activity where application_name = cast(nspname as text)) as in_use
+from pg_namespace where cast(nspname as text) ~ '^doctor_\d{14}_[0-9a-f]{8}$' order by nspname"""
 
 
 @dataclass(frozen=True)

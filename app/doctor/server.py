@@ -18,7 +18,7 @@ _LOST: Final = {
 _ON_NEON: Final = ("fsync", "full_page_writes")  # off there: what is written is safe elsewhere than on its disk
 # As sessions of this role begin: what the doctor sets for its own transaction is not meant.
 _TIMEOUTS: Final = """
-select name, reset_val::bigint / 1000.0 as seconds, quote_ident(current_user) as role
+select name, cast(reset_val as numeric) / 1000.0 as seconds, quote_ident(cast(current_user as text)) as role
 from pg_settings where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')
 order by name desc"""
 

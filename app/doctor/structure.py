@@ -24,7 +24,8 @@ _TRIGGERS: Final = """
 select relname as table, tgisinternal as of_constraint, tgname as name, tgenabled::text as enabled
 from pg_trigger join pg_class on pg_class.oid = tgrelid
 where relname = any(:tables) and pg_table_is_visible(tgrelid)"""
-_ALL_THERE: Final = "select bool_and(to_regclass(name) is not null) from unnest(cast(:names as text[])) as name"
+_ALL_THERE: Final = """
+select bool_and(to_regclass(quote_ident(name)) is not null) from pg_catalog.unnest(cast(:names as text[])) as name"""
 _TOUCH: Final = "set_updated_at"
 
 

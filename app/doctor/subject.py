@@ -30,10 +30,11 @@ ours as (
 """The part of a WITH that finds the tables named in `:tables` as the role sees them."""
 # There, to be read by this role, and nobody keeps us out.
 _READABLE: Final = """
-select bool_and(coalesce(has_table_privilege(oid, 'select'), false)
+select bool_and(coalesce(pg_catalog.has_table_privilege(oid, 'select'), false)
   and not exists (select from pg_locks where relation = oid and mode = 'AccessExclusiveLock'
     and database = (select oid from pg_database where datname = current_database())))
-from unnest(cast(:names as text[])) as name cross join lateral (select to_regclass(name)::oid as oid) as ours"""
+from pg_catalog.unnest(cast(:names as text[])) as name
+cross join lateral (select cast(to_regclass(quote_ident(name)) as oid) as oid) as ours"""
 
 
 @dataclass

@@ -12,10 +12,10 @@ from sqlalchemy.pool import NullPool
 from app.db.engine.factory import create_engine
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
+from app.db.migrations import version_table
 from app.db.models import metadata
 from app.db.target.settings import DatabaseSettings
 
-VERSION_TABLE: Final = "alembic_version"
 APPLICATION_RIGHTS: Final = ("select", "insert", "update", "delete")
 _READER_RIGHTS: Final = ("select",)
 
@@ -37,7 +37,7 @@ class Roles:
 
 def application_rights() -> dict[str, Sequence[str]]:
     """Return what the application does with each table, by the table's name."""
-    return {VERSION_TABLE: _READER_RIGHTS} | dict.fromkeys(map(str, metadata.tables), APPLICATION_RIGHTS)
+    return {version_table(): _READER_RIGHTS} | dict.fromkeys(map(str, metadata.tables), APPLICATION_RIGHTS)
 
 
 async def give_rights(settings: DatabaseSettings, roles: Roles) -> list[str]:
@@ -60,7 +60,7 @@ async def give_rights(settings: DatabaseSettings, roles: Roles) -> list[str]:
 
 async def _statements(connection: AsyncConnection, roles: Roles) -> list[str]:
     names = (roles.application, roles.reader)
-    place = (await connection.execute(_PLACE, {"table": VERSION_TABLE})).mappings().one_or_none()
+    place = (await connection.execute(_PLACE, {"table": version_table()})).mappings().one_or_none()
     if place is None:
         raise ConfigurationError("the database has no tables yet: run python -m app migrate first")
     if place["owner"] in names:

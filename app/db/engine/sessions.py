@@ -33,7 +33,7 @@ def create_sessionmaker(engine: AsyncEngine, settings: DatabaseSettings) -> asyn
     }
     if milliseconds:
         # `true` makes it SET LOCAL: it ends with the transaction and passes through any pooler.
-        statement = select(*(func.set_config(name, value, True) for name, value in milliseconds.items()))
+        statement = select(*(func.pg_catalog.set_config(name, value, True) for name, value in milliseconds.items()))
         event.listen(sync_maker, "after_begin", lambda _, __, connection: connection.execute(statement))
     return async_sessionmaker(engine, sync_session_class=sync_maker, expire_on_commit=False, close_resets_only=False)
 

@@ -47,9 +47,10 @@ def sequences_behind(connection: Connection) -> list[SequenceBehind]:
 
 
 _LOOK: Final = """
-select coalesce(pg_sequence_last_value(seqrelid) + seqincrement, seqstart) as next, {highest} as highest
+select coalesce(pg_catalog.pg_sequence_last_value(cast(seqrelid as regclass)) + seqincrement, seqstart) as next,
+  {highest} as highest
 from pg_sequence
-where seqrelid = {sequence}::regclass and has_sequence_privilege(seqrelid, 'select')"""
+where seqrelid = cast(cast({sequence} as regclass) as oid) and has_sequence_privilege(seqrelid, 'select')"""
 
 
 def _ids() -> list[tuple[str, str]]:

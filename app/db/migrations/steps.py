@@ -17,6 +17,7 @@ from app.db.migrations.confirmation import confirm
 from app.db.migrations.history import version_table
 from app.db.migrations.lock import lock_until_commit, migration_lock
 from app.db.migrations.refusals import with_remedies
+from app.db.migrations.revision_number import Implementation
 from app.db.migrations.version import refuse_strangers, version_of
 from app.db.target.settings import DatabaseSettings
 
@@ -25,6 +26,7 @@ _log = logging.getLogger(__name__)
 _NOTICE_DEATH = text("select set_config('client_connection_check_interval', '1s', false)")
 
 _OPTIONS: Final = {**OPTIONS, "transaction_per_migration": True}
+assert Implementation.__dialect__ == "postgresql"  # it is used by having been defined
 
 
 class _Plan(NamedTuple):

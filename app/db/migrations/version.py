@@ -70,7 +70,7 @@ _OWN_TABLE: Final = (
 def _version(table: str) -> TextClause:
     name = quoted(table)
     return text(
-        f"select version_num, relnamespace::regnamespace::text, quote_ident(current_schema()) "  # noqa: S608 - our name
+        f"select version_num, relnamespace::regnamespace::text, quote_ident(cast(current_schema() as text)) "  # noqa: S608 - our name
         f"from {name} join pg_class on pg_class.oid = {name}.tableoid"
     )
 

@@ -12,7 +12,8 @@ from app.db.migrations.operations.triggers import DROP_FUNCTION, CreateTrigger, 
 from app.db.models import updated_at
 
 _FUNCTION: Final = text("""
-select prosrc as body, proconfig = array[:path] and lanname = 'plpgsql' and not prosecdef as declared_so,
+select prosrc as body,
+  proconfig operator(pg_catalog.=) array[cast(:path as text)] and lanname = 'plpgsql' and not prosecdef as declared_so,
   pg_get_functiondef(pg_proc.oid) as definition
 from pg_proc join pg_language on pg_language.oid = prolang
 where pg_proc.oid = to_regprocedure(:name || '()')""")

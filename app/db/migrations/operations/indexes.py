@@ -17,7 +17,7 @@ from app.db.migrations.operations.base import MODULE, SqlOperation
 # By its table, too: names of indexes are a schema's, and another table's is not the one.
 _IS_VALID = text("""
 select indisvalid from pg_index join pg_class on pg_class.oid = indexrelid
-where indrelid = to_regclass(quote_ident(:table)) and relname = :name""")
+where indrelid = cast(to_regclass(quote_ident(:table)) as oid) and relname = :name""")
 
 
 class CreateIndexConcurrently(CreateIndexOp):

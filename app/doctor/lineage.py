@@ -1,0 +1,36 @@
+"""Which revisions come before which."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from alembic.script import ScriptDirectory
+
+from app.db.migrations.history import own_config
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The revisions that this code knows, each with those that it contains."""
+
+    ancestors: Mapping[str, frozenset[str]]
+    heads: frozenset[str]
+
+    @classmethod
+    def known(cls) -> Self:
+        """Read the revisions of this code."""
+        script = ScriptDirectory.from_config(own_config())
+        revisions = [each.revision for each in script.walk_revisions()]
+        ancestors = {
+            each: frozenset(one.revision for one in script.iterate_revisions(each, "base")) for each in revisions
+        }
+        return cls(ancestors, frozenset(script.get_heads()))
+
+    def contained(self, at: Iterable[str]) -> set[str]:
+        """Return the revisions that others of `at` contain, so that their rows say nothing."""
+        at = set(at)
+        return {each for each in at if any(each in self.ancestors[other] for other in at - {each})}
+
+    def missing(self, at: Iterable[str]) -> set[str]:
+        """Return the revisions that a database at these lacks."""
+        return set(self.ancestors) - set().union(*(self.ancestors[each] for each in at))

@@ -1,0 +1,31 @@
+"""Revisions in a line, in two branches, and merged."""
+
+from app.doctor.findings import Level
+from app.doctor.lineage import Lineage
+from app.doctor.revision import _compared
+
+BEFORE = Lineage({"a": frozenset("a"), "b": frozenset("ab"), "c": frozenset("ac")}, frozenset("bc"))
+AFTER = Lineage({**BEFORE.ancestors, "m": frozenset("abcm")}, frozenset("m"))
+
+
+def test_several_heads_before_they_are_merged() -> None:
+    """At both it works, and the next revision has no place; at one of them the other is missing."""
+    both = _compared(["b", "c"], BEFORE)
+    assert (both.level, both.advice) == (Level.WARNING, "Run: alembic merge heads; then: python -m app migrate")
+    one = _compared(["b"], BEFORE)
+    assert (one.level, one.found) == (Level.ERROR, "at b, 1 behind head b, c")
+    assert one.advice == "Run: python -m app migrate"
+
+
+def test_several_heads_after_they_were_merged() -> None:
+    """At the merge all is well; before it a migration does the rest; what it contains must not be there as well."""
+    assert _compared(["m"], AFTER).level is Level.OK
+    assert _compared(["b", "c"], AFTER).found == "at b, c, 1 behind head m"
+    twice = _compared(["m", "b"], AFTER)
+    assert twice.level is Level.ERROR
+    assert twice.advice == "delete from alembic_version where version_num in ('b');"
+
+
+def test_a_revision_of_newer_code_is_told_first() -> None:
+    """Nothing is known of what it contains."""
+    assert "newer code" in _compared(["x", "a"], AFTER).found
