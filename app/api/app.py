@@ -45,7 +45,7 @@ def create_app(
 ) -> FastAPI:
     """Return the service; what is not given is read from the environment. It connects when the first request comes.
 
-    A path that is not in `public`, and is not one of health or documentation, needs a token, whoever adds it.
+    Every path needs a token, also one that is added later, but those in `public`, of health and of documentation.
     """
     settings = settings or ApiSettings()
     database = database or DatabaseSettings()

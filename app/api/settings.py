@@ -74,7 +74,7 @@ class ApiSettings(EnvironmentSettings):
     @classmethod
     def _authentic(cls, url: HttpUrl | None) -> HttpUrl | None:
         if url and url.scheme != "https" and url.host not in _LOOPBACK:
-            raise ValueError("must be https: whoever can change the keys can sign as any user")
+            raise ValueError("must be https: over http the keys can be replaced, and then any user's token forged")
         return url
 
     @field_validator("jwks_file")

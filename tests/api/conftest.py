@@ -24,6 +24,6 @@ async def client(api: Running, user_id: str) -> AsyncIterator[httpx.AsyncClient]
 
 @pytest.fixture
 async def other(api: Running, user_id: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of somebody else."""
+    """Give a client of another user."""
     async with api.client(f"other-{user_id}") as client:
         yield client

@@ -62,7 +62,7 @@ def token(user_id: str, *, key: Any = SECRET, algorithm: str = "HS256", kid: str
 
 
 def unsigned(user_id: str, *, algorithm: str = "none") -> str:
-    """Return a token that nobody signed."""
+    """Return a token without a signature."""
     claims = {"sub": user_id, "iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 600}
     parts = [json.dumps(part).encode() for part in ({"alg": algorithm, "typ": "JWT", "kid": "rsa"}, claims)]
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + "."

@@ -42,7 +42,7 @@ class Addresses(HTMLParser):
 
 
 async def test_the_front_door_leads_to_the_documentation(dev: httpx.AsyncClient) -> None:
-    """Of the development server, whose first address somebody types."""
+    """Of the development server, where a reader begins."""
     assert (await dev.get("/", follow_redirects=True)).url.path == "/docs"
 
 

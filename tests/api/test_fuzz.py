@@ -118,7 +118,7 @@ async def test_any_body_has_a_documented_answer(
 async def test_any_query_has_a_documented_answer(
     api: Running, user_id: str, target: tuple[str, str], query: list[tuple[str, str]], raw: bytes
 ) -> None:
-    """Limits and cursors that nobody gave out, encoded rightly or wrongly."""
+    """Limits and cursors of no list, encoded rightly or wrongly."""
     method, path = target
     for encoded in (urlencode(query, errors="surrogatepass").encode(), raw):
         await answered(api, method, path, authorized(user_id), query=encoded)

@@ -1,4 +1,4 @@
-"""Who started an answer goes away, or the service does: the answer is stored whole."""
+"""The client of a reply leaves, or the service ends: the reply is stored whole."""
 
 import asyncio
 import os
@@ -52,7 +52,7 @@ async def ask_and_hang_up(address: httpx.URL, path: str, user_id: str, when: Cal
 async def test_the_answer_is_stored_whole_when_the_client_hangs_up(
     migrated_url: str, user_id: str, moment: str
 ) -> None:
-    """Nobody listens any more, and it is finished all the same."""
+    """It is finished without a reader."""
     async with (
         served_app(migrated_url, assistant=Slow) as address,
         httpx.AsyncClient(base_url=address, headers=bearer(user_id)) as client,

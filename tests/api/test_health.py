@@ -163,7 +163,7 @@ async def test_a_database_that_refuses_us_is_named_as_the_reason(make_database: 
 
 
 async def test_a_queue_that_is_full_is_a_503_at_once(migrated_url: str, user_id: str) -> None:
-    """Beyond `pool_max_waiting` nobody waits to be refused."""
+    """Beyond `pool_max_waiting` a caller is refused without waiting."""
     database = {"pool_size": 1, "pool_max_waiting": 1}
     async with in_process(migrated_url, database=database) as running, running.client(user_id) as client:
         async with running.services.database.transaction() as session:

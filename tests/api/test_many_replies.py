@@ -1,4 +1,4 @@
-"""More answers at once than may be in the making."""
+"""More replies at once than may be in flight."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from tests.api.support import in_process
 
 
 async def test_one_answer_too_many_is_a_503_that_does_nothing(migrated_url: str, user_id: str) -> None:
-    """Also where all ask at the same moment; those that are in the making are finished, and then there is room."""
+    """Also where all ask at the same moment; those in flight are finished, and then there is room."""
     async with (
         in_process(migrated_url, assistant=Slow, max_replies=2) as running,
         running.client(user_id) as client,

@@ -107,12 +107,12 @@ async def test_our_own_words_are_shown() -> None:
 
 
 async def test_an_unknown_outcome_points_to_the_idempotency_key() -> None:
-    """Whoever cannot know whether it happened is told how to repeat it safely."""
+    """A client that cannot know whether it happened is told how to repeat it safely."""
     assert "Idempotency-Key" in (await answer_to(db_errors.OutcomeUnknownError("broken"))).json()["detail"]
 
 
 async def test_an_unexpected_error_is_a_500_without_its_text() -> None:
-    """Also what nobody thought of."""
+    """An error outside of the table."""
     answer = await answer_to(RuntimeError("password=hunter2"))
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:problem:internal")
     assert "hunter2" not in answer.text

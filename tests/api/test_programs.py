@@ -29,8 +29,8 @@ def test_a_test_client_in_its_block_works() -> None:
         assert client.get("/tasks").status_code == 401
 
 
-def test_a_route_that_somebody_adds_needs_a_token() -> None:
-    """Whoever forgets to ask for the user gives nothing away."""
+def test_a_route_that_is_added_needs_a_token() -> None:
+    """A route that forgets to ask for the user gives nothing away."""
     app = create_app(api_settings(), database=NOWHERE)
     add_route(app)
     with TestClient(app) as client:

@@ -82,7 +82,7 @@ async def test_the_end_of_the_service_does_not_wait_for_ever(
 
 
 async def test_who_gives_up_waiting_for_an_answer_does_not_end_it(migrated_url: str, user_id: str) -> None:
-    """Also a caller in the same process, who is cancelled."""
+    """Also a caller in the same process that is cancelled."""
     async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
         path = await new_conversation(client)
         question = MessageCreate(role=Role.USER, content="count")

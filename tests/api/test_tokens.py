@@ -1,4 +1,4 @@
-"""Who is believed, and who is not."""
+"""Which tokens are accepted."""
 
 import asyncio
 import base64
@@ -39,7 +39,7 @@ REFUSED: dict[str, str] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_a_token_that_cannot_be_believed_is_refused(api: Running, name: str) -> None:
+async def test_a_token_that_does_not_verify_is_refused(api: Running, name: str) -> None:
     """401, with the header that says how to authenticate, and nothing of the token in the answer."""
     async with api.client() as client:
         answer = await client.get("/tasks", headers={"Authorization": f"Bearer {REFUSED[name]}"})

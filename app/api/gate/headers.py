@@ -10,7 +10,7 @@ _NAMES: Final = frozenset(name for name, _ in _HEADERS)
 
 
 class FixedHeaders:
-    """Adds them, whoever answers: a route, the gate, or the framework."""
+    """Adds them to every answer: of a route, of the gate, of the framework."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -75,7 +75,7 @@ def _usable(entry: dict[str, Any], name: str) -> PyJWK:
     if kind in _CURVES and entry.get("crv") != _CURVES[kind]:
         raise KeySetError(f"{name} is on the curve {_shown(entry.get('crv'))}; for {kind} it must be {_CURVES[kind]}")
     if "d" in entry:
-        raise KeySetError(f"{name} is a private key: whoever reads it can sign; give the public one")
+        raise KeySetError(f"{name} is a private key, with which tokens can be signed; give the public one")
     try:
         key = PyJWK(entry, algorithm)
     except (PyJWTError, ValueError, TypeError, KeyError, AttributeError):

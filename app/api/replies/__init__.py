@@ -1,4 +1,4 @@
-"""Replies in flight: streamed to those who listen, stored whole also when nobody does."""
+"""Replies in flight: streamed to their readers, stored whole also when there are none."""
 
 from app.api.replies.events import MEDIA_TYPE, events
 from app.api.replies.replies import Replies

@@ -37,7 +37,7 @@ async def silent(victim: Victim, count: int) -> AsyncIterator[list[Stream]]:
 
 @pytest.mark.parametrize("descriptors", [128, 256])
 async def test_silent_connections_do_not_shut_the_service(migrated_url: str, descriptors: int) -> None:
-    """With 128 descriptors 150 of them did, for ever, and nothing was logged."""
+    """With 128 descriptors 150 of them did, indefinitely, and nothing was logged."""
     async with Victim.running(migrated_url, descriptors=descriptors) as victim:
         async with silent(victim, 300), victim.measured() as cost, victim.client("a newcomer") as client:
             assert (await client.get("/tasks")).status_code == 200
