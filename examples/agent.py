@@ -65,8 +65,8 @@ def tools_of(user_id: str, tasks: TaskRepo) -> dict[str, Tool]:
 async def turn(db: Database, model: Model, user_id: str, conversation_id: int, content: str) -> str:
     """Append what the user says, let the model work, append its answer and return it."""
     messages, tools = MessageRepo(db), tools_of(user_id, TaskRepo(db))
-    await messages.append(user_id, conversation_id, MessageCreate(role=Role.USER, content=content))
-    history = await messages.latest(user_id, conversation_id, limit=50)
+    said = MessageCreate(role=Role.USER, content=content)
+    history = await messages.append_with_history(user_id, conversation_id, said, limit=50)
     results: list[str] = []
     for _ in range(MAX_STEPS):
         step = await model.decide(history, results)

@@ -6,7 +6,7 @@ Run `python examples/openai_agent.py` with DATABASE_URL and OPENAI_API_KEY set.
 import asyncio
 from dataclasses import dataclass
 
-from agents import Agent, Model, RunContextWrapper, Runner, TResponseInputItem, function_tool
+from agents import Agent, Model, RunConfig, RunContextWrapper, Runner, TResponseInputItem, function_tool
 
 from app.db import Database, DatabaseSettings
 from app.db.models import MessageCreate, MessageRead, Role, TaskCreate, TaskUpdate
@@ -62,10 +62,11 @@ def as_input(message: MessageRead) -> TResponseInputItem:
 async def turn(db: Database, agent: Agent[Caller], user_id: str, conversation_id: int, content: str) -> str:
     """Append what the user says, run the agent on the last 50 messages, append its answer and return it."""
     messages = MessageRepo(db)
-    await messages.append(user_id, conversation_id, MessageCreate(role=Role.USER, content=content))
-    history = await messages.latest(user_id, conversation_id, limit=50)
+    said = MessageCreate(role=Role.USER, content=content)
+    history = await messages.append_with_history(user_id, conversation_id, said, limit=50)
     caller = Caller(user_id, TaskRepo(db))
-    result = await Runner.run(agent, input=[as_input(message) for message in history], context=caller)
+    private = RunConfig(tracing_disabled=True)  # the SDK would send each conversation to its tracing service
+    result = await Runner.run(agent, [as_input(message) for message in history], context=caller, run_config=private)
     answer = str(result.final_output)
     await messages.append(user_id, conversation_id, MessageCreate(role=Role.ASSISTANT, content=answer))
     return answer
