@@ -98,7 +98,7 @@ async def _subject(
         async with Database(_cautious(settings, behind_pooler=behind_pooler)) as db:
             trips = RoundTrips.of(db.pool)
             read_only = db.engine.execution_options(postgresql_readonly=True)
-            async with db.sessionmaker(bind=read_only) as session:
+            async with db.sessionmaker(bind=read_only, close_resets_only=True) as session:
                 yield Subject(
                     settings, target, instances, write, db, trips, driver, tls, seconds, behind_pooler, on_neon, session
                 )
