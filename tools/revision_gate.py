@@ -1,4 +1,4 @@
-"""What a revision must pass before it is merged: ``python -m tools.revision_gate``, a part of ``make check``."""
+"""Check the revisions before they are merged: ``python -m tools.revision_gate``, a part of ``make check``."""
 
 import ast
 import re
@@ -17,6 +17,7 @@ from alembic.util import CommandError
 
 _INI = Path(__file__).parents[1] / "alembic.ini"
 _OLDEST_SERVER = "14"
+_REPLACE_ENUM = "replace-enum"  # a rule of our own
 _NAME = re.compile(r"\d{4}_\d\d_\d\d_\d{4}_[a-z0-9_]+\.py")
 _CONCURRENT = re.compile(r"(create( unique)?|drop) index concurrently", re.IGNORECASE)
 _AROUND = re.compile(r"(set|reset|begin|commit|(insert into|update|delete from) alembic_version)\b", re.IGNORECASE)
@@ -24,14 +25,21 @@ _AROUND = re.compile(r"(set|reset|begin|commit|(insert into|update|delete from) 
 _EXPLAINED: Final = {
     "prefer-text-field": "the specification gives lengths; raising one later changes the catalogue only",
 }
-"""Rules of squawk that no revision has to keep, with the reason. A revision's own stand in its `explained`."""
+"""Rules of squawk that do not apply here, with the reason. A revision's own exceptions are in its `explained`."""
 
-_DOWN: Final = ["ban-drop-column", "ban-drop-constraint", "ban-drop-function", "ban-drop-table", "ban-drop-type"]
-"""What a downgrade is for."""
+_DOWN: Final = [
+    "ban-drop-column",
+    "ban-drop-constraint",
+    "ban-drop-function",
+    "ban-drop-table",
+    "ban-drop-type",
+    "constraint-missing-not-valid",  # what was valid before is so again, in one transaction
+]
+"""Rules that a downgrade breaks by its nature."""
 
 
 def problems(ini: Path = _INI) -> Iterator[str]:
-    """Yield what is wrong with the revisions that `ini` leads to, each in a sentence that begins with the file."""
+    """Yield what is wrong with the revisions of `ini`, each in a sentence that begins with the file."""
     script = ScriptDirectory.from_config(_config(ini))
     heads = script.get_heads()
     if len(heads) > 1:
@@ -53,9 +61,12 @@ def _of_one(revision: Script, ini: Path) -> Iterator[str]:
     explained: Mapping[str, str] = getattr(revision.module, "explained", {})
     if not all(reason.strip() for reason in explained.values()):
         yield f"{name}: `explained` gives no reason"
-    allowed = [*_EXPLAINED, *explained]
+    allowed = [*_EXPLAINED, *(rule for rule in explained if rule != _REPLACE_ENUM)]
     up = _sql(command.upgrade, f"{revision.down_revision or 'base'}:{revision.revision}", ini)
-    yield from (f"{name}: {problem}" for problem in (*_mixed(up), *_squawk(up, allowed, "up")))
+    allowed_up = [*allowed, *(["ban-drop-constraint"] if _adds_again_what_it_drops(up) else [])]
+    yield from (f"{name}: {problem}" for problem in (*_mixed(up), *_squawk(up, allowed_up, "up")))
+    if "$replace_enum$" in up and _REPLACE_ENUM not in explained:
+        yield f"{name}: {_REPLACE_ENUM}: code that runs may write what is taken away, and the table is rewritten"
     try:
         down = _sql(command.downgrade, f"{revision.revision}:{revision.down_revision or 'base'}", ini)
     except CommandError:
@@ -74,12 +85,18 @@ def _is_constant(node: ast.stmt) -> bool:
 
 
 def _mixed(sql: str) -> Iterator[str]:
-    """Yield a problem if what cannot be undone stands next to what can: run again, one of them would fail."""
+    """Yield a problem if statements that cannot be rolled back are mixed with others: run again, one would fail."""
     if not _CONCURRENT.search(sql):
         return
     statements = re.sub(r"^--.*$", "", sql, flags=re.MULTILINE).split(";")
     if any(s.strip() and not _CONCURRENT.match(s.strip()) and not _AROUND.match(s.strip()) for s in statements):
         yield "does more than make indexes concurrently: give each its own revision, so that it can be run again"
+
+
+def _adds_again_what_it_drops(sql: str) -> bool:
+    """Return whether every constraint that is dropped is added again, with another text, in the same transaction."""
+    dropped, added = (set(re.findall(rf"{verb} CONSTRAINT (\S+?)[;\s]", sql)) for verb in ("DROP", "ADD"))
+    return bool(dropped) and dropped <= added
 
 
 def _sql(function: Any, span: str, ini: Path) -> str:

@@ -4,7 +4,7 @@ Revision ID: 6c0b7a1d94e2
 Revises: 1ef187533fa2
 Create Date: 2026-11-23
 
-Nullable and without a default: no row is rewritten, and code that does not know the columns goes on.
+Nullable and without a default: no row is rewritten, and code that does not know the columns still works.
 """
 
 from collections.abc import Sequence

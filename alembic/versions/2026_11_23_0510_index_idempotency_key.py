@@ -4,7 +4,7 @@ Revision ID: b3e5f2087c6d
 Revises: 6c0b7a1d94e2
 Create Date: 2026-11-23
 
-Outside a transaction, so in a revision of its own: run again after a failure, it does what is left to do.
+Outside a transaction, so in a revision of its own: run again after a failure, it does only what is missing.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ Create Date: 2026-11-25
 
 Without it the function resolves names through the path of the session that updates: what another role creates in a
 schema of that path would run with the rights of the application. Replacing a function locks no table, the triggers
-stay, and code of before notices nothing.
+stay, and code that runs notices nothing.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A database that newer code has migrated: a deploy was rolled back, or the wrong code is run."""
+"""A database that newer code has migrated: after a rollback, or with the wrong code."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ NEWER = 'op.execute("create table newer (id int)")'
 
 @pytest.fixture
 async def ahead(make_database: MakeDatabase, tmp_path: Path) -> DatabaseSettings:
-    """Give a database that code of tomorrow has migrated."""
+    """Give a database that newer code has migrated."""
     url = await make_database()
     process = start_alembic("upgrade", "head", url=url, folder=with_revisions(tmp_path, tomorrow=NEWER))
     _, errors = await asyncio.to_thread(process.communicate)

@@ -85,7 +85,7 @@ async def test_a_pooled_url_is_migrated_on_the_direct_host(migrated_url: str, ma
 
 
 async def test_a_slow_statement_is_not_cut_by_the_clients_timeout(make_database: MakeDatabase) -> None:
-    """`command_timeout_seconds` is for calls that somebody waits for."""
+    """`command_timeout_seconds` is for calls of the application."""
     url = await make_database()
     settings = DatabaseSettings(url=url, command_timeout_seconds=0.5, migration_lock_timeout_seconds=30)
     await upgrade(settings, FIRST)

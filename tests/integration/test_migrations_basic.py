@@ -1,4 +1,4 @@
-"""Up, down and up again: from the command line, in-process, and as SQL for somebody else to run."""
+"""Up, down and up again: from the command line, in-process, and as SQL to be run elsewhere."""
 
 import asyncio
 import os
@@ -53,7 +53,7 @@ async def test_an_empty_database_is_ready_within_30_seconds(make_database: MakeD
 
 
 async def test_up_down_and_up_again_with_rows_in_the_tables(make_database: MakeDatabase, user_id: str) -> None:
-    """Base is empty, head is head, and nothing of the first time is in the way of the second."""
+    """Base is empty, and nothing that the first time left is in the way of the second."""
     async with Database(DatabaseSettings(url=await make_database())) as db:
         await upgrade(db.engine)
         at_head = await describe(db)
@@ -89,7 +89,7 @@ async def test_the_command_line_upgrades_checks_and_downgrades(make_database: Ma
         assert await describe(db) == {}
 
 
-async def test_the_sql_for_somebody_else_needs_no_database_and_does_the_same(
+async def test_the_printed_sql_needs_no_database_and_does_the_same(
     make_database: MakeDatabase, db: Database, tmp_path: Path
 ) -> None:
     """`upgrade head --sql` and `downgrade head:base --sql` print what can be run as it is."""

@@ -1,4 +1,4 @@
-"""Several deploys at once: one migrates, the others wait where one can see it, and find nothing to do."""
+"""Several deploys at once: one migrates, the others log that they wait, and find nothing to do."""
 
 import asyncio
 import logging
@@ -76,7 +76,7 @@ async def test_at_head_it_takes_no_lock_and_one_look(migrated_url: str) -> None:
     assert sent == ["select version_num from alembic_version"]
 
 
-async def test_who_waits_says_for_whom_and_gives_up_in_time(
+async def test_a_waiting_migration_names_the_holder_and_gives_up_in_time(
     make_database: MakeDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log and the error name the holder's process and application; nothing is changed."""
@@ -92,8 +92,8 @@ async def test_who_waits_says_for_whom_and_gives_up_in_time(
         await upgrade(waiting)
 
 
-async def test_who_waited_goes_on_when_the_lock_comes_free(make_database: MakeDatabase) -> None:
-    """It reads the revision anew: what the other has done is not done again."""
+async def test_a_waiting_migration_goes_on_when_the_lock_comes_free(make_database: MakeDatabase) -> None:
+    """It reads the revision again: what the other has done is not repeated."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     async with Database(settings) as db:

@@ -1,4 +1,4 @@
-"""Migrations that break half way: what was begun is undone, or done by the next run."""
+"""Migrations that break half way: what was started is rolled back, or completed by the next run."""
 
 import asyncio
 import signal
@@ -25,7 +25,7 @@ async def schema(url: str) -> str:
 async def test_a_revision_that_fails_half_way_leaves_everything_as_it_was(
     make_database: MakeDatabase, tmp_path: Path
 ) -> None:
-    """The revisions before it stay; the next run, with the mistake mended, goes on there."""
+    """The revisions before it stay; the next run, with the mistake fixed, goes on there."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     folder = with_revisions(

@@ -64,7 +64,7 @@ async def test_traffic_goes_on_while_a_migration_waits_for_a_long_transaction(
                 served = []
                 async with asyncio.timeout(90):
                     for slices in (1, 2, 3):
-                        while caplog.text.count("lock timeout") < slices:  # noqa: ASYNC110 - the log tells nobody
+                        while caplog.text.count("lock timeout") < slices:  # noqa: ASYNC110 - a log cannot be awaited
                             await asyncio.sleep(0.01)
                         served.append(traffic.served)
             assert not migration.done()

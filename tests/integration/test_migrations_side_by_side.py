@@ -96,7 +96,7 @@ async def test_a_connection_that_lived_through_the_migration_goes_on(make_databa
 
 
 async def test_new_code_works_on_the_old_schema_without_keys(make_database: MakeDatabase) -> None:
-    """Repositories and sessions alike: nothing names the new columns until somebody uses a key."""
+    """Repositories and sessions alike: nothing names the new columns until a caller uses a key."""
     settings = DatabaseSettings(url=await make_database())
     await upgrade(settings, FIRST)
     async with Database(settings) as db:

@@ -69,5 +69,5 @@ def dump_schema(url: str) -> str:
 async def until(db: Database, sql: str) -> None:
     """Wait until a query answers something that is true."""
     async with asyncio.timeout(90):
-        while not (await db.execute(text(sql))).scalar_one():  # noqa: ASYNC110 - the server tells nobody
+        while not (await db.execute(text(sql))).scalar_one():  # noqa: ASYNC110 - the server does not notify
             await asyncio.sleep(0.05)

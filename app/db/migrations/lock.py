@@ -14,7 +14,7 @@ from sqlalchemy.util import await_only
 from app.db.errors import TransientError
 
 MIGRATION_LOCK_KEY: Final = 0x6D696772617465
-"""The key of the lock, ``migrate`` in ASCII: whoever migrates this database by other means takes it, too."""
+"""The key of the lock, ``migrate`` in ASCII: other ways to migrate this database must take it too."""
 
 _POLL_SECONDS = 0.5
 _REPORT_SECONDS = 5
@@ -36,14 +36,14 @@ where locktype = 'advisory' and granted and objsubid = 1 and datname = current_d
 def migration_lock(connection: Connection, *, wait_seconds: float) -> Iterator[None]:
     """Hold the lock on a connection that is in no transaction; the server frees it if the connection breaks.
 
-    Polls rather than queues: who waits in the server holds a snapshot, and CREATE INDEX CONCURRENTLY of the one that
-    migrates would wait for it for ever. Raises `TransientError` after `wait_seconds`, naming the holder.
+    Polls rather than queues: a session that waits in the server holds a snapshot, and CREATE INDEX CONCURRENTLY of the
+    other migration would wait for it indefinitely. Raises `TransientError` after `wait_seconds`, naming the holder.
     """
     _acquire(connection, wait_seconds)
     try:
         yield
     except asyncio.CancelledError:
-        connection.invalidate()  # it may stand in the middle of anything; with its session the lock is free
+        connection.invalidate()  # its statement may be half done; the lock ends with the connection
         raise
     finally:
         if not connection.invalidated:
@@ -62,12 +62,12 @@ def _acquire(connection: Connection, wait_seconds: float) -> None:
     while not _scalar(connection, _TRY):
         waited = time.monotonic() - began
         if waited >= report_at or waited >= wait_seconds:
-            holder = _scalar(connection, _HOLDER) or "somebody who is just leaving"
+            holder = _scalar(connection, _HOLDER) or "a process that is just ending"
             if waited >= wait_seconds:
                 raise TransientError(f"another migration is under way after {waited:.0f} s: {holder} holds the lock")
             _log.warning("waiting for another migration, %.0f of at most %g s: %s", waited, wait_seconds, holder)
             report_at = waited + _REPORT_SECONDS
-        await_only(asyncio.sleep(random.uniform(0.2, 1) * _POLL_SECONDS))  # noqa: S311 - spreads those who wait
+        await_only(asyncio.sleep(random.uniform(0.2, 1) * _POLL_SECONDS))  # noqa: S311 - spreads the processes that wait
 
 
 def _scalar(connection: Connection, statement: TextClause) -> object:

@@ -102,7 +102,7 @@ async def test_an_empty_database_is_migrated_by_following_each_error(make_databa
 async def test_a_database_of_another_owner_is_migrated_by_following_each_error(
     make_database: MakeDatabase, state: str
 ) -> None:
-    """Tables, indexes, functions and the version table belong to whoever migrated first."""
+    """Tables, indexes, functions and the version table belong to the role that migrated first."""
     url = await make_database()
     where = await place(url)
     await upgrade(where.superuser, "1ef187533fa2")

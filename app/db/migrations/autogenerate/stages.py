@@ -12,6 +12,7 @@ from alembic.operations.ops import (
     CreateIndexOp,
     CreateTableOp,
     CreateUniqueConstraintOp,
+    DropConstraintOp,
     DropIndexOp,
     DropTableOp,
     MigrationScript,
@@ -20,6 +21,7 @@ from alembic.operations.ops import (
 )
 from alembic.runtime.migration import MigrationContext
 from alembic.util import rev_id
+from sqlalchemy.schema import conv
 
 from app.db.migrations.operations.base import PlainSql, quoted, sql_of
 from app.db.migrations.operations.enums import AddEnumValue
@@ -98,8 +100,12 @@ def _stages(operations: list[MigrateOperation]) -> Stages:
     return stages
 
 
-def _staged(each: MigrateOperation, new: set[str], renewed: set[str | None]) -> Iterable[tuple[str, MigrateOperation]]:
+def _staged(  # noqa: PLR0911 - one for each kind of operation
+    each: MigrateOperation, new: set[str], renewed: set[str | None]
+) -> Iterable[tuple[str, MigrateOperation]]:
     match each:
+        case DropConstraintOp():
+            return [("main", _as_named(each))]
         case AddEnumValue():  # no statement of the same transaction may use it
             return [("values", each)]
         case CreateIndexOp(table_name=table) if table not in new:
@@ -113,6 +119,13 @@ def _staged(each: MigrateOperation, new: set[str], renewed: set[str | None]) -> 
         case CreateUniqueConstraintOp(table_name=table) if table not in new:
             return list(_unique(each, table))
     return [("main", each)]
+
+
+def _as_named(each: DropConstraintOp) -> DropConstraintOp:
+    """Return the operation with a name that is final: the naming convention would be put before it again."""
+    constraint = each.to_constraint()
+    constraint.name = conv(str(constraint.name))
+    return DropConstraintOp.from_constraint(constraint)
 
 
 def _unique(each: CreateUniqueConstraintOp, table: str) -> Iterator[tuple[str, MigrateOperation]]:

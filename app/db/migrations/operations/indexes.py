@@ -1,4 +1,4 @@
-"""Indexes made and dropped while the table is in use."""
+"""Indexes created and dropped while the table is in use."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from sqlalchemy.exc import PendingRollbackError
 
 from app.db.migrations.operations.base import MODULE, SqlOperation
 
-# By its table, too: names of indexes are a schema's, and another table's is not the one.
+# By its table too: an index of this name may belong to another table of the schema.
 _IS_VALID = text("""
 select indisvalid from pg_index join pg_class on pg_class.oid = indexrelid
 where indrelid = cast(to_regclass(quote_ident(:table)) as oid) and relname = :name""")
@@ -57,8 +57,9 @@ def create_index_concurrently(
 ) -> None:
     """Create an index while the table is read and written; one that is there and valid is left alone.
 
-    An invalid one, left by an attempt that failed, is dropped first. What the revision did before is committed: let
-    such calls be all that it does, then it can be run again. In a transaction of the caller's it locks the table.
+    An invalid one, left by an attempt that failed, is dropped first. What the revision did before is committed: it
+    must contain nothing but such calls, so that it can be run again. In a transaction of the caller's it locks the
+    table.
     `more` are options of `op.create_index`.
     """
     options: dict[str, Any] = {"unique": unique, **({"postgresql_where": text(where)} if where else {}), **more}
@@ -70,7 +71,7 @@ def create_index_concurrently(
         if valid is False:
             op.drop_index(name, table_name=table, postgresql_concurrently=True)
         if not valid:
-            offline = op.get_context().as_sql  # else a name that is taken must be an error
+            offline = op.get_context().as_sql  # online a name that is taken must be an error
             op.create_index(name, table, columns, **options, postgresql_concurrently=True, if_not_exists=offline)
 
 
@@ -90,7 +91,7 @@ def _in_callers_transaction() -> bool:
 
 
 def _is_valid(name: str, table: str) -> bool | None:
-    """Tell whether the table's index is valid; None if there is no such index, or nowhere to look."""
+    """Return whether the table's index is valid; None if there is no such index, or no database to look in."""
     if op.get_context().as_sql:
         return None
     valid: bool | None = op.get_bind().execute(_IS_VALID, {"name": name, "table": table}).scalar()
@@ -99,7 +100,7 @@ def _is_valid(name: str, table: str) -> bool | None:
 
 @contextmanager
 def _outside_the_transaction() -> Iterator[None]:
-    """Commit, and go on in autocommit; if the connection breaks, raise what broke it and not what that broke."""
+    """Commit, and go on in autocommit; if the connection breaks, raise the first error and not those that follow."""
     try:
         with op.get_context().autocommit_block(), _longer_waits():
             yield
@@ -112,7 +113,7 @@ def _outside_the_transaction() -> Iterator[None]:
 
 @contextmanager
 def _longer_waits() -> Iterator[None]:
-    """Wait longer for locks: nobody queues behind this kind of waiting."""
+    """Wait longer for locks: no traffic queues behind a concurrent index."""
     settings = op.get_context().opts["settings"]
     op.execute(f"set lock_timeout = '{settings.migration_wait_seconds * 1000:.0f}ms'")
     op.execute(f"set statement_timeout = '{(settings.migration_statement_timeout_seconds or 0) * 1000:.0f}ms'")
