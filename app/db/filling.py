@@ -1,6 +1,6 @@
 """Read models filled without validation, where the driver's values are what their fields declare.
 
-Measured, and what holds the two ways equal: docs/decisions/0015-read-models-are-filled.md.
+Measured, and what holds the two ways equal: docs/decisions/0016-read-models-are-filled.md.
 """
 
 import datetime as dt
