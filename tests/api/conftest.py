@@ -17,7 +17,7 @@ async def api(migrated_url: str) -> AsyncIterator[Running]:
 
 @pytest.fixture
 async def client(api: Running, user_id: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Give a client of a user of this test alone."""
+    """Give a client of a user that only this test uses."""
     async with api.client(user_id) as client:
         yield client
 

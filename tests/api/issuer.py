@@ -1,4 +1,4 @@
-"""An issuer of tokens that publishes its keys, counts how often it is asked, and can be down."""
+"""An issuer of tokens that publishes its keys, counts the requests, and can be down."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ GOOD_KEYS = [RSA_JWK, EC_JWK, ED25519_JWK]
 
 
 class Issuer:
-    """What the service's ``API_JWKS_URL`` points at."""
+    """The server that the service's ``API_JWKS_URL`` points at."""
 
     def __init__(self) -> None:
         self.asked = 0

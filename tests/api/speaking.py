@@ -1,4 +1,4 @@
-"""Assistants for the tests, and what their answers look like to a client."""
+"""Assistants for the tests, and their replies as a client sees them."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from app.db.models import MessageRead
 
 
 class Slow:
-    """Says ten words, one every 20 ms."""
+    """Sends ten words, one every 20 ms."""
 
     async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
         """Yield the numbers from 0 to 9."""
@@ -24,7 +24,7 @@ WHOLE = "0 1 2 3 4 5 6 7 8 9 "
 
 
 class Broken:
-    """Breaks off."""
+    """Fails after one word."""
 
     async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
         """Yield one word."""
@@ -33,7 +33,7 @@ class Broken:
 
 
 class Unstorable:
-    """Says what no text column takes."""
+    """Sends text that no text column accepts."""
 
     async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
         """Yield a NUL."""
@@ -41,7 +41,7 @@ class Unstorable:
 
 
 class Historian:
-    """Tells what it was shown."""
+    """Replies with the history that it was given."""
 
     async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
         """Yield the history."""
@@ -54,7 +54,7 @@ async def new_conversation(client: httpx.AsyncClient) -> str:
 
 
 async def until_asked(client: httpx.AsyncClient, path: str) -> None:
-    """Return once the question is stored, from which moment the assistant speaks."""
+    """Return once the user's message is stored, which is when the assistant starts."""
     while not (await client.get(f"{path}/messages")).json()["items"]:
         pass
 
@@ -66,7 +66,7 @@ def events(answer: httpx.Response) -> list[tuple[str, Any]]:
 
 
 class Talker:
-    """Speaks for two seconds."""
+    """Sends words for two seconds."""
 
     async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
         """Yield 20 words."""
@@ -80,7 +80,7 @@ ALL_OF_IT = "".join(f"{n} " for n in range(20))
 
 
 class Chatty:
-    """Says a long text in pieces of two characters, and never waits."""
+    """Sends a long text in pieces of two characters and never waits."""
 
     CHARACTERS: ClassVar[int] = 1_000_000
 
@@ -94,6 +94,6 @@ class Endless:
     """Never stops."""
 
     async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
-        """Yield a kilobyte after the other."""
+        """Yield one kilobyte after another."""
         while True:
             yield "x" * 1024

@@ -1,4 +1,4 @@
-"""The service as its clients meet it: in this process, or behind a real socket."""
+"""The service as its clients see it: in this process, or behind a real socket."""
 
 import asyncio
 import base64
@@ -27,14 +27,14 @@ AUDIENCE = "tasks"
 
 
 class Running(NamedTuple):
-    """A service that runs: where, and what its lifespan made."""
+    """A running service: its address, and what its lifespan made."""
 
     services: Services
     asgi: ASGIApp
 
     @property
     def transport(self) -> httpx.AsyncBaseTransport:
-        """What a client of it speaks through."""
+        """The transport that its clients use."""
         return httpx.ASGITransport(self.asgi, raise_app_exceptions=False)
 
     def client(self, user_id: str | None = None) -> httpx.AsyncClient:
@@ -70,7 +70,7 @@ def unsigned(user_id: str, *, algorithm: str = "none") -> str:
 
 @asynccontextmanager
 async def running(app: FastAPI) -> AsyncIterator[Running]:
-    """Run `app` without a socket; httpx's transport knows nothing of lifespans."""
+    """Run `app` and its lifespan without a socket; httpx's transport does not run lifespans."""
     async with app.router.lifespan_context(app) as state:
         assert state is not None
 
@@ -92,7 +92,7 @@ def served(app: FastAPI, settings: ApiSettings | None = None) -> Iterator[str]:
     """Run the service on a free loopback port, in a thread with a loop of its own; return its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        # A client on a busy machine may send on a connection at the moment at which the server ends it as idle.
+        # On a busy machine a client may send on a connection at the moment when the server closes it as idle.
         options = {"log_level": "error", "timeout_keep_alive": 120}
         server = LimitedServer(app, settings or api_settings(), grace_seconds=20, **options)
         thread = threading.Thread(target=lambda: server.run([listener]))

@@ -29,7 +29,7 @@ WRONG: dict[str, tuple[dict[str, str], list[str], str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_settings_are_a_sentence(tmp_path: Path, name: str) -> None:
-    """Exit status 2, what is wrong, and no traceback."""
+    """The command exits with 2 and says what is wrong, without a traceback."""
     changes, arguments, says = WRONG[name]
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("API_", "DATABASE_"))}
     ran = subprocess.run(

@@ -7,7 +7,7 @@ import httpx
 
 
 async def test_conversations_are_listed_most_recently_active_first(client: httpx.AsyncClient) -> None:
-    """A new message brings a conversation to the front."""
+    """A new message moves a conversation to the front of the list."""
     first, second = [(await client.post("/conversations")).json() for _ in range(2)]
     await client.post(f"/conversations/{first['id']}/messages", json={"role": "user", "content": "hi"})
     page = (await client.get("/conversations", params={"limit": 1})).json()
@@ -17,7 +17,7 @@ async def test_conversations_are_listed_most_recently_active_first(client: httpx
 
 
 async def test_a_deleted_conversation_takes_its_messages_with_it(client: httpx.AsyncClient) -> None:
-    """Nothing of it can be read or written afterwards."""
+    """Afterwards none of its messages can be read, and none can be added."""
     path = f"/conversations/{(await client.post('/conversations')).json()['id']}"
     await client.post(f"{path}/messages", json={"role": "user", "content": "hi"})
     assert (await client.get(path)).status_code == 200
@@ -30,7 +30,7 @@ async def test_a_deleted_conversation_takes_its_messages_with_it(client: httpx.A
 
 
 async def test_start_creates_a_conversation_with_its_first_message_once(client: httpx.AsyncClient) -> None:
-    """Both are there, and a repeated request with the same key adds neither."""
+    """Both messages are stored, and a repeated request with the same key adds neither."""
     headers = {"Idempotency-Key": str(uuid4())}
     body = {"role": "user", "content": "hello"}
     first = await client.post("/messages", json=body, headers=headers)
@@ -44,7 +44,7 @@ async def test_start_creates_a_conversation_with_its_first_message_once(client: 
 
 
 async def test_pages_of_messages_go_both_ways_and_poll_for_what_comes_later(client: httpx.AsyncClient) -> None:
-    """`after`, `before` and `end_cursor`."""
+    """Pages follow `after`, `before` and `end_cursor`."""
     path = f"/conversations/{(await client.post('/conversations')).json()['id']}/messages"
     for n in range(4):
         await client.post(path, json={"role": "user", "content": str(n)})
@@ -64,7 +64,7 @@ async def test_pages_of_messages_go_both_ways_and_poll_for_what_comes_later(clie
 
 
 async def test_a_repeated_message_with_the_same_key_is_one_message(client: httpx.AsyncClient) -> None:
-    """What a client does that has lost the answer."""
+    """A client repeats a request when it has not received the response."""
     path = f"/conversations/{(await client.post('/conversations')).json()['id']}/messages"
     headers = {"Idempotency-Key": str(uuid4())}
     sent = [await client.post(path, json={"role": "user", "content": "hi"}, headers=headers) for _ in range(3)]
@@ -73,7 +73,7 @@ async def test_a_repeated_message_with_the_same_key_is_one_message(client: httpx
 
 
 async def test_a_repeated_conversation_with_the_same_key_is_one_conversation(client: httpx.AsyncClient) -> None:
-    """A request without a body has a key too."""
+    """A request without a body may have a key too."""
     headers = {"Idempotency-Key": str(uuid4())}
     sent = [(await client.post("/conversations", headers=headers)).json() for _ in range(2)]
     assert sent[0] == sent[1]
@@ -81,7 +81,7 @@ async def test_a_repeated_conversation_with_the_same_key_is_one_conversation(cli
 
 
 async def test_a_conversation_without_messages_has_an_empty_page(client: httpx.AsyncClient) -> None:
-    """It is there, unlike one that is not."""
+    """An empty conversation gives 200; a missing one does not."""
     path = f"/conversations/{(await client.post('/conversations')).json()['id']}/messages"
     assert (await client.get(path)).json()["items"] == []
     assert (await client.get(f"{path}/latest")).json() == []

@@ -1,4 +1,4 @@
-"""Web pages of other origins."""
+"""Requests from web pages of other origins."""
 
 import httpx
 import pytest
@@ -11,20 +11,20 @@ PREFLIGHT = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Co
 
 
 def permits(answer: httpx.Response) -> str | None:
-    """Return the origin that may read the answer."""
+    """Return the origin that may read the response."""
     origin: str | None = answer.headers.get("Access-Control-Allow-Origin")
     return origin
 
 
 async def test_no_page_may_call_the_service_by_default(api: Running) -> None:
-    """A preflight is a request like any other, without a token."""
+    """A preflight request needs no token."""
     async with api.client() as client:
         answer = await client.options("/tasks", headers=PREFLIGHT)
     assert (answer.status_code, permits(answer)) == (401, None)
 
 
 async def test_a_page_that_the_settings_name_may(migrated_url: str, user_id: str) -> None:
-    """With the headers that the service takes and gives, errors included, and never with cookies."""
+    """Its pages may use the service's request and response headers, also of errors, and never cookies."""
     async with in_process(migrated_url, cors_origins=f"{PAGE}, http://localhost:3000") as running:
         async with running.client() as client:
             preflight = await client.options("/tasks", headers=PREFLIGHT)
@@ -45,7 +45,7 @@ async def test_a_page_that_the_settings_name_may(migrated_url: str, user_id: str
 
 
 async def test_every_page_may_if_the_settings_say_so(migrated_url: str) -> None:
-    """A token is sent by the page itself: without credentials `*` gives nothing away."""
+    """The page itself sends the token: without credentials `*` reveals nothing."""
     async with in_process(migrated_url, cors_origins="*") as running, running.client() as client:
         answer = await client.options("/tasks", headers=PREFLIGHT)
     assert permits(answer) == "*"
@@ -54,13 +54,13 @@ async def test_every_page_may_if_the_settings_say_so(migrated_url: str) -> None:
 
 @pytest.mark.parametrize("origin", ["app.example", "https://app.example/", "https://App.example", "null", "https://*"])
 def test_what_is_no_origin_is_refused_at_start(origin: str) -> None:
-    """A browser compares text: what it never sends would never match."""
+    """Browsers compare origins as text: a value that they never send would never match."""
     with pytest.raises(ConfigurationError, match="cors_origins"):
         api_settings(cors_origins=origin)
 
 
 def test_origins_are_separated_by_commas_or_spaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the environment too, and none are none."""
+    """The environment variable accepts both, and an empty value means no origins."""
     monkeypatch.setenv("API_CORS_ORIGINS", "https://a.example, https://b.example")
     assert api_settings().cors_origins == ("https://a.example", "https://b.example")
     monkeypatch.setenv("API_CORS_ORIGINS", "")

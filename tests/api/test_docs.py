@@ -42,12 +42,12 @@ class Addresses(HTMLParser):
 
 
 async def test_the_front_door_leads_to_the_documentation(dev: httpx.AsyncClient) -> None:
-    """Of the development server, where a reader begins."""
+    """The development server redirects, because a reader begins there."""
     assert (await dev.get("/", follow_redirects=True)).url.path == "/docs"
 
 
 async def test_the_page_loads_everything_from_the_service(dev: httpx.AsyncClient) -> None:
-    """Also without internet: no address is another host's, and each is there."""
+    """It works without internet: every address is on this host, and each exists."""
     page = (await dev.get("/docs")).text
     addresses = Addresses()
     addresses.feed(page)
@@ -61,7 +61,7 @@ async def test_the_page_loads_everything_from_the_service(dev: httpx.AsyncClient
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed: the page is only parsed")
 async def test_the_page_renders_in_a_browser_that_reaches_no_other_host(migrated_url: str, tmp_path: Path) -> None:
-    """Every name but the service's is unknown to it."""
+    """The browser can resolve no name but the service's."""
     settings = dev_settings()
     app = create_dev_app(settings, database=DatabaseSettings(url=migrated_url))
 
@@ -85,7 +85,7 @@ async def test_the_page_renders_in_a_browser_that_reaches_no_other_host(migrated
 
 
 async def test_the_documentation_is_off_by_default(migrated_url: str) -> None:
-    """What an operator has not asked for is not served, with a token or without."""
+    """The pages are off unless an operator turns them on, with a token or without."""
     settings = api_settings(docs=False)
     app = create_app(settings, database=DatabaseSettings(url=migrated_url))
     async with running(app) as service:
@@ -97,6 +97,6 @@ async def test_the_documentation_is_off_by_default(migrated_url: str) -> None:
 
 
 async def test_the_production_service_has_no_front_door(api: Running) -> None:
-    """The redirect is the development server's."""
+    """Only the development server has the redirect."""
     async with api.client("ada") as client:
         assert (await client.get("/")).status_code == 404

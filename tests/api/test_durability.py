@@ -1,4 +1,4 @@
-"""What was acknowledged is stored, and nothing is acknowledged that is not."""
+"""What is acknowledged is stored, and nothing else is acknowledged."""
 
 import asyncio
 import itertools
@@ -42,7 +42,7 @@ async def database_that_fails_at_commit(empty_copy: EmptyCopy, action: str) -> s
 async def test_a_commit_that_fails_is_never_answered_with_success(
     empty_copy: EmptyCopy, user_id: str, action: str, status: int, type_: str
 ) -> None:
-    """Neither in a transaction nor in a single statement; and nothing of it is there."""
+    """The same holds in a transaction and in a single statement, and nothing of it is stored."""
     url = await database_that_fails_at_commit(empty_copy, action)
     async with in_process(url, database={"retry_seconds": 0.5}) as running, running.client(user_id) as client:
         body = {"role": "user", "content": "hello"}
@@ -84,14 +84,14 @@ async def test_what_was_created_is_read_at_once_under_load(migrated_url: str, us
 async def test_clients_that_give_up_and_repeat_with_the_same_key_leave_one_row_each(
     migrated_url: str, user_id: str
 ) -> None:
-    """They hang up at random moments, as on a train, and repeat until they have an answer."""
+    """They disconnect at random moments, as on a train, and repeat until they have a response."""
     chance = random.Random(6)
     given_up = 0
 
     async def insist(address: httpx.URL, n: int) -> str:
         nonlocal given_up
         headers = bearer(user_id) | {"Idempotency-Key": str(uuid4())}
-        for repeat in itertools.count():  # more patient each time: a slow machine must answer, too
+        for repeat in itertools.count():  # wait longer each time, so that a slow machine also responds
             patience = chance.uniform(0.001, 0.06) * 1.3**repeat
             try:
                 async with asyncio.timeout(patience), httpx.AsyncClient(base_url=address, headers=headers) as client:

@@ -1,4 +1,4 @@
-"""What the service parses, fed with anything: only documented answers come out."""
+"""Whatever input the service parses, it gives only documented responses."""
 
 import base64
 import json
@@ -59,7 +59,7 @@ JSON = (b"content-type", b"application/json")
 async def answered(
     api: Running, method: str, path: str, headers: Headers, *, query: bytes = b"", body: bytes = b""
 ) -> None:
-    """Send a request as a server hands it on; the answer must be a documented one, and show nothing of ours."""
+    """Send a request as a server passes it on; the response must be documented and reveal no internals."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -99,7 +99,7 @@ def authorized(user_id: str) -> Headers:
 async def test_any_headers_have_a_documented_answer(
     api: Running, user_id: str, target: tuple[str, str], more: Headers, body: bytes
 ) -> None:
-    """Doubled, damaged, contradictory."""
+    """Headers may be doubled, damaged or contradictory."""
     await answered(api, *target, [*authorized(user_id), *more], body=body)
 
 
@@ -108,7 +108,7 @@ async def test_any_headers_have_a_documented_answer(
 async def test_any_body_has_a_documented_answer(
     api: Running, user_id: str, target: tuple[str, str], body: bytes
 ) -> None:
-    """JSON or not, with fields that are ours or not."""
+    """Bodies may be JSON or not, with known fields or not."""
     headers = [*authorized(user_id), JSON, (b"content-length", str(len(body)).encode())]
     await answered(api, *target, headers, body=body)
 
@@ -118,7 +118,7 @@ async def test_any_body_has_a_documented_answer(
 async def test_any_query_has_a_documented_answer(
     api: Running, user_id: str, target: tuple[str, str], query: list[tuple[str, str]], raw: bytes
 ) -> None:
-    """Limits and cursors of no list, encoded rightly or wrongly."""
+    """Limits and cursors belong to no list, and are encoded correctly or not."""
     method, path = target
     for encoded in (urlencode(query, errors="surrogatepass").encode(), raw):
         await answered(api, method, path, authorized(user_id), query=encoded)
@@ -127,7 +127,7 @@ async def test_any_query_has_a_documented_answer(
 @QUICKLY
 @given(path=st.text(max_size=60).map("/".__add__))
 async def test_any_path_has_a_documented_answer(api: Running, user_id: str, path: str) -> None:
-    """Numbers that are none, and characters that no path has."""
+    """Ids may be invalid numbers, or characters that no path contains."""
     for prefix in ("", "/tasks", "/conversations"):
         await answered(api, "GET", prefix + path.encode(errors="replace").decode(), authorized(user_id))
 
@@ -139,7 +139,7 @@ async def test_any_path_has_a_documented_answer(api: Running, user_id: str, path
     )
 )
 async def test_any_token_is_a_401(api: Running, parts: list[bytes]) -> None:
-    """Parts that are JSON or not, however many, encoded or as they stand."""
+    """Tokens have any number of parts, JSON or not, encoded or not."""
     for text in (b".".join(parts), b".".join(urlsafe(part) for part in parts)):
         headers = [(b"host", b"x"), (b"authorization", b"Bearer " + text)]
         await answered(api, "GET", "/tasks", headers)
@@ -151,7 +151,7 @@ def urlsafe(part: bytes) -> bytes:
 
 
 async def test_a_token_of_deep_json_is_a_401(api: Running) -> None:
-    """Deeper than Python's parser goes."""
+    """The nesting is deeper than Python's parser allows."""
     head = urlsafe(b'{"alg":"HS256","kid":' + b"[" * 8_000 + b"]" * 3_000)
     await answered(api, "GET", "/tasks", [(b"host", b"x"), (b"authorization", b"Bearer " + head + b".e30.e30")])
 
@@ -159,7 +159,7 @@ async def test_a_token_of_deep_json_is_a_401(api: Running) -> None:
 @QUICKLY
 @given(body=BODIES)
 def test_any_document_is_json_or_a_bad_request(body: bytes) -> None:
-    """And what passes is what Python reads, too."""
+    """Python's parser accepts everything that passes."""
     try:
         check_json(body)
     except BadRequestError:
@@ -175,7 +175,7 @@ def test_any_document_is_json_or_a_bad_request(body: bytes) -> None:
     ).map(lambda document: json.dumps(document).encode())
 )
 def test_any_key_set_is_usable_or_a_key_set_error(content: bytes) -> None:
-    """Whatever an issuer publishes."""
+    """An issuer may publish anything."""
     said = "usable"
     try:
         KeySet(content)

@@ -1,4 +1,4 @@
-"""What is refused before it is read, or is read in one way only."""
+"""Requests that are refused before their body is read, or that have only one reading."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ CHUNK = b"x" * 65_536
 
 
 async def test_a_body_that_says_it_is_too_long_is_refused_before_it_is_sent(migrated_url: str, user_id: str) -> None:
-    """413 comes while the client has sent only the headers."""
+    """The 413 comes when the client has sent only the headers."""
     async with served_app(migrated_url) as address:
         reader, writer = await asyncio.open_connection(address.host, address.port)
         head = f"POST /tasks HTTP/1.1\r\nHost: test\r\nAuthorization: {bearer(user_id)['Authorization']}\r\n"
@@ -26,7 +26,7 @@ async def test_a_body_that_says_it_is_too_long_is_refused_before_it_is_sent(migr
 
 
 async def test_a_body_without_a_length_is_read_only_up_to_the_limit(api: Running, client: httpx.AsyncClient) -> None:
-    """Chunks that never end do not fill the memory."""
+    """Endless chunks do not fill the memory."""
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -43,7 +43,7 @@ async def test_a_body_without_a_length_is_read_only_up_to_the_limit(api: Running
 async def test_a_content_that_no_row_can_hold_is_refused_where_the_limit_allows_it(
     migrated_url: str, user_id: str
 ) -> None:
-    """With a higher limit the model still refuses what would end the connection."""
+    """With a higher limit the model still refuses a value that would end the database connection."""
     async with (
         in_process(migrated_url, max_body_bytes=2 * CONTENT_LIMIT_BYTES) as running,
         running.client(user_id) as client,
@@ -84,7 +84,7 @@ HEADERS: dict[str, tuple[str, str, list[tuple[str, str]], bytes, int]] = {
 
 @pytest.mark.parametrize("name", HEADERS)
 async def test_what_a_head_says_is_taken_by_its_word_or_refused(client: httpx.AsyncClient, name: str) -> None:
-    """A problem, and never a guess at what was meant."""
+    """The response is a problem; the service does not guess."""
     method, path, headers, body, status = HEADERS[name]
     every = [*client.headers.multi_items(), *headers]
     sent = [(name.encode(), value.encode("latin-1")) for name, value in every]
@@ -115,7 +115,7 @@ BODIES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", BODIES)
 async def test_a_body_that_is_not_as_documented_is_refused(client: httpx.AsyncClient, name: str) -> None:
-    """400 where it is no JSON at all, 422 where it says what it must not; nothing is stored."""
+    """Invalid JSON is a 400, invalid content a 422; nothing is stored."""
     answer = await client.post("/tasks", content=BODIES[name], headers=[JSON])
     assert answer.status_code in (400, 422)
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -135,6 +135,6 @@ async def test_a_body_that_is_not_as_documented_is_refused(client: httpx.AsyncCl
     ],
 )
 async def test_a_parameter_that_is_not_as_documented_is_a_422(client: httpx.AsyncClient, path: str) -> None:
-    """Numbers in digits, `true` or `false`, and cursors of ours; what is like them is not taken for them."""
+    """Only digits, `true` or `false`, and the service's own cursors are accepted; similar values are refused."""
     answer = await client.get(path)
     assert (answer.status_code, answer.headers["Content-Type"]) == (422, "application/problem+json")

@@ -1,4 +1,4 @@
-"""The client of a reply leaves, or the service ends: the reply is stored whole."""
+"""A reply is stored whole when its client disconnects or the service shuts down."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ MOMENTS: dict[str, Callable[[bytes], bool]] = {
 
 
 async def contents(client: httpx.AsyncClient, path: str, count: int) -> list[str]:
-    """Return the messages once there are `count` of them, or those that are there after five seconds."""
+    """Return the messages once there are `count` of them, or whatever exists after five seconds."""
     for _ in range(50):
         messages = (await client.get(f"{path}/messages")).json()["items"]
         if len(messages) >= count:
@@ -36,7 +36,7 @@ async def contents(client: httpx.AsyncClient, path: str, count: int) -> list[str
 
 
 async def ask_and_hang_up(address: httpx.URL, path: str, user_id: str, when: Callable[[bytes], bool]) -> None:
-    """Send the whole request, and reset the connection once what was received is enough."""
+    """Send the whole request, and reset the connection once enough has been received."""
     body = b'{"content": "count"}'
     head = f"POST {path}/reply HTTP/1.1\r\nHost: test\r\nAuthorization: {bearer(user_id)['Authorization']}\r\n"
     reader, writer = await asyncio.open_connection(address.host, address.port)
@@ -52,7 +52,7 @@ async def ask_and_hang_up(address: httpx.URL, path: str, user_id: str, when: Cal
 async def test_the_answer_is_stored_whole_when_the_client_hangs_up(
     migrated_url: str, user_id: str, moment: str
 ) -> None:
-    """It is finished without a reader."""
+    """The service finishes it without a reader."""
     async with (
         served_app(migrated_url, assistant=Slow) as address,
         httpx.AsyncClient(base_url=address, headers=bearer(user_id)) as client,
@@ -64,7 +64,7 @@ async def test_the_answer_is_stored_whole_when_the_client_hangs_up(
 
 @asynccontextmanager
 async def process(url: str, *options: str) -> AsyncIterator[tuple[httpx.URL, asyncio.subprocess.Process]]:
-    """Run the service in a process of its own, as the container does; it must have ended at the end of the block."""
+    """Run the service in its own process, as the container does; it must have exited when the block ends."""
     environment = {
         **os.environ,
         "DATABASE_URL": url,
@@ -88,7 +88,7 @@ async def process(url: str, *options: str) -> AsyncIterator[tuple[httpx.URL, asy
 
 
 async def ask(client: httpx.AsyncClient, path: str) -> str:
-    """Return what is heard of an answer."""
+    """Return what arrives of a response."""
     heard = ""
     try:
         async with client.stream("POST", f"{path}/reply", json={"content": "talk"}) as answer:
@@ -103,7 +103,7 @@ async def ask(client: httpx.AsyncClient, path: str) -> str:
 async def test_a_service_that_is_told_to_end_stores_every_answer_that_it_began(
     migrated_url: str, user_id: str, options: tuple[str, ...], last_heard: str
 ) -> None:
-    """SIGTERM in the middle: those who listen hear the rest as long as they may, and no answer is lost."""
+    """After a SIGTERM in mid-stream, clients get the rest while time remains, and no reply is lost."""
     async with (
         process(migrated_url, *options) as (address, service),
         httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=30) as client,

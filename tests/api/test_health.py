@@ -1,4 +1,4 @@
-"""Alive, and ready."""
+"""Liveness and readiness."""
 
 import asyncio
 import socket
@@ -29,14 +29,14 @@ async def test_a_migrated_database_is_ready(api: Running) -> None:
 
 
 async def test_healthz_asks_no_database() -> None:
-    """It says that the process works, whatever is wrong elsewhere."""
+    """It says that the process works, whatever fails elsewhere."""
     async with in_process(NOWHERE) as running, running.client() as client:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
         assert running.services.database.pool_status().idle == 0
 
 
 async def test_a_database_that_cannot_be_reached_is_named_as_the_reason_within_seconds() -> None:
-    """Soon, though a call itself is repeated for longer; and without host, user or password."""
+    """The reply comes soon, though a call is retried for longer, and shows no host, user or password."""
     async with in_process(NOWHERE, database={"retry_seconds": 30}) as running:
         began = time.monotonic()
         status, reason = await readiness(running)
@@ -45,7 +45,7 @@ async def test_a_database_that_cannot_be_reached_is_named_as_the_reason_within_s
 
 
 async def test_an_outage_is_named_as_the_reason_where_it_fills_the_pool(user_id: str) -> None:
-    """All of its connections are being opened, and callers queue: a larger pool would not help."""
+    """All connections are still being opened and callers queue: a larger pool would not help."""
     database = {"pool_size": 1, "pool_timeout_seconds": 0.1, "retry_seconds": 3}
     async with in_process(NOWHERE, database=database) as running, running.client(user_id) as client:
         waiting = [asyncio.create_task(client.get("/tasks")) for _ in range(2)]
@@ -56,7 +56,7 @@ async def test_an_outage_is_named_as_the_reason_where_it_fills_the_pool(user_id:
 
 
 async def test_a_database_that_never_answers_is_named_within_seconds() -> None:
-    """A network that swallows everything."""
+    """The network drops everything."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://ada:secret@127.0.0.1:{silent.getsockname()[1]}/tasks?sslmode=disable"
         async with in_process(url) as running:
@@ -74,14 +74,14 @@ async def test_a_database_that_accepts_connections_and_does_not_answer_is_named_
         async with db.transaction() as session:
             await session.execute(text("lock table alembic_version in access exclusive mode"))
             assert await readiness(running) == (503, "slow: the database accepts connections, and does not answer")
-        await asyncio.sleep(1.1)  # an answer is kept for a second
+        await asyncio.sleep(1.1)  # a response is kept for a second
         assert await readiness(running) == (200, None)
 
 
 async def test_migrations_that_are_behind_are_named_as_the_reason(
     empty_copy: Callable[[], Awaitable[str]], make_database: Callable[..., Awaitable[str]]
 ) -> None:
-    """An empty database, one that stopped half-way; a newer one is fine: it works with older code."""
+    """An empty or half-migrated database is not ready; a newer one is, because it works with older code."""
     async with in_process(await make_database()) as running:
         assert await readiness(running) == (503, "migrations are behind: the database has no tables of ours")
     url = await empty_copy()
@@ -103,12 +103,12 @@ async def test_an_exhausted_pool_is_named_as_the_reason(migrated_url: str) -> No
         async with running.services.database.transaction() as session:
             await session.execute(text("select 1"))
             assert await readiness(running) == (503, "pool exhausted: all 1 connections are in use, 1 callers wait")
-        await asyncio.sleep(1.1)  # an answer is kept for a second
+        await asyncio.sleep(1.1)  # a response is kept for a second
         assert await readiness(running) == (200, None)
 
 
 async def test_an_exhausted_pool_is_a_503_for_requests_and_heals(migrated_url: str, user_id: str) -> None:
-    """A caller that queues too long is told when to come back."""
+    """A caller that queues too long is told when to repeat the request."""
     async with (
         in_process(migrated_url, database={"pool_size": 1, "pool_timeout_seconds": 0.1}) as running,
         running.client(user_id) as client,
@@ -126,7 +126,7 @@ async def test_an_exhausted_pool_is_a_503_for_requests_and_heals(migrated_url: s
 
 
 async def test_a_statement_that_takes_too_long_is_a_504(empty_copy: Callable[[], Awaitable[str]], user_id: str) -> None:
-    """The server ended it, and it would take as long again."""
+    """The server cancelled it, and a retry would take as long again."""
     url = await empty_copy()
     async with Database(DatabaseSettings(url=url)) as db:
         slow = "create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(5); end $$"
@@ -141,7 +141,7 @@ async def test_a_statement_that_takes_too_long_is_a_504(empty_copy: Callable[[],
 
 
 async def test_many_probes_at_once_ask_the_database_once(migrated_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """However many probes there are, and however often."""
+    """The result holds for any number of probes at any rate."""
     with caplog.at_level("INFO", logger="sqlalchemy.engine"):
         async with in_process(migrated_url, database={"echo": True}) as running:
             assert set(await asyncio.gather(*(readiness(running) for _ in range(50)))) == {(200, None)}
@@ -149,7 +149,7 @@ async def test_many_probes_at_once_ask_the_database_once(migrated_url: str, capl
 
 
 async def test_a_database_that_refuses_us_is_named_as_the_reason(make_database: Callable[..., Awaitable[str]]) -> None:
-    """A role that may not read is a mistake that a person must fix."""
+    """A role without the right to read is a mistake that a person must fix."""
     url = await make_database()
     async with Database(DatabaseSettings(url=url)) as db:
         await db.execute(text("create table alembic_version (version_num text)"))
@@ -163,7 +163,7 @@ async def test_a_database_that_refuses_us_is_named_as_the_reason(make_database: 
 
 
 async def test_a_queue_that_is_full_is_a_503_at_once(migrated_url: str, user_id: str) -> None:
-    """Beyond `pool_max_waiting` a caller is refused without waiting."""
+    """When the queue has `pool_max_waiting` callers, the next is refused without waiting."""
     database = {"pool_size": 1, "pool_max_waiting": 1}
     async with in_process(migrated_url, database=database) as running, running.client(user_id) as client:
         async with running.services.database.transaction() as session:

@@ -1,4 +1,4 @@
-"""No user sees or touches what is another's."""
+"""No user sees or changes another user's rows."""
 
 import httpx
 
@@ -32,7 +32,7 @@ async def test_nothing_of_one_user_can_be_read_or_changed_by_another(
 
 
 async def test_a_cursor_of_one_user_is_refused_for_another(client: httpx.AsyncClient, other: httpx.AsyncClient) -> None:
-    """It is not one of their list."""
+    """The cursor does not belong to a list of the other user."""
     for n in range(2):
         await client.post("/tasks", json={"title": str(n)})
     cursor = (await client.get("/tasks", params={"limit": 1})).json()["next_cursor"]
@@ -52,7 +52,7 @@ async def test_a_key_of_one_user_says_nothing_about_another(
 
 
 async def test_no_route_takes_a_user_id_from_the_client(client: httpx.AsyncClient, user_id: str) -> None:
-    """It is no parameter anywhere, and a body that has one is refused."""
+    """No route has such a parameter, and a body with one is refused."""
     schema = (await client.get("/openapi.json")).json()
     operations = [operation for path in schema["paths"].values() for operation in path.values()]
     names = {parameter["name"] for operation in operations for parameter in operation.get("parameters", [])}

@@ -1,4 +1,4 @@
-"""Tokens that are verified with a key set: a file's, or what an issuer publishes."""
+"""Tokens that are verified with a key set, from a file or published by an issuer."""
 
 import asyncio
 import base64
@@ -34,7 +34,7 @@ PUBLIC_PEM = RSA.public_key().public_bytes(serialization.Encoding.PEM, serializa
 
 
 def signed_with_the_public_key(user_id: str) -> str:
-    """Return what algorithm confusion makes: HS256 with the text of the RSA key that everybody knows."""
+    """Return a token for algorithm confusion: HS256 with the text of the public RSA key."""
     head_and_claims = unsigned(user_id, algorithm="HS256").rstrip(".")
     signature = hmac.new(PUBLIC_PEM, head_and_claims.encode(), hashlib.sha256).digest()
     return f"{head_and_claims}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
@@ -50,7 +50,7 @@ async def by_file(migrated_url: str, tmp_path: Path) -> AsyncIterator[Running]:
 
 
 async def statuses(running: Running, tokens: dict[str, str]) -> dict[str, int]:
-    """Ask with each token."""
+    """Send a request with each token."""
     async with running.client() as client:
         return {
             name: (await client.get("/tasks", headers={"Authorization": f"Bearer {text}"})).status_code
@@ -59,7 +59,7 @@ async def statuses(running: Running, tokens: dict[str, str]) -> dict[str, int]:
 
 
 async def test_a_key_set_verifies_rs256_es256_and_eddsa_and_nothing_else(by_file: Running, user_id: str) -> None:
-    """Neither a key of ours with another algorithm, nor a shared key, nor one that the token chooses."""
+    """A known key with another algorithm, a shared key and a key that the token names are all refused."""
     good = {
         "rsa": token(user_id, key=RSA, algorithm="RS256", kid="rsa"),
         "ec": token(user_id, key=EC, algorithm="ES256", kid="ec"),
@@ -82,7 +82,7 @@ async def test_a_key_set_verifies_rs256_es256_and_eddsa_and_nothing_else(by_file
 async def test_keys_of_the_issuer_are_fetched_once_and_again_for_a_new_key(
     migrated_url: str, user_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A rotated key is found; unknown ones do not make us ask the issuer each time."""
+    """A rotated key is found; an unknown one does not cause a request to the issuer each time."""
     monkeypatch.setattr("app.api.keys.issuer._BETWEEN_FETCHES_SECONDS", 3600.0)
     rsa_token = token(user_id, key=RSA, algorithm="RS256", kid="rsa")
     ec_token = token(user_id, key=EC, algorithm="ES256", kid="ec")
@@ -102,7 +102,7 @@ async def test_keys_of_the_issuer_are_fetched_once_and_again_for_a_new_key(
 async def test_keys_that_cannot_be_fetched_are_503_and_known_ones_stay_good(
     migrated_url: str, user_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is not the caller's fault; and the issuer's outage is not everybody's."""
+    """The caller is not to blame, and an issuer's outage must not affect every caller."""
     monkeypatch.setattr("app.api.keys.issuer._BETWEEN_FETCHES_SECONDS", 0.0)
     good = {"token": token(user_id, key=RSA, algorithm="RS256", kid="rsa")}
     with published() as issuer:
@@ -149,7 +149,7 @@ UNUSABLE: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_a_key_that_will_never_verify_is_refused_at_start_by_name(tmp_path: Path, name: str) -> None:
-    """Otherwise the service starts, and every token is a 401."""
+    """Otherwise the service would start and refuse every token with a 401."""
     content, says = UNUSABLE[name]
     path = tmp_path / "jwks.json"
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
@@ -162,7 +162,7 @@ def test_a_key_that_will_never_verify_is_refused_at_start_by_name(tmp_path: Path
 async def test_a_key_of_the_issuer_that_cannot_verify_is_named_in_the_log(
     migrated_url: str, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The others work: an issuer may publish what is of no use to us."""
+    """The other keys work: an issuer may publish keys that the service cannot use."""
     good = {"token": token(user_id, key=RSA, algorithm="RS256", kid="rsa")}
     with published() as issuer:
         issuer.keys = [SHARED_JWK, RSA_JWK]
@@ -174,7 +174,7 @@ async def test_a_key_of_the_issuer_that_cannot_verify_is_named_in_the_log(
 async def test_a_known_key_never_waits_for_the_issuer(
     migrated_url: str, user_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stale keys are used while they are fetched again, and a silent issuer is asked by one request at a time."""
+    """Stale keys are used while new ones are fetched; a silent issuer gets one request at a time."""
     monkeypatch.setattr("app.api.keys.issuer._BETWEEN_FETCHES_SECONDS", 0.0)
     good = {"token": token(user_id, key=RSA, algorithm="RS256", kid="rsa")}
     with published() as issuer, silent_server() as silent:
@@ -189,7 +189,7 @@ async def test_a_known_key_never_waits_for_the_issuer(
 
 
 async def test_only_a_token_with_an_unknown_key_waits_for_the_issuer(migrated_url: str) -> None:
-    """The loop is free while the keys are fetched, and the end of the service ends the fetch."""
+    """The fetch does not block the loop, and a shutdown ends it."""
     with silent_server() as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/jwks.json"
         async with in_process(migrated_url, jwt_secret=None, jwks_url=url) as running, running.client() as client:
@@ -203,5 +203,5 @@ async def test_only_a_token_with_an_unknown_key_waits_for_the_issuer(migrated_ur
 
 
 def silent_server() -> socket.socket:
-    """Return a server that takes connections and never answers."""
+    """Return a server that accepts connections and never responds."""
     return socket.create_server(("127.0.0.1", 0))

@@ -19,7 +19,7 @@ POOL = {"pool_size": CONNECTIONS, "pool_timeout_seconds": 5}
 
 
 def limits() -> httpx.Limits:
-    """Let all clients speak at once."""
+    """Let all clients send at once."""
     return httpx.Limits(max_connections=CLIENTS + 10, max_keepalive_connections=CLIENTS + 10)
 
 
@@ -29,12 +29,12 @@ async def paths_of_conversations(client: httpx.AsyncClient, count: int) -> list[
 
 
 class Counted(Talker):
-    """Counts how many speak at once."""
+    """Counts how many replies run at once."""
 
     speaking = most = 0
 
     async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
-        """Speak as a Talker does."""
+        """Yield what a Talker yields."""
         Counted.speaking += 1
         Counted.most = max(Counted.most, Counted.speaking)
         async for word in super().answer(history):
@@ -43,7 +43,7 @@ class Counted(Talker):
 
 
 async def test_two_hundred_clients_stream_at_once_on_five_connections(migrated_url: str, user_id: str) -> None:
-    """A stream holds no connection: others are served meanwhile, and all answers are stored."""
+    """A stream holds no connection: others are served meanwhile, and all replies are stored."""
     async with (
         served_app(migrated_url, database=POOL, assistant=Counted, **ONE_USER) as address,
         httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=100, limits=limits()) as client,
@@ -59,11 +59,11 @@ async def test_two_hundred_clients_stream_at_once_on_five_connections(migrated_u
         answers = await asyncio.gather(*streams)
         last = [json.loads(answer.text.strip().split("data: ")[-1])["content"] for answer in answers]
     assert last == [ALL_OF_IT] * CLIENTS
-    assert Counted.most > 2 * CONNECTIONS  # on connections that were held no more than five could speak
+    assert Counted.most > 2 * CONNECTIONS  # if each reply held a connection, at most five could run
 
 
 async def test_clients_that_hang_up_at_random_leak_nothing_and_lose_no_answer(migrated_url: str, user_id: str) -> None:
-    """Every started answer is stored whole, and the pool is as before."""
+    """Every started reply is stored whole, and the pool is as before."""
     chance = random.Random(6)
     async with (
         served_app(migrated_url, database=POOL, assistant=Talker, **ONE_USER) as address,
@@ -88,6 +88,6 @@ async def test_clients_that_hang_up_at_random_leak_nothing_and_lose_no_answer(mi
         started = [[message["content"] for message in messages] for messages in stored if messages]
         assert started == [["talk", ALL_OF_IT]] * len(started)
         assert len(started) > 10  # else nothing was tested
-        # All five connections are there to be had: five transactions at once that need each of them.
+        # All five connections are free: five transactions at once need all of them.
         both = [client.post("/messages", json={"role": "user", "content": "x"}) for _ in range(CONNECTIONS * 4)]
         assert {answer.status_code for answer in await asyncio.gather(*both)} == {201}

@@ -7,7 +7,7 @@ from tests.api.support import in_process
 
 
 async def test_one_answer_too_many_is_a_503_that_does_nothing(migrated_url: str, user_id: str) -> None:
-    """Also where all ask at the same moment; those in flight are finished, and then there is room."""
+    """The limit holds also when all start at once; in-flight replies are finished, and then there is room again."""
     async with (
         in_process(migrated_url, assistant=Slow, max_replies=2) as running,
         running.client(user_id) as client,
@@ -25,7 +25,7 @@ async def test_one_answer_too_many_is_a_503_that_does_nothing(migrated_url: str,
 
 
 async def test_a_question_that_is_refused_takes_no_place(migrated_url: str, user_id: str) -> None:
-    """Else a client with a wrong path would shut the service after a while."""
+    """Otherwise a client with a wrong path would use up all the room after a while."""
     async with in_process(migrated_url, max_replies=1) as running, running.client(user_id) as client:
         for _ in range(3):
             assert (await client.post("/conversations/1/reply", json={"content": "x"})).status_code == 404

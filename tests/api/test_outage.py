@@ -1,4 +1,4 @@
-"""The database goes away, and comes back."""
+"""The database stops and starts again."""
 
 import asyncio
 import itertools
@@ -25,7 +25,7 @@ EXPECTED = {"urn:problem:unavailable", "urn:problem:outcome-unknown", "urn:probl
 
 @pytest.fixture
 def own_server() -> Iterator[EmbeddedPostgres]:
-    """Run a server that can be stopped and started: its data and its address stay."""
+    """Run a server that can be stopped and started and keeps its data and address."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
@@ -76,7 +76,7 @@ class Load:
 async def test_five_seconds_without_the_database_are_503s_and_then_all_is_well(
     client: httpx.AsyncClient, own_server: EmbeddedPostgres
 ) -> None:
-    """`/healthz` stays 200, `/readyz` says why not, and afterwards nothing is lost, doubled or still failing."""
+    """`/healthz` stays 200, `/readyz` gives the reason, and afterwards nothing is lost, doubled or still failing."""
     load = Load(client)
     async with asyncio.TaskGroup() as group:
         for _ in range(20):
@@ -97,7 +97,7 @@ async def test_five_seconds_without_the_database_are_503s_and_then_all_is_well(
 
 
 async def watch(client: httpx.AsyncClient, *, seconds: float) -> set[str]:
-    """Return why the service says it is not ready; it must be alive all the time."""
+    """Return the reason that the service gives for not being ready; it must stay alive."""
     reasons, end = set(), time.monotonic() + seconds
     while time.monotonic() < end:
         assert (await client.get("/healthz")).status_code == 200
@@ -112,12 +112,12 @@ async def watch(client: httpx.AsyncClient, *, seconds: float) -> set[str]:
 async def until_ready(client: httpx.AsyncClient) -> None:
     """Return when the service is ready again."""
     async with asyncio.timeout(60):
-        while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - it can only be asked
+        while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - it can only be polled
             await asyncio.sleep(0.1)
 
 
 async def until_served(load: Load) -> None:
-    """Return when 100 calls in a row were acknowledged: none is refused any more."""
+    """Return when 100 calls in a row were acknowledged, so that none is refused any longer."""
     async with asyncio.timeout(60):
         while True:
             load.refused.clear()

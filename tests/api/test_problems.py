@@ -50,7 +50,7 @@ EXPECTED = {
 
 
 def public_errors(base: type[Exception]) -> Iterator[type[Exception]]:
-    """Yield every class below `base` that its module documents in its tree."""
+    """Yield every subclass of `base` in the tree of its module's docstring."""
     for cls in base.__subclasses__():
         if f"─ {cls.__name__}" in (__import__(cls.__module__, fromlist=["_"]).__doc__ or ""):
             yield cls
@@ -81,7 +81,7 @@ def test_every_error_is_in_the_table_of_this_test() -> None:
 
 @pytest.mark.parametrize("name", EXPECTED)
 async def test_each_error_has_its_status_and_shows_nothing_of_its_cause(name: str) -> None:
-    """A translated error's text is a driver's; 503 says when to come back and 401 how to authenticate."""
+    """A translated error has the driver's text; a 503 says when to repeat, and a 401 how to authenticate."""
     error = ERRORS[name]("connection to 10.0.0.7 as admin failed")
     error.__cause__ = OSError("secret of the driver")
     answer = await answer_to(error)
@@ -96,7 +96,7 @@ async def test_each_error_has_its_status_and_shows_nothing_of_its_cause(name: st
 
 
 async def test_our_own_words_are_shown() -> None:
-    """An error without a cause was worded by us, for the caller."""
+    """The layer writes the text of an error without a cause for the caller."""
     answer = await answer_to(db_errors.NotFoundError("task 42 not found"))
     assert answer.json() == {
         "type": "urn:problem:not-found",
@@ -107,7 +107,7 @@ async def test_our_own_words_are_shown() -> None:
 
 
 async def test_an_unknown_outcome_points_to_the_idempotency_key() -> None:
-    """A client that cannot know whether it happened is told how to repeat it safely."""
+    """A client that cannot know the outcome is told how to repeat the request safely."""
     assert "Idempotency-Key" in (await answer_to(db_errors.OutcomeUnknownError("broken"))).json()["detail"]
 
 
@@ -119,7 +119,7 @@ async def test_an_unexpected_error_is_a_500_without_its_text() -> None:
 
 
 async def test_a_configuration_error_is_for_the_log_and_not_for_clients(caplog: pytest.LogCaptureFixture) -> None:
-    """Which table or role is missing."""
+    """The response does not name the missing table or role."""
     answer = await answer_to(db_errors.ConfigurationError("role admin does not exist"))
     assert "admin" not in answer.text
     assert "role admin does not exist" in caplog.text
@@ -168,20 +168,20 @@ async def test_a_bad_value_is_a_422_that_points_to_it(
 
 @pytest.mark.parametrize("cursor", ["nonsense", "=", "AAAA", "ü", "a" * 5000])
 async def test_a_cursor_that_no_page_gave_is_a_422(client: httpx.AsyncClient, cursor: str) -> None:
-    """In every list."""
+    """Every list refuses it."""
     for path in ("/tasks", "/conversations", "/conversations/1/messages"):
         answer = await client.get(path, params={"after": cursor})
         assert (answer.status_code, answer.json()["type"]) == (422, "urn:problem:invalid-cursor")
 
 
 async def test_after_together_with_before_is_a_422(client: httpx.AsyncClient) -> None:
-    """What the repository refuses in its own words is shown in them."""
+    """The client sees the repository's own words for what it refuses."""
     answer = await client.get("/conversations/1/messages", params={"after": "a", "before": "b"})
     assert (answer.status_code, answer.json()["detail"]) == (422, "after and before: give one of them")
 
 
 async def test_what_the_framework_refuses_is_a_problem_too(client: httpx.AsyncClient) -> None:
-    """No such route, no such method, a body that cannot be read."""
+    """An unknown route, an unknown method and an unreadable body are problems too."""
     json_type = {"Content-Type": "application/json"}
     answers = [
         await client.get("/nowhere"),
@@ -195,7 +195,7 @@ async def test_what_the_framework_refuses_is_a_problem_too(client: httpx.AsyncCl
 
 
 async def test_an_error_of_validation_does_not_repeat_the_value(api: Running, client: httpx.AsyncClient) -> None:
-    """Messages are private, in answers too."""
+    """Messages are private, in responses too."""
     answer = await client.post(
         "/conversations/1/messages", json={"role": "private matter", "content": ["private matter"]}
     )

@@ -1,4 +1,4 @@
-"""Mistakes of those who write programs with the service, and what they are told."""
+"""Mistakes in programs that use the service, and the errors that explain them."""
 
 import asyncio
 
@@ -16,21 +16,21 @@ NOWHERE = DatabaseSettings(url="postgresql://ada@nowhere.invalid/x")
 
 
 def test_a_test_client_without_its_block_is_told_to_use_one() -> None:
-    """Instead of an AttributeError of Starlette's."""
+    """The error is not Starlette's AttributeError."""
     client = TestClient(create_app(api_settings(), database=NOWHERE))
     with pytest.raises(NotStartedError, match=r"with TestClient\(app\) as client"):
         client.get("/tasks")
 
 
 def test_a_test_client_in_its_block_works() -> None:
-    """The advice works."""
+    """Following the advice works."""
     with TestClient(create_app(api_settings(), database=NOWHERE)) as client:
         assert client.get("/healthz").status_code == 200
         assert client.get("/tasks").status_code == 401
 
 
 def test_a_route_that_is_added_needs_a_token() -> None:
-    """A route that forgets to ask for the user gives nothing away."""
+    """A route that forgets the user dependency reveals nothing."""
     app = create_app(api_settings(), database=NOWHERE)
     add_route(app)
     with TestClient(app) as client:
@@ -50,7 +50,7 @@ def add_route(app: FastAPI) -> None:
 async def test_an_unhandled_error_is_logged_once_and_with_its_request(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """By the server, behind a real socket, and nowhere else."""
+    """Only the server logs it, behind a real socket."""
     app = create_app(api_settings(), database=NOWHERE)
 
     @app.get("/broken")

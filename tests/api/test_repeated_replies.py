@@ -1,4 +1,4 @@
-"""One key, one question, one answer."""
+"""One key gives one question and one reply."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from tests.api.support import in_process
 
 
 class Parrot:
-    """Repeats what it was told, the quick questions before the slow ones."""
+    """Echoes each question, and the quick ones before the slow ones."""
 
     async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
         """Yield the question."""
@@ -23,7 +23,7 @@ class Parrot:
 
 
 class Dice:
-    """Never says the same twice."""
+    """Never sends the same text twice."""
 
     asked: ClassVar[int] = 0
 
@@ -35,7 +35,7 @@ class Dice:
 
 
 async def ask(client: httpx.AsyncClient, path: str, key: str, content: str = "count") -> list[tuple[str, Any]]:
-    """Return the events of the answer to a request with this key."""
+    """Return the events of the response to a request with this key."""
     headers = {"Idempotency-Key": key}
     return events(await client.post(f"{path}/reply", json={"content": content}, headers=headers))
 
@@ -43,7 +43,7 @@ async def ask(client: httpx.AsyncClient, path: str, key: str, content: str = "co
 async def test_a_repeated_request_gets_the_same_answer_while_it_runs_and_afterwards(
     migrated_url: str, user_id: str
 ) -> None:
-    """One question and one answer are stored, however often the client asks with one key."""
+    """One question and one reply are stored, however often the client repeats the request with its key."""
     async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
         path, key = await new_conversation(client), str(uuid4())
         first, second = await asyncio.gather(ask(client, path, key), ask(client, path, key))
@@ -56,7 +56,7 @@ async def test_a_repeated_request_gets_the_same_answer_while_it_runs_and_afterwa
 
 
 async def test_each_of_two_requests_at_once_keeps_its_own_answer(migrated_url: str, user_id: str) -> None:
-    """Though the second is answered first: the order of messages does not tell which answer is whose."""
+    """The second reply may be stored first: the order of messages does not say which question a reply belongs to."""
     async with in_process(migrated_url, assistant=Parrot) as running, running.client(user_id) as client:
         path, slow, quick = await new_conversation(client), str(uuid4()), str(uuid4())
         await asyncio.gather(ask(client, path, slow, "slow"), ask(client, path, quick, "quick"))
@@ -65,7 +65,7 @@ async def test_each_of_two_requests_at_once_keeps_its_own_answer(migrated_url: s
 
 
 async def test_clients_that_repeat_at_any_moment_get_one_answer(migrated_url: str, user_id: str) -> None:
-    """Before it begins, while it is made, while it is stored, and afterwards; the assistant is asked once."""
+    """A repeat comes before, during, while storing or after the reply; the assistant runs once."""
     chance, Dice.asked = random.Random(6), 0
     async with in_process(migrated_url, assistant=Dice) as running, running.client(user_id) as client:
         path, key = await new_conversation(client), str(uuid4())
@@ -81,7 +81,7 @@ async def test_clients_that_repeat_at_any_moment_get_one_answer(migrated_url: st
 
 
 async def test_two_processes_that_answer_one_request_agree(migrated_url: str, user_id: str) -> None:
-    """A client that repeats may come to another process: what was stored first is the answer of both."""
+    """A repeat may reach another process: both return the reply that was stored first."""
     async with (
         in_process(migrated_url, assistant=Dice) as one,
         in_process(migrated_url, assistant=Dice) as other,
@@ -98,7 +98,7 @@ async def test_two_processes_that_answer_one_request_agree(migrated_url: str, us
 async def test_a_question_whose_answer_was_lost_is_answered_when_it_is_repeated(
     migrated_url: str, user_id: str
 ) -> None:
-    """The service ended while the assistant spoke: the key finds the question, and no answer."""
+    """The service exited during the reply: the key finds the question and no reply."""
     async with (
         in_process(migrated_url, assistant=Slow, shutdown_seconds=0.01) as running,
         running.client(user_id) as client,

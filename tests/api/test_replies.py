@@ -1,4 +1,4 @@
-"""Answers that are streamed."""
+"""Replies that are streamed."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ async def test_the_answer_comes_word_by_word_and_then_as_stored(client: httpx.As
 
 
 async def test_pieces_arrive_while_the_assistant_still_speaks(migrated_url: str, user_id: str) -> None:
-    """It is a stream, not a long wait."""
+    """The client gets the pieces as they come, not all at the end."""
     async with (
         served_app(migrated_url, assistant=Slow) as address,
         httpx.AsyncClient(base_url=address, headers=bearer(user_id)) as client,
@@ -40,7 +40,7 @@ async def test_pieces_arrive_while_the_assistant_still_speaks(migrated_url: str,
 
 
 async def test_the_assistant_is_shown_the_last_messages_and_the_question_last(migrated_url: str, user_id: str) -> None:
-    """As many as the settings say."""
+    """The settings say how many."""
     async with (
         in_process(migrated_url, assistant=Historian, history_messages=3) as running,
         running.client(user_id) as client,
@@ -53,7 +53,7 @@ async def test_the_assistant_is_shown_the_last_messages_and_the_question_last(mi
 
 
 async def test_the_end_of_the_service_waits_for_started_answers(migrated_url: str, user_id: str) -> None:
-    """A deploy in the middle of an answer loses nothing."""
+    """A deploy in the middle of a reply loses nothing."""
     async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
         path = await new_conversation(client)
         asking = asyncio.create_task(client.post(f"{path}/reply", json={"content": "count"}))
@@ -68,7 +68,7 @@ async def test_the_end_of_the_service_waits_for_started_answers(migrated_url: st
 async def test_the_end_of_the_service_does_not_wait_for_ever(
     migrated_url: str, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An assistant that hangs is given up after `shutdown_seconds`, and the log says so."""
+    """An assistant that hangs is cancelled after `shutdown_seconds`, and the log says so."""
     async with (
         in_process(migrated_url, assistant=Slow, shutdown_seconds=0.05) as running,
         running.client(user_id) as client,
@@ -82,7 +82,7 @@ async def test_the_end_of_the_service_does_not_wait_for_ever(
 
 
 async def test_who_gives_up_waiting_for_an_answer_does_not_end_it(migrated_url: str, user_id: str) -> None:
-    """Also a caller in the same process that is cancelled."""
+    """The same holds for a cancelled caller in the same process."""
     async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
         path = await new_conversation(client)
         question = MessageCreate(role=Role.USER, content="count")
@@ -98,7 +98,7 @@ async def test_who_gives_up_waiting_for_an_answer_does_not_end_it(migrated_url: 
 async def test_an_answer_that_breaks_off_ends_with_a_problem_and_is_not_stored(
     migrated_url: str, user_id: str, assistant: type[Broken]
 ) -> None:
-    """The client learns it, the assistant's error stays private, and half an answer is no answer."""
+    """The client is told, the assistant's error stays private, and an incomplete reply is not stored."""
     async with in_process(migrated_url, assistant=assistant) as running, running.client(user_id) as client:
         path = await new_conversation(client)
         kind, problem = events(await client.post(f"{path}/reply", json={"content": "private"}))[-1]
@@ -109,7 +109,7 @@ async def test_an_answer_that_breaks_off_ends_with_a_problem_and_is_not_stored(
 
 
 async def test_an_answer_that_takes_too_long_is_ended(migrated_url: str, user_id: str) -> None:
-    """`reply_timeout_seconds`."""
+    """The limit is `reply_timeout_seconds`."""
     async with (
         in_process(migrated_url, assistant=Slow, reply_timeout_seconds=0.05) as running,
         running.client(user_id) as client,
@@ -120,7 +120,7 @@ async def test_an_answer_that_takes_too_long_is_ended(migrated_url: str, user_id
 
 
 async def test_a_conversation_deleted_meanwhile_ends_the_answer_with_a_problem(migrated_url: str, user_id: str) -> None:
-    """There is nothing left to store it in."""
+    """There is no conversation left to store it in."""
     async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
         path = await new_conversation(client)
         asking = asyncio.create_task(client.post(f"{path}/reply", json={"content": "count"}))
@@ -131,7 +131,7 @@ async def test_a_conversation_deleted_meanwhile_ends_the_answer_with_a_problem(m
 
 
 async def test_no_connection_is_held_while_the_assistant_speaks(migrated_url: str, user_id: str) -> None:
-    """Also not the one that stored the question."""
+    """The connection that stored the question is free again, too."""
     async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
         path = await new_conversation(client)
         asking = asyncio.create_task(client.post(f"{path}/reply", json={"content": "count"}))
@@ -142,5 +142,5 @@ async def test_no_connection_is_held_while_the_assistant_speaks(migrated_url: st
 
 
 def in_use(running: Running) -> int:
-    """Return how many connections are taken."""
+    """Return how many connections are in use."""
     return running.services.database.pool_status().in_use

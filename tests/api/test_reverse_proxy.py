@@ -26,7 +26,7 @@ def _free_port() -> int:
 
 
 def _configure(folder: Path, service: httpx.URL, port: int) -> Path:
-    """Write the configuration, with only the places changed."""
+    """Write the configuration with only its paths and addresses changed."""
     certificate = trustme.CA()
     issued = certificate.issue_cert("localhost")
     certificate.cert_pem.write_to_path(folder / "ca.pem")
@@ -84,7 +84,7 @@ async def _until_it_listens(client: httpx.AsyncClient) -> None:
 
 
 async def test_requests_and_problems_pass_through(proxied: httpx.AsyncClient, user_id: str) -> None:
-    """With their headers; nothing of nginx is added but its name."""
+    """Headers are passed on too; nginx adds only its name."""
     proxied.headers.update(bearer(user_id))
     created = await proxied.post("/tasks", json={"title": "x"})
     assert (created.status_code, "ETag" in created.headers, created.headers["Cache-Control"]) == (201, True, "no-store")
@@ -94,7 +94,7 @@ async def test_requests_and_problems_pass_through(proxied: httpx.AsyncClient, us
 
 
 async def test_a_stream_passes_through_as_it_comes(proxied: httpx.AsyncClient, user_id: str) -> None:
-    """Nginx does not wait for its end."""
+    """Nginx does not wait for the end of the stream."""
     proxied.headers.update(bearer(user_id))
     path = await new_conversation(proxied)
     async with proxied.stream("POST", f"{path}/reply", json={"content": "count"}) as answer:
@@ -106,6 +106,6 @@ async def test_a_stream_passes_through_as_it_comes(proxied: httpx.AsyncClient, u
 
 
 async def test_one_address_has_a_limit(proxied: httpx.AsyncClient) -> None:
-    """So many requests a second, and a burst."""
+    """The limit is a number of requests per second and a burst."""
     answers = await asyncio.gather(*(proxied.get("/healthz") for _ in range(100)))
     assert {answer.status_code for answer in answers} == {200, 429}

@@ -1,4 +1,4 @@
-"""How often a request asks the database."""
+"""How many round trips to the database each request makes."""
 
 import pytest
 
@@ -14,7 +14,7 @@ KEY = {"Idempotency-Key": "6f2c1a52-6a0e-4a7e-9b52-0d3f3c0f5b11"}
 async def test_a_streamed_reply_takes_two_round_trips(
     migrated_url: str, user_id: str, headers: dict[str, str], round_trips: int
 ) -> None:
-    """The question with the history, and the answer; a request with a key may be a repeat, whose answer is there."""
+    """One stores the question and reads the history, one stores the reply; a key adds a look for a stored reply."""
     async with FaultProxy(migrated_url).running() as proxy:
         counter = WireCounter(proxy)
         async with (
@@ -35,7 +35,7 @@ KEY_OF_WARMING = "0e6f1f4e-1a37-4a57-8f3c-6f1f2f9a7a10"
 
 @pytest.mark.parametrize("path", ["/tasks", "/conversations"])
 async def test_a_page_takes_one_round_trip(migrated_url: str, user_id: str, path: str) -> None:
-    """And its token none."""
+    """Its token costs none."""
     async with FaultProxy(migrated_url).running() as proxy:
         counter = WireCounter(proxy)
         async with (

@@ -1,4 +1,4 @@
-"""The documentation and the service say the same."""
+"""The documentation agrees with the service."""
 
 import asyncio
 import subprocess
@@ -12,7 +12,7 @@ from app.db import DatabaseSettings
 from tests.api.support import api_settings, bearer, served
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
-# Cursors and entity tags are opaque: no schema can say which of them are ours.
+# Cursors and entity tags are opaque: no schema can say which of them are valid.
 OPTIONS = ("--checks=all", "--exclude-checks=positive_data_acceptance", "--max-examples=6", "--no-shrink")
 
 
@@ -35,7 +35,7 @@ async def test_any_request_has_a_documented_answer(migrated_url: str, user_id: s
 
 
 async def test_every_operation_documents_its_problems() -> None:
-    """Each has its own, and those that every request can meet."""
+    """Each operation documents its own errors and those that every request can get."""
     paths = create_app(api_settings(), database=DatabaseSettings(url="postgresql://ada@nowhere.invalid/x")).openapi()[
         "paths"
     ]

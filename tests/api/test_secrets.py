@@ -1,4 +1,4 @@
-"""No token reaches an error collector: neither by a text nor by a variable of any frame."""
+"""No token reaches an error collector, neither in a text nor in a variable of any frame."""
 
 import logging
 from collections.abc import Callable
@@ -65,7 +65,7 @@ async def test_a_failing_route_shows_no_token(headers: Callable[[Any], Any]) -> 
     with pytest.raises(RuntimeError) as failed:
         await _request(app, "/broken", given, headers=headers)
     recorded = recorded_of(failed.value)
-    assert "http_version" in recorded  # the frames are there, with the request
+    assert "http_version" in recorded  # the frames exist and hold the request
     assert not any(secret in recorded for secret in (given, SECRET))
 
 
@@ -84,14 +84,14 @@ async def test_an_unreachable_database_shows_no_token(path: str, caplog: pytest.
     "given", [token("ada", key="x" * 32), "not.a.token", token("ada", exp=1)], ids=["forged", "no token", "late"]
 )
 async def test_a_refused_token_is_not_shown(caplog: pytest.LogCaptureFixture, given: str) -> None:
-    """Neither in a log nor in a frame behind what is logged."""
+    """It is in no log, and in no frame of a logged error."""
     caplog.set_level(logging.DEBUG)
     assert await _request(create_app(api_settings(), database=DATABASE), "/tasks", given) == 401
     assert given not in recorded_by(caplog.records)
 
 
 async def test_keys_that_cannot_be_fetched_show_no_token(caplog: pytest.LogCaptureFixture) -> None:
-    """The issuer is down: a 503 whose error comes from within the verification."""
+    """When the issuer is down, the error behind the 503 is raised inside the verification."""
     caplog.set_level(logging.DEBUG)
     settings = api_settings(jwt_secret=None, jwks_url="http://127.0.0.1:1/keys")
     given = token("ada", kid="rsa")
@@ -112,7 +112,7 @@ async def test_keys_that_cannot_be_fetched_show_no_token(caplog: pytest.LogCaptu
 def test_a_wrong_setting_of_the_service_is_a_sentence_without_the_secret(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, line: str, words: str
 ) -> None:
-    """As of the database: it names the variable and the file."""
+    """The error names the variable and the file, as for the database settings."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text(f"API_JWT_ISSUER=a\n{line}\n")
     with pytest.raises(ConfigurationError) as caught:

@@ -6,7 +6,7 @@ import httpx
 
 
 async def test_a_created_task_is_returned_with_its_etag(client: httpx.AsyncClient, user_id: str) -> None:
-    """What was sent comes back as stored."""
+    """The response is the stored row."""
     created = await client.post("/tasks", json={"title": "Buy milk", "description": "2 l"})
     assert created.status_code == 201
     task = created.json()
@@ -48,7 +48,7 @@ async def test_patch_changes_only_what_is_sent(client: httpx.AsyncClient) -> Non
 
 
 async def test_patch_with_the_current_etag_succeeds_and_with_an_old_one_fails(client: httpx.AsyncClient) -> None:
-    """`If-Match` keeps one person from overwriting what another has just written."""
+    """`If-Match` prevents one client from overwriting another's recent change."""
     created = await client.post("/tasks", json={"title": "v1"})
     path, etag = f"/tasks/{created.json()['id']}", created.headers["ETag"]
     first = await client.patch(path, json={"title": "v2"}, headers={"If-Match": etag})
@@ -59,7 +59,7 @@ async def test_patch_with_the_current_etag_succeeds_and_with_an_old_one_fails(cl
 
 
 async def test_a_foreign_etag_matches_nothing_and_a_star_matches_everything(client: httpx.AsyncClient) -> None:
-    """RFC 9110: a tag that we never gave, a weak one and a damaged one are all 412; `*` is whatever is there."""
+    """RFC 9110: an unknown, a weak and a damaged tag are all 412; `*` matches any existing row."""
     path = f"/tasks/{(await client.post('/tasks', json={'title': 'v1'})).json()['id']}"
     for tag in ('"abc"', 'W/"1700000000000000"', "1700000000000000", '"99999999999999999"', '"' + "9" * 18 + '"', ""):
         answer = await client.patch(path, json={"title": "v2"}, headers={"If-Match": tag})
@@ -76,7 +76,7 @@ async def test_a_deleted_task_is_gone(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_repeated_post_with_the_same_key_creates_one_task(client: httpx.AsyncClient) -> None:
-    """The second answer is the first result."""
+    """The second response is the first result."""
     headers = {"Idempotency-Key": str(uuid4())}
     first = await client.post("/tasks", json={"title": "once"}, headers=headers)
     second = await client.post("/tasks", json={"title": "once"}, headers=headers)

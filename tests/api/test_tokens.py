@@ -40,7 +40,7 @@ REFUSED: dict[str, str] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 async def test_a_token_that_does_not_verify_is_refused(api: Running, name: str) -> None:
-    """401, with the header that says how to authenticate, and nothing of the token in the answer."""
+    """The response is a 401 with the header that says how to authenticate, and repeats nothing of the token."""
     async with api.client() as client:
         answer = await client.get("/tasks", headers={"Authorization": f"Bearer {REFUSED[name]}"})
     assert (answer.status_code, answer.json()["type"]) == (401, "urn:problem:invalid-token")
@@ -50,7 +50,7 @@ async def test_a_token_that_does_not_verify_is_refused(api: Running, name: str) 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", SECRET])
 async def test_a_request_without_a_token_is_refused(api: Running, header: str | None) -> None:
-    """On every route but those for health."""
+    """Every route but the health routes requires one."""
     async with api.client() as client:
         paths = (await client.get("/openapi.json")).json()["paths"]
         for path, operations in paths.items():
@@ -64,7 +64,7 @@ async def test_a_request_without_a_token_is_refused(api: Running, header: str | 
 
 
 async def test_the_longest_user_id_is_accepted(api: Running) -> None:
-    """255 characters, as the tables have it."""
+    """The limit is 255 characters, as in the tables."""
     async with api.client("ü" * 255) as client:
         assert (await client.get("/tasks")).status_code == 200
 
@@ -82,7 +82,7 @@ VERIFIER = TokenVerifier(api_settings())
     )
 )
 def test_whatever_is_sent_as_a_token_is_an_invalid_token(text: str) -> None:
-    """No text makes the verifier stumble."""
+    """The verifier handles any text without an unexpected error."""
     with pytest.raises(InvalidTokenError):
         asyncio.run(VERIFIER.user_id(text))
 
@@ -100,7 +100,7 @@ def test_whatever_is_sent_as_a_token_is_an_invalid_token(text: str) -> None:
 def test_settings_without_exactly_one_good_source_of_keys_are_refused(
     keys: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """No default, no weak secret, no doubt which one counts; and the text does not show the secret."""
+    """There is no default, weak secrets and two sources are refused, and the text does not show the secret."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigurationError) as refused:
         ApiSettings(jwt_issuer=ISSUER, jwt_audience=AUDIENCE, **keys)

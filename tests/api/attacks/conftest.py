@@ -1,4 +1,4 @@
-"""One service for all attacks that need no settings of their own."""
+"""One service for all attacks that need no special settings."""
 
 import sys
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Bodies that cost more than they are worth."""
+"""Request bodies that would cost the service too much."""
 
 import json
 
@@ -13,7 +13,7 @@ LISTS = b"[" + b"[]," * 1_600_000 + b"[]]"
 
 
 def keys(count: int) -> bytes:
-    """Return an object of unknown names."""
+    """Return a JSON object with unknown names."""
     return b"{" + b",".join(b'"k%d":1' % n for n in range(count)) + b"}"
 
 
@@ -27,12 +27,12 @@ def head(path: str, length: int, *, user_id: str | None = "ada", more: str = "")
 
 
 def status_of(answer: bytes) -> int:
-    """Return the status of an answer."""
+    """Return the status of a response."""
     return int(answer.split()[1])
 
 
 async def test_a_body_is_not_read_before_the_token_is_seen(victim: Victim) -> None:
-    """5 MB of lists took 1.2 s and 200 MB, from anybody."""
+    """Without the check, 5 MB of lists took 1.2 s and 200 MB, without a token."""
     async with victim.measured() as cost:
         assert status_of(await victim.answer(head("/messages", LIMIT, user_id=None))) == 401
     assert cost.processor_seconds < 0.5
@@ -40,7 +40,7 @@ async def test_a_body_is_not_read_before_the_token_is_seen(victim: Victim) -> No
 
 @pytest.mark.parametrize("path", ["/tasks", "/conversations", "/tasks/1"])
 async def test_where_no_content_is_sent_64_kb_are_read(victim: Victim, path: str) -> None:
-    """Refused by the head."""
+    """The service refuses it from its headers alone."""
     assert status_of(await victim.answer(head(path, SMALL + 1))) == 413
 
 
@@ -58,7 +58,7 @@ EXPENSIVE: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", EXPENSIVE)
 async def test_a_long_body_costs_no_more_than_a_message_of_its_length(victim: Victim, name: str) -> None:
-    """450,000 names were a 422 of 30 MB after five seconds; a list costs up to a hundred times its length."""
+    """Before, 450,000 names gave a 422 of 30 MB after five seconds; a list costs up to 100 times its length."""
     benign = json.dumps({"role": "user", "content": "x" * (len(EXPENSIVE[name]) - 100)}).encode()
     async with victim.measured() as usual:
         assert status_of(await victim.answer(head("/messages", len(benign)) + benign)) == 201
@@ -87,7 +87,7 @@ async def test_an_error_list_has_at_most_twenty_entries(victim: Victim) -> None:
 
 
 async def test_an_object_has_at_most_a_hundred_names(victim: Victim) -> None:
-    """Each is an error to be written otherwise."""
+    """Without the limit, the response would list an error for each of them."""
     body = keys(5_000)
     answer = await victim.answer(head("/tasks", len(body)) + body)
     assert status_of(answer) == 400
@@ -109,7 +109,7 @@ AMBIGUOUS = {
 
 @pytest.mark.parametrize("name", AMBIGUOUS)
 async def test_a_document_that_two_readers_read_differently_is_refused(victim: Victim, name: str) -> None:
-    """A proxy that checks it may take the first of two names, and we the last."""
+    """A proxy that checks the body may use the first of two equal names, while the service uses the last."""
     body = AMBIGUOUS[name]
     answer = await victim.answer(head("/tasks", len(body)) + body)
     assert status_of(answer) == 400
@@ -117,7 +117,7 @@ async def test_a_document_that_two_readers_read_differently_is_refused(victim: V
 
 
 async def test_a_body_in_chunks_of_one_byte_is_not_read_to_its_end(victim: Victim) -> None:
-    """Each chunk costs h11 as much as a long one does."""
+    """h11 spends as much time on a short chunk as on a long one."""
     token = f"Authorization: {bearer('ada')['Authorization']}\r\n"
     start = f"POST /messages HTTP/1.1\r\nHost: x\r\n{token}Content-Type: application/json\r\n".encode()
     async with victim.measured() as cost:
@@ -128,7 +128,7 @@ async def test_a_body_in_chunks_of_one_byte_is_not_read_to_its_end(victim: Victi
 
 
 async def test_a_user_has_four_long_bodies_in_flight(victim: Victim) -> None:
-    """Each is in memory several times; another user's is read meanwhile."""
+    """Each body is in memory several times; another user's body is read meanwhile."""
     body = json.dumps({"role": "user", "content": "x" * 100_000}).encode()
     almost = body[:-1]
     held = [await victim.connect() for _ in range(4)]

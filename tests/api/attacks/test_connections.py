@@ -1,4 +1,4 @@
-"""Connections that say nothing, say it slowly, or do not listen."""
+"""Connections that send nothing, send slowly, or do not read the response."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ async def silent(victim: Victim, count: int) -> AsyncIterator[list[Stream]]:
 
 @pytest.mark.parametrize("descriptors", [128, 256])
 async def test_silent_connections_do_not_shut_the_service(migrated_url: str, descriptors: int) -> None:
-    """With 128 descriptors 150 of them did, indefinitely, and nothing was logged."""
+    """Before the limit, 150 of them blocked a service with 128 descriptors indefinitely, and nothing was logged."""
     async with Victim.running(migrated_url, descriptors=descriptors) as victim:
         async with silent(victim, 300), victim.measured() as cost, victim.client("a newcomer") as client:
             assert (await client.get("/tasks")).status_code == 200
@@ -49,7 +49,7 @@ async def test_silent_connections_do_not_shut_the_service(migrated_url: str, des
 
 
 async def test_the_limit_of_connections_is_a_setting(migrated_url: str) -> None:
-    """The one that has waited longest goes first; one that is being answered stays."""
+    """The connection that has been idle longest is closed first; one with a request in progress stays open."""
     async with Victim.running(migrated_url, max_connections="10") as victim, silent(victim, 12) as streams:
         closed = [await _is_closed(stream) for stream in streams]
     assert closed == sorted(closed, reverse=True)
@@ -67,7 +67,7 @@ async def _is_closed(stream: Stream) -> bool:
 
 
 async def _seconds_until_closed(stream: Stream, trickle: bytes) -> float:
-    """Send a byte every 100 ms, and return how long the service lets us."""
+    """Send a byte every 100 ms and return how long the service keeps the connection open."""
     began = time.monotonic()
     for byte in trickle:
         stream[1].write(bytes([byte]))
@@ -78,7 +78,7 @@ async def _seconds_until_closed(stream: Stream, trickle: bytes) -> float:
 
 @pytest.mark.parametrize("start", [b"", HEAD])
 async def test_a_head_that_comes_slowly_is_not_waited_for(impatient: Victim, start: bytes) -> None:
-    """However regularly a byte of it comes."""
+    """A head must be complete in time, however regularly its bytes arrive."""
     stream = await impatient.connect()
     stream[1].write(start)
     assert await _seconds_until_closed(stream, b"x-a: " + b"b" * 100) < 5
@@ -86,7 +86,7 @@ async def test_a_head_that_comes_slowly_is_not_waited_for(impatient: Victim, sta
 
 
 async def test_a_second_head_on_a_connection_has_the_same_time(impatient: Victim) -> None:
-    """The first request was in order."""
+    """The limit applies also to a request that follows a valid one."""
     reader, writer = await impatient.connect()
     writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200")
@@ -96,7 +96,7 @@ async def test_a_second_head_on_a_connection_has_the_same_time(impatient: Victim
 
 
 async def test_a_body_that_comes_slowly_is_a_408(impatient: Victim) -> None:
-    """The client learns why."""
+    """The response tells the client why."""
     reader, writer = await impatient.connect()
     writer.write(POST + b'{"role"')
     async with asyncio.timeout(5):
@@ -107,7 +107,7 @@ async def test_a_body_that_comes_slowly_is_a_408(impatient: Victim) -> None:
 
 
 async def test_the_rest_of_a_refused_body_is_not_waited_for(impatient: Victim) -> None:
-    """Without a token the answer comes at once, and then the connection has as long as a body has."""
+    """Without a token the response comes at once; the connection then stays open for as long as a body may take."""
     reader, writer = await impatient.connect()
     writer.write(POST.replace(b"Authorization", b"X-Nothing"))
     async with asyncio.timeout(5):
@@ -117,7 +117,7 @@ async def test_the_rest_of_a_refused_body_is_not_waited_for(impatient: Victim) -
 
 
 async def test_an_answer_that_is_not_read_is_given_up(impatient: Victim) -> None:
-    """The client asks for 20 pages of 1 MB and reads none of them."""
+    """The client requests 20 pages of 1 MB and reads none of them."""
     async with impatient.client("a writer") as client:
         body = {"role": "user", "content": "x" * 1_000_000}
         started = (await client.post("/messages", json=body)).json()

@@ -1,4 +1,4 @@
-"""Heads without end, and heads with two meanings."""
+"""Endless request heads, and ambiguous ones."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -38,16 +38,16 @@ def a_long_address() -> Iterator[bytes]:
 async def test_a_head_without_end_is_refused_where_it_becomes_too_long(
     victim: Victim, attack: Callable[[], Iterator[bytes]]
 ) -> None:
-    """150 MB in one header took 29 s of the processor, and no other client was answered meanwhile."""
+    """Before, 150 MB in one header took 29 s of processor time, and no other client got a response meanwhile."""
     async with victim.measured() as cost:
         taken = await _taken(victim, attack())
     assert taken < TAKEN_BYTES
-    assert cost.processor_seconds < 1  # of which the second user has some
+    assert cost.processor_seconds < 1  # the second user spends some of it
     assert cost.statuses == {200}
 
 
 async def _taken(victim: Victim, parts: Iterator[bytes]) -> int:
-    """Return how many bytes the service takes before it hangs up."""
+    """Return how many bytes the service reads before it closes the connection."""
     reader, writer = await victim.connect()
     taken = 0
     try:
@@ -89,7 +89,7 @@ TARGETS = {"9 kB of address": b"/tasks?after=" + b"a" * 9_000, "repeated paramet
 
 @pytest.mark.parametrize("name", HEADS)
 async def test_a_head_with_two_meanings_or_none_is_refused(victim: Victim, name: str) -> None:
-    """By one answer, as a problem, and the log has no traceback for it."""
+    """The only response is a problem, and the log has no traceback for it."""
     status, headers = HEADS[name]
     token = b"" if name == "no token" else f"Authorization: {bearer('ada')['Authorization']}\r\n".encode()
     method = b"POST " if b"Content-Type" in headers else b"GET "
@@ -104,7 +104,7 @@ async def test_a_head_with_two_meanings_or_none_is_refused(victim: Victim, name:
 
 
 async def test_a_trailer_does_not_become_a_header(victim: Victim) -> None:
-    """What comes after the body says nothing about who sent it."""
+    """Trailers after the body cannot set the user."""
     request = b"POST /tasks HTTP/1.1\r\n" + HOST + JSON + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     trailer = f"Authorization: {bearer('ada')['Authorization']}\r\n\r\n".encode()
     answer = await victim.answer(request + b"e\r\n" + BODY + b"\r\n0\r\n" + trailer)

@@ -1,4 +1,4 @@
-"""An issuer that is slow, endless, or says what is no key set."""
+"""An issuer that is slow, sends endlessly, or returns something other than a key set."""
 
 import asyncio
 import gzip
@@ -14,7 +14,7 @@ from tests.api.support import token
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 SPACES = b" " * 65_536
 START = OK + b'\r\n{"keys": ['
-ANSWERS: dict[str, tuple[bytes, bytes]] = {  # first, and again and again
+ANSWERS: dict[str, tuple[bytes, bytes]] = {  # once at first, then repeatedly
     "300 MB": (START, SPACES),
     "deep nesting": (OK + b'\r\n{"keys": ' + b"[" * 200_000, b""),
     "many keys": (START + b'{"kty":"RSA"},' * 10_000 + b"{}]}", b""),
@@ -57,7 +57,7 @@ async def _refused(victim: Victim) -> None:
 
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_what_a_hostile_issuer_says_costs_neither_memory_nor_an_error(migrated_url: str, name: str) -> None:
-    """300 MB were read into memory, and deep nesting was an unhandled RecursionError."""
+    """Before the limits, 300 MB were read into memory, and deep nesting raised an unhandled RecursionError."""
     async with issuer(*ANSWERS[name]) as url, Victim.running(migrated_url, jwks_url=url) as victim:
         async with victim.measured("/healthz") as cost:
             await _refused(victim)
@@ -70,7 +70,7 @@ async def test_what_a_hostile_issuer_says_costs_neither_memory_nor_an_error(migr
 
 
 async def test_an_issuer_that_trickles_is_given_up_after_five_seconds(migrated_url: str) -> None:
-    """The whole fetch has one deadline, not each of its bytes."""
+    """The deadline applies to the whole fetch, not to each byte."""
 
     async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

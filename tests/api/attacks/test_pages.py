@@ -26,7 +26,7 @@ async def path(migrated_url: str) -> str:
 
 
 async def test_a_page_ends_early_where_its_messages_are_long(victim: Victim, path: str) -> None:
-    """60 of these messages were one page of 294 MB, for which the process took 988 MB; the cursor leads to all."""
+    """Before, 60 of these messages were a page of 294 MB and took 988 MB of memory; cursors reach them all."""
     found: list[str] = []
     cursor: dict[str, str] = {}
     async with victim.client("a collector") as client, victim.measured() as cost:
@@ -49,7 +49,7 @@ async def _page(client: httpx.AsyncClient, path: str, cursor: dict[str, str]) ->
 
 
 async def test_the_latest_messages_are_the_newest_that_fit(victim: Victim, path: str) -> None:
-    """What the assistant is shown, likewise."""
+    """The history that the assistant gets has the same limit."""
     async with victim.client("a collector") as client, victim.measured() as cost:
         latest = (await client.get(f"{path}/latest", params={"limit": "1000"})).json()
     assert [message["content"][0] for message in latest] == [str(n % 10) for n in range(MESSAGES)][-len(latest) :]
@@ -58,7 +58,7 @@ async def test_the_latest_messages_are_the_newest_that_fit(victim: Victim, path:
 
 
 async def test_the_history_of_a_reply_is_bounded(victim: Victim, path: str) -> None:
-    """Fifty messages of this length would be 245 MB for each reply in flight."""
+    """Without it, fifty messages of this length would be 245 MB for each in-flight reply."""
     async with victim.client("a collector") as client, victim.measured() as cost:
         answer = await client.post(path.replace("/messages", "/reply"), json={"content": "hello"})
     assert "event: message" in answer.text

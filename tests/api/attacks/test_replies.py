@@ -1,4 +1,4 @@
-"""Users who start replies and leave, and assistants that say too much."""
+"""Users who start replies and disconnect, and assistants that send too much."""
 
 import asyncio
 import json
@@ -14,12 +14,12 @@ USERS_SHARE = 20
 
 
 def named(assistant: type) -> str:
-    """Return the name by which a setting finds the assistant."""
+    """Return the name that a setting uses for the assistant."""
     return f"{assistant.__module__}:{assistant.__name__}"
 
 
 async def ask_and_leave(victim: Victim, path: str, user_id: str) -> None:
-    """Start a reply, and hang up at its first piece."""
+    """Start a reply and disconnect at its first piece."""
     body = b'{"content": "talk"}'
     head = (
         f"POST {path}/reply HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer(user_id)['Authorization']}\r\n"
@@ -32,7 +32,7 @@ async def ask_and_leave(victim: Victim, path: str, user_id: str) -> None:
 
 
 async def test_a_user_who_hangs_up_takes_only_a_share_of_the_replies(migrated_url: str) -> None:
-    """One user took all 1,000; who leaves in the middle of a stream left 10 kB of errors in the log."""
+    """Before the limit, one user took all 1,000; each disconnect in mid-stream left 10 kB of errors in the log."""
     async with Victim.running(migrated_url, assistant=named(Talker), max_replies="30") as victim:
         async with victim.client("eve") as eve, victim.client("ada") as ada, victim.measured() as cost:
             path = await new_conversation(eve)
@@ -49,7 +49,7 @@ async def test_a_user_who_hangs_up_takes_only_a_share_of_the_replies(migrated_ur
 
 
 async def test_a_user_has_a_hundred_requests_in_flight(migrated_url: str) -> None:
-    """Streams of one reply included, of which any number can be open."""
+    """The limit includes streams of one reply, of which any number can be open."""
     settings: dict[str, Any] = {"assistant": named(Talker), "max_requests_per_user": "5"}
     async with (
         Victim.running(migrated_url, **settings) as victim,
@@ -70,13 +70,13 @@ async def test_a_user_has_a_hundred_requests_in_flight(migrated_url: str) -> Non
 
 
 async def last_event(client: httpx.AsyncClient, path: str) -> tuple[int, str]:
-    """Return how many events the stream had, and the last."""
+    """Return the number of events in the stream, and the last event."""
     text = (await client.post(f"{path}/reply", json={"content": "talk"})).text
     return text.count("event:"), text.strip().split("\n\n")[-1]
 
 
 async def test_a_reply_in_small_pieces_costs_what_its_text_costs(migrated_url: str) -> None:
-    """One of 4.8 MB in pieces of two bytes held 200 MB, and was 2.4 million events."""
+    """Before, a reply of 4.8 MB in pieces of two bytes held 200 MB and sent 2.4 million events."""
     settings: dict[str, Any] = {"assistant": named(Chatty), "max_reply_characters": "5000000"}
     async with Victim.running(migrated_url, **settings) as victim, victim.client("ada") as ada:
         path = await new_conversation(ada)
@@ -89,7 +89,7 @@ async def test_a_reply_in_small_pieces_costs_what_its_text_costs(migrated_url: s
 
 
 async def test_a_reply_without_end_is_stopped(migrated_url: str) -> None:
-    """At `max_reply_characters`, with a problem, and nothing of it is stored."""
+    """It ends at `max_reply_characters` with a problem, and nothing of it is stored."""
     async with Victim.running(migrated_url, assistant=named(Endless)) as victim, victim.client("ada") as ada:
         path = await new_conversation(ada)
         async with victim.measured() as cost, asyncio.timeout(30):

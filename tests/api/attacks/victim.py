@@ -1,4 +1,4 @@
-"""The service in a process of its own, as it is deployed, and what an attack on it costs."""
+"""The service in its own process, as it is deployed, and what an attack on it costs."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass
 class Cost:
-    """What the service spent while it was attacked, and how a second user fared."""
+    """What the service spent during an attack, and how long a second user's requests took."""
 
     processor_seconds: float = 0.0
     peak_megabytes: float = 0.0
@@ -42,12 +42,12 @@ class Victim:
         return httpx.AsyncClient(base_url=self.url, headers=bearer(user_id), timeout=30)
 
     async def connect(self) -> Stream:
-        """Open a connection of a stranger."""
+        """Open a connection that sends no token."""
         assert self.url.port
         return await asyncio.open_connection(self.url.host, self.url.port)
 
     async def answer(self, request: bytes) -> bytes:
-        """Send a request as it stands and return the answer, as far as it comes within ten seconds."""
+        """Send a request unchanged and return what arrives of the response within ten seconds."""
         reader, writer = await self.connect()
         writer.write(request)
         received = b""
@@ -62,7 +62,7 @@ class Victim:
 
     @asynccontextmanager
     async def measured(self, path: str = "/tasks") -> AsyncIterator[Cost]:
-        """Measure what the block costs; all the while a second user asks for their tasks, or another `path`."""
+        """Measure what the block costs while a second user requests their tasks, or another `path`."""
         cost, watched = Cost(), psutil.Process(self.process.pid)
         _forget_peak(self.process.pid)
         before = watched.cpu_times()
@@ -85,7 +85,7 @@ class Victim:
     @classmethod
     @asynccontextmanager
     async def running(cls, url: str, *, descriptors: int | None = None, **settings: str) -> AsyncIterator[Self]:
-        """Run the service with these settings (``API_*``), and as many descriptors."""
+        """Run the service with these settings (``API_*``) and this many descriptors."""
         environment = {
             **os.environ,
             "DATABASE_URL": url,
@@ -126,6 +126,6 @@ def _forget_peak(pid: int) -> None:
 
 
 def _peak_bytes(pid: int) -> int:
-    """Return the most memory that the process has had since `_forget_peak`."""
+    """Return the peak memory of the process since `_forget_peak`."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
