@@ -1,4 +1,4 @@
-"""Real PostgreSQL for every test: TEST_DATABASE_URL, or Docker when asked to, or the embedded one."""
+"""Run every test on real PostgreSQL: TEST_DATABASE_URL, Docker when an option selects it, or the embedded server."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -22,24 +22,24 @@ DOCKER_IMAGE = "postgres:18.1-alpine"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the option of `make faults`."""
+    """Add the option that `make faults` uses."""
     parser.addoption("--faults-page", type=Path, help="write the page of faults to this file")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Write the page of faults if it is asked for."""
+    """Write the page of faults when the option is given."""
     path = session.config.getoption("--faults-page")
     if path:
         write_page(session.items, path)
 
 
 def pytest_report_header() -> list[str]:
-    """Say before the run what this machine lacks."""
+    """Report before the run what this machine lacks."""
     return needs.before_the_run()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end how many tests were skipped for it."""
+    """Report at the end how many tests were skipped because of it."""
     for line in needs.after_the_run(terminalreporter.getreports("skipped")):
         terminalreporter.write_line(line, yellow=True)
 
@@ -49,7 +49,7 @@ MakeDatabase = Callable[..., Awaitable[str]]
 
 @contextmanager
 def _docker_server() -> Iterator[str]:
-    if not DOCKER_SOCKET.exists():  # asked before testcontainers is, which leaves a ResourceWarning without Docker
+    if not DOCKER_SOCKET.exists():  # checked first: without Docker testcontainers leaves a ResourceWarning
         pytest.exit("TEST_DATABASE=docker, but there is no Docker socket", returncode=2)
     from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - only with Docker
 
@@ -71,7 +71,7 @@ def _embedded_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """Give a URL of a superuser on a PostgreSQL server that the tests may use as they like."""
+    """Return a superuser's URL on a PostgreSQL server that the tests may change freely."""
     url = os.environ.get("TEST_DATABASE_URL")
     if url:
         yield url
@@ -82,7 +82,7 @@ def server_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 async def make_database(server_url: str) -> AsyncIterator[MakeDatabase]:
-    """Create databases, each dropped at the end of the run; `template` names one to copy. Returns the URL."""
+    """Create databases that are dropped at the end of the run; `template` names one to copy. Return the URL."""
     names: list[str] = []
     async with Database(DatabaseSettings(url=server_url)) as server:
 
@@ -99,7 +99,7 @@ async def make_database(server_url: str) -> AsyncIterator[MakeDatabase]:
 
 @pytest.fixture(scope="session")
 async def migrated_url(make_database: MakeDatabase) -> str:
-    """Give a database at head. Tests share it: each works as its own user, and no user sees another."""
+    """Return the URL of a shared database at head; each test uses its own user, and users do not see each other."""
     url = await make_database()
     async with Database(DatabaseSettings(url=url)) as db:
         await upgrade(db.engine)
@@ -108,7 +108,7 @@ async def migrated_url(make_database: MakeDatabase) -> str:
 
 @pytest.fixture(scope="session")
 async def empty_copy(make_database: MakeDatabase) -> Callable[[], Awaitable[str]]:
-    """Make a database at head with no rows, for tests that count or change what all users share."""
+    """Create an empty database at head, for tests that count or change what all users share."""
     url = await make_database()
     async with Database(DatabaseSettings(url=url)) as db:
         await upgrade(db.engine)
@@ -125,7 +125,7 @@ async def db(migrated_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture(autouse=True)
 def process_as_before() -> Iterator[None]:
-    """Fail a test that leaves the process changed: the tests run in any order."""
+    """Fail a test that leaves the process changed, because tests run in any order."""
     before = process_state()
     yield
     after = process_state()
@@ -134,5 +134,5 @@ def process_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def user_id() -> str:
-    """Name a user of this test alone."""
+    """Return a user id that only this test uses."""
     return f"user-{uuid4().hex}"

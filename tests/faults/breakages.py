@@ -1,4 +1,4 @@
-"""What is broken while a call is made; each returns what the call came to."""
+"""Break something while a call runs; each function returns the outcome of the call."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ Breakage = Callable[[Lab, str, Call], Awaitable[str]]
 
 @dataclass(frozen=True)
 class Fault:
-    """A row of the matrix: what the four kinds of call come to, and how many rows each writing one may leave."""
+    """A row of the matrix: the outcome of each of the four kinds of call, and how many rows each write may leave."""
 
     row: int
     name: str
@@ -26,20 +26,20 @@ class Fault:
 
 
 async def ended_while_idle(lab: Lab, kind: str, call: Call) -> str:
-    """Every session is ended by the server, and the client has heard of it."""
+    """Have the server close every connection, and let the client see it."""
     await lab.end_sessions()
     return await call()
 
 
 async def restarted(lab: Lab, kind: str, call: Call) -> str:
-    """Restart the server in order, then as after a crash."""
+    """Restart the server cleanly, then as after a crash."""
     await asyncio.to_thread(lab.server.restart, mode="fast")
     await asyncio.to_thread(lab.server.restart, mode="immediate")
     return await call()
 
 
 async def ended_in_mid_statement(lab: Lab, kind: str, call: Call) -> str:
-    """End the session while its statement waits for a lock."""
+    """Terminate the connection while its statement waits for a lock."""
     async with lab.tasks_locked():
         under_way = asyncio.ensure_future(call())
         await asyncio.sleep(0.2)
@@ -48,13 +48,13 @@ async def ended_in_mid_statement(lab: Lab, kind: str, call: Call) -> str:
 
 
 async def reply_lost(lab: Lab, kind: str, call: Call) -> str:
-    """Lose the answer to what the server did, or committed."""
+    """Lose the reply to what the server executed or committed."""
     lab.proxy.lose_reply_to = {"read": "SELECT", "transaction": "COMMIT;"}.get(kind, "INSERT")
     return await call()
 
 
 async def reset_while_it_works(lab: Lab, kind: str, call: Call) -> str:
-    """Reset the connection while the statement waits for a lock; the server goes on and does it."""
+    """Reset the connection while the statement waits for a lock; the server still executes it."""
     async with lab.tasks_locked():
         under_way = asyncio.ensure_future(call())
         await asyncio.sleep(0.2)
@@ -74,7 +74,7 @@ async def away(lab: Lab, kind: str, call: Call) -> str:
 
 
 async def cold_start(lab: Lab, kind: str, call: Call) -> str:
-    """Everything is asleep, and a first connect takes a second."""
+    """Suspend the server, so that the first connect takes a second."""
     lab.proxy.late_seconds = 1
     await lab.reset()
     try:
@@ -92,7 +92,7 @@ async def refused_then_healthy(lab: Lab, kind: str, call: Call) -> str:
 
 
 def answered_with(sqlstate: str, words: str, *, seconds: float) -> Breakage:
-    """Return a breakage: for `seconds` new connections are answered with an error."""
+    """Return a breakage that answers new connections with an error for `seconds`."""
 
     async def breakage(lab: Lab, kind: str, call: Call) -> str:
         lab.proxy.startup_error = (sqlstate, words)
@@ -111,7 +111,7 @@ def answered_with(sqlstate: str, words: str, *, seconds: float) -> Breakage:
 
 
 async def half_open(lab: Lab, kind: str, call: Call) -> str:
-    """Nothing passes any more on the connections that there are, and nobody says so."""
+    """Open connections carry nothing more, and neither side is told."""
     await asyncio.sleep(0.1)  # idle for longer than the limit
     lab.proxy.swallow()
     return await call()
@@ -128,20 +128,20 @@ async def black_hole(lab: Lab, kind: str, call: Call) -> str:
 
 
 async def slow_link(lab: Lab, kind: str, call: Call) -> str:
-    """Each direction takes 20 ms: the call costs its round trips, and no more."""
+    """Delay each direction by 20 ms: the call costs its round trips and no more."""
     lab.proxy.delay_seconds = 0.02
     lab.proxy.round_trips = 0
     try:
         outcome = await call()
     finally:
         lab.proxy.delay_seconds = 0
-    # Its own, two at most to prepare them, and the ping after the pause before.
+    # Its own round trips, at most two to prepare statements, and the ping after the pause.
     assert lab.proxy.round_trips <= {"transaction": 3}.get(kind, 1) + 3
     return outcome
 
 
 async def exhausted(lab: Lab, kind: str, call: Call) -> str:
-    """Others hold all connections for longer than the pool's timeout."""
+    """Other callers hold all connections for longer than the pool's timeout."""
     sleep = text("select pg_sleep(1)")
     holding = [asyncio.ensure_future(lab.db.execute(sleep)) for _ in range(5)]
     await asyncio.sleep(0.1)
@@ -151,14 +151,14 @@ async def exhausted(lab: Lab, kind: str, call: Call) -> str:
 
 
 async def read_only(lab: Lab, kind: str, call: Call) -> str:
-    """Make the connections that there are read-only, as after a failover."""
+    """Make the open connections read-only, as after a failover."""
     demoted = [lab.db.execute(text("set default_transaction_read_only = on")) for _ in range(5)]
     await asyncio.gather(*demoted)
     return await call()
 
 
 async def altered(lab: Lab, kind: str, call: Call) -> str:
-    """Another process adds and widens columns under prepared statements."""
+    """Add and widen columns from another process while statements are prepared."""
     await call()
     await lab.admin.execute(text("alter table task add column note text, alter column title type text"))
     try:
@@ -168,7 +168,7 @@ async def altered(lab: Lab, kind: str, call: Call) -> str:
 
 
 async def frozen(lab: Lab, kind: str, call: Call) -> str:
-    """Stop all sessions of the server for a second."""
+    """Freeze the server's side of every connection for a second."""
     for pid in _sessions(lab):
         os.kill(pid, signal.SIGSTOP)
     asyncio.get_running_loop().call_later(1, _thaw, lab)

@@ -1,4 +1,4 @@
-"""A server that may be broken, a proxy in front of it, and the four kinds of call that are made meanwhile."""
+"""A server that tests may break, a proxy in front of it, and the four kinds of call that run meanwhile."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ from tests.support.proxy import FaultProxy
 
 @pytest.fixture(scope="session")
 def own_server() -> Iterator[EmbeddedPostgres]:
-    """Run a server that tests may stop and start: its data and its address stay."""
+    """Run a server that tests may stop and start; it keeps its data and its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
@@ -36,7 +36,7 @@ def own_server() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 async def migrated_server(own_server: EmbeddedPostgres) -> EmbeddedPostgres:
-    """Give that server, running and at head."""
+    """Return that server, running and at head."""
     own_server.start()
     async with Database(DatabaseSettings(url=own_server.url())) as db:
         await upgrade(db.engine)
@@ -54,25 +54,25 @@ class Lab:
     user_id: str
 
     async def end_sessions(self) -> None:
-        """Have the server end every session but the admin's, as when it scales to zero."""
+        """Have the server close every connection but the admin's, as when it scales to zero."""
         ended = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lab'"
         await self.admin.execute(text(ended))
         await asyncio.sleep(0.1)
 
     async def reset(self) -> None:
-        """End all connections with RST, and let the client hear of it."""
+        """Reset all connections with RST, and wait until the client has seen it."""
         self.proxy.reset()
         await asyncio.sleep(0.05)
 
     @asynccontextmanager
     async def tasks_locked(self) -> AsyncIterator[None]:
-        """Make every statement on `task` wait until the end of the block."""
+        """Block every statement on `task` until the end of the block."""
         async with self.admin.engine.begin() as holder:
             await holder.execute(text("lock table task in access exclusive mode"))
             yield
 
     async def rows(self) -> int:
-        """Return how many tasks of this lab's user there are."""
+        """Return the number of tasks of this lab's user."""
         statement = text("select count(*) from task where user_id = :user_id")
         return int((await self.admin.execute(statement, {"user_id": self.user_id})).scalar_one())
 
@@ -107,7 +107,7 @@ KINDS = ("read", "write", "keyed", "transaction")
 
 @pytest.fixture
 async def lab(migrated_server: EmbeddedPostgres, user_id: str) -> AsyncIterator[Lab]:
-    """Give a lab whose Database is warm; afterwards no connection is borrowed, and everything works again."""
+    """Return a lab with a warm Database; check afterwards that no connection is borrowed and everything works again."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         settings = DatabaseSettings(
             url=proxy.url(),

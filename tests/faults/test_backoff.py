@@ -1,4 +1,4 @@
-"""A database that cannot be reached is tried again with exponential backoff (EC-2)."""
+"""Connecting to an unreachable database is retried with exponential backoff (EC-2)."""
 
 import random
 import re
@@ -11,7 +11,7 @@ from app.repositories import TaskRepo
 
 
 async def test_waits_double_up_to_a_second(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """The longest that the jitter allows; each wait is drawn between that and nothing."""
+    """These are the longest waits: full jitter draws each one between zero and that."""
     drawn: list[tuple[float, float]] = []
 
     def longest(least: float, most: float) -> float:

@@ -1,4 +1,4 @@
-"""A caller that goes away: its statement ends, its connection comes back, and COMMIT is not left half said."""
+"""A cancelled caller: its statement ends, its connection returns to the pool, and COMMIT is not interrupted."""
 
 import asyncio
 import random
@@ -22,7 +22,7 @@ _NAME = "cancelled"
 
 
 async def _nothing_runs(db: Database) -> None:
-    """Wait until the server runs nothing for cancelled callers; by itself it would run on for minutes."""
+    """Wait until the server runs nothing for cancelled callers; without a cancel it would run for minutes."""
     active = text("select count(*) from pg_stat_activity where application_name = :name and state <> 'idle'")
     async with asyncio.timeout(60):
         while (await db.execute(active, {"name": _NAME})).scalar_one():  # noqa: ASYNC110 - the server changes it
@@ -30,7 +30,7 @@ async def _nothing_runs(db: Database) -> None:
 
 
 async def _seconds_of(call: Callable[[], Awaitable[object]]) -> float:
-    """Return how long a call takes on this machine when its connection is warm."""
+    """Return how many seconds a call takes here on a warm connection."""
     await call()
     began = time.perf_counter()
     await call()
@@ -38,7 +38,7 @@ async def _seconds_of(call: Callable[[], Awaitable[object]]) -> float:
 
 
 async def _cancelled_once(begun: Callable[[], Awaitable[None]], call: Callable[[], Awaitable[object]]) -> bool:
-    """Cancel `call` once `begun` returns; return whether it was cancelled before it ended."""
+    """Cancel `call` when `begun` returns; return whether it was cancelled before it ended."""
     task = asyncio.ensure_future(call())
     await begun()
     task.cancel()
@@ -74,7 +74,7 @@ async def _cancelled_after(seconds: float, call: Callable[[], Awaitable[object]]
     keyed="whole or not at all",
 )
 async def test_random_cancellations_leak_nothing(migrated_url: str, db: Database, user_id: str) -> None:
-    """After 500 cancellations at random moments no connection is borrowed, nothing runs, and no row is half written."""
+    """500 cancellations at random moments leave no borrowed connection, no running statement and no partial write."""
     chance = random.Random(1)
     settings = DatabaseSettings(url=migrated_url, pool_size=5, application_name=_NAME)
     async with Database(settings) as cancelled_db:
@@ -107,7 +107,7 @@ async def test_random_cancellations_leak_nothing(migrated_url: str, db: Database
                 outcomes.append(await _cancelled_after(chance.random() * longest_delay, chance.choice(calls)))
 
         await asyncio.gather(*(client() for _ in range(10)))
-        assert 50 < sum(outcomes) < _CANCELLATIONS  # some were cancelled, and some were not, else nothing was tested
+        assert 50 < sum(outcomes) < _CANCELLATIONS  # the test needs both cancelled and completed calls
         assert cancelled_db.pool_status().in_use == 0
         assert cancelled_db.pool_status().waiting == 0
         assert await messages.latest(user_id, conversation.id, limit=1)  # the pool still works
@@ -120,7 +120,7 @@ async def test_random_cancellations_leak_nothing(migrated_url: str, db: Database
 @pytest.mark.parametrize("ends", ["cancelled", "timed out"])
 @pytest.mark.parametrize("way", ["repository", "execute", "transaction"])
 async def test_what_a_caller_left_ends_on_the_server(lab: Lab, way: str, ends: str, lost_cancels: int) -> None:
-    """A statement that waits for a lock is not there any more when its caller is told, and never writes its row."""
+    """A statement that waits for a lock has ended when its caller is cancelled, and never writes its row."""
     lab.proxy.lost_cancels = lost_cancels
     timeout = 60 if ends == "cancelled" else 1
     settings = lab.db.settings.model_copy(update={"application_name": _NAME, "command_timeout_seconds": timeout})
@@ -147,11 +147,11 @@ async def test_what_a_caller_left_ends_on_the_server(lab: Lab, way: str, ends: s
 
 
 async def test_a_cancelled_statement_ends_on_the_server(migrated_url: str, db: Database) -> None:
-    """asyncio.timeout around a slow statement ends it there too."""
+    """asyncio.timeout around a slow statement also ends it on the server."""
     async with Database(DatabaseSettings(url=migrated_url, application_name=_NAME)) as slow_db:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await slow_db.execute(text("select pg_sleep(600)"))  # by itself it would outlast the test
+                await slow_db.execute(text("select pg_sleep(600)"))  # runs longer than the test unless it is cancelled
         await _nothing_runs(db)
         assert slow_db.pool_status().in_use == 0
 
@@ -165,7 +165,7 @@ async def test_a_cancelled_statement_ends_on_the_server(migrated_url: str, db: D
     transaction="CancelledError, committed",
 )
 async def test_cancelled_in_commit_it_is_committed(empty_copy: Callable[[], Awaitable[str]], user_id: str) -> None:
-    """A caller cancelled while COMMIT is on its way waits for the answer, which is what the table holds."""
+    """A caller cancelled during COMMIT waits for the reply, and the reply matches what the table holds."""
     url = await empty_copy()
     async with Database(DatabaseSettings(url=url, pool_size=5)) as admin:
         await _make_commit_wait(admin)
@@ -184,7 +184,7 @@ async def test_cancelled_in_commit_it_is_committed(empty_copy: Callable[[], Awai
 async def test_cancelled_again_and_again_it_still_waits_for_commit(
     empty_copy: Callable[[], Awaitable[str]], user_id: str
 ) -> None:
-    """A cancel scope that repeats itself does not tear COMMIT apart."""
+    """A cancel scope that cancels repeatedly does not interrupt COMMIT."""
     url = await empty_copy()
     async with Database(DatabaseSettings(url=url, pool_size=5)) as admin:
         await _make_commit_wait(admin)
@@ -208,7 +208,7 @@ async def _write(db: Database, user_id: str, title: str) -> None:
 
 
 async def _make_commit_wait(db: Database) -> None:
-    """Have every COMMIT of a task wait while somebody holds the lock of `_commits_waiting`."""
+    """Make every COMMIT of a task wait while the lock of `_commits_waiting` is held."""
     for statement in (
         """create function wait() returns trigger language plpgsql as $$
            begin perform pg_advisory_xact_lock_shared(1); return null; end $$""",
@@ -220,7 +220,7 @@ async def _make_commit_wait(db: Database) -> None:
 
 @asynccontextmanager
 async def _commits_waiting(admin: Database) -> AsyncIterator[Callable[[], Awaitable[None]]]:
-    """Hold up COMMITs for the block; give what returns when one is held up."""
+    """Block COMMITs in the block; yield a function that returns when one is blocked."""
     async with admin.engine.begin() as holder:
         await holder.execute(text("select pg_advisory_xact_lock(1)"))
         yield partial(_waits_for_a_lock, admin)

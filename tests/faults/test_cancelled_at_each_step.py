@@ -1,4 +1,4 @@
-"""A caller that goes away at any await whatever leaves nothing behind."""
+"""A caller cancelled at any await leaves nothing behind."""
 
 import asyncio
 import itertools
@@ -65,7 +65,7 @@ BEFORE: Final[dict[str, tuple[dict[str, Any], Callable[[Database, Database], Awa
 async def test_cancelled_at_any_await_nothing_is_left(
     migrated_url: str, db: Database, user_id: str, kind: str, before: str, moment: str
 ) -> None:
-    """No slot, no session above the pool's size, no connection that the pool does not know, no half transaction."""
+    """No slot, no connection beyond the pool's size or unknown to it, and no partial transaction is left."""
     more, prepare = BEFORE[before]
     name = f"steps-{uuid4().hex[:8]}"
     settings = DatabaseSettings(url=migrated_url, application_name=name, pool_size=_SIZE, **more)
@@ -83,13 +83,13 @@ async def test_cancelled_at_any_await_nothing_is_left(
             assert await _sessions(db, name) <= _SIZE
         if not went_away:
             break
-    assert number > 1  # else nothing was cancelled
+    assert number > 1  # otherwise nothing was cancelled
     halves = [message async for message in MessageRepo(db).stream(user_id, conversation.id)]
     assert len(halves) % 2 == 0
 
 
 async def _as_the_pool_says(left: Database, admin: Database) -> None:
-    """Wait until the server has as many sessions as the pool knows, and none is in use."""
+    """Wait until the server has as many connections as the pool counts, and none is in use."""
     async with asyncio.timeout(60):
         while (await _sessions(admin, left.settings.application_name), 0) != (  # noqa: ASYNC110 - the server changes it
             left.pool_status().idle,

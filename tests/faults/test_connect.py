@@ -1,4 +1,4 @@
-"""Connecting: failures that pass are told from those that do not, each is explained, and none shows the password."""
+"""Connecting: transient errors are told apart from permanent ones, each is explained, and none shows the password."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ from tests.support.wire import WireCounter
 
 @pytest.fixture(scope="module")
 async def secure() -> AsyncIterator[Secure]:
-    """Start a server with a login rule of its own for each role."""
+    """Start a server with a separate login rule for each role."""
     with secure_servers() as servers:
         await servers.set_up_logins()
         yield servers
@@ -68,7 +68,7 @@ def _url(proxy: FaultProxy, user: str = f"careful:{SECRET}", database: str = "po
 async def test_a_refusal_that_does_not_pass_is_reported_after_one_attempt(
     proxy: FaultProxy, caplog: pytest.LogCaptureFixture, user: str, database: str, query: str, words: str
 ) -> None:
-    """User and database are named; the password is in no text, no cause and no log."""
+    """The error names user and database; no text, cause or log contains the password."""
     with caplog.at_level(logging.DEBUG), pytest.raises(ConfigurationError) as caught:
         async with Database(DatabaseSettings(url=_url(proxy, user, database, query))) as db:
             await db.execute(text("select 1"))
@@ -94,7 +94,7 @@ async def test_a_refusal_that_does_not_pass_is_reported_after_one_attempt(
 async def test_a_refusal_that_passes_is_told_from_one_that_does_not(
     proxy: FaultProxy, sqlstate: str, words: str, kind: type[DataAccessError]
 ) -> None:
-    """By the SQLSTATE; with poolers, which use one for everything, by the text."""
+    """The SQLSTATE decides; for poolers, which use one code for everything, the text does."""
     proxy.fail_startups(sqlstate, words)
     failure = await _failure(_url(proxy))
     assert (type(failure), failure.retryable, failure.sqlstate) == (kind, kind is UnavailableError, sqlstate)
@@ -103,7 +103,7 @@ async def test_a_refusal_that_passes_is_told_from_one_that_does_not(
 
 
 async def test_an_unreachable_server_is_named_with_the_reason(proxy: FaultProxy) -> None:
-    """Refused, unknown to DNS, silent: each is retried, and has the builtin error as its cause."""
+    """A refused, unresolved or silent host is retried, and the error has the builtin error as its cause."""
     proxy.black_hole = True
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -128,14 +128,14 @@ async def test_the_urls_connect_timeout_wins_over_the_settings(proxy: FaultProxy
 
 
 async def test_the_next_host_is_tried_when_one_is_silent(secure: Secure, proxy: FaultProxy) -> None:
-    """Each host has the whole timeout."""
+    """Each host gets the whole timeout."""
     proxy.black_hole = True
     hosts = f"127.0.0.1:{proxy.port},localhost:{secure.server.port}"
     await _connect_to(f"postgresql://postgres@{hosts}/postgres?connect_timeout=1")
 
 
 async def test_a_host_must_be_what_target_session_attrs_asks_for(secure: Secure, proxy: FaultProxy) -> None:
-    """Neither is a standby: `standby` is an error, `prefer-standby` takes the first of them."""
+    """Neither host is a standby: `standby` is an error, and `prefer-standby` takes the first."""
     hosts = f"127.0.0.1:{proxy.port},localhost:{secure.server.port}"
     url = f"postgresql://postgres@{hosts}/postgres?sslmode=disable&target_session_attrs="
     failure = await _failure(url + "standby")
@@ -146,7 +146,7 @@ async def test_a_host_must_be_what_target_session_attrs_asks_for(secure: Secure,
 
 
 async def test_a_host_that_refuses_the_login_is_named_alone(secure: Secure, proxy: FaultProxy) -> None:
-    """A second host that works does not hide a refusal that does not pass."""
+    """A second host that works does not hide a permanent refusal."""
     url = f"postgresql://careful:{SECRET}@localhost:{secure.server.port},127.0.0.1:{proxy.port}/postgres"
     failure = await _failure(url)
     assert isinstance(failure, ConfigurationError)
@@ -155,7 +155,7 @@ async def test_a_host_that_refuses_the_login_is_named_alone(secure: Secure, prox
 
 
 async def test_a_server_without_direct_negotiation_is_named_as_the_reason() -> None:
-    """A server older than 17 closes the connection without an answer."""
+    """A server older than 17 closes the connection without a reply."""
     old_server = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0)
     async with old_server:
         place = f"127.0.0.1:{old_server.sockets[0].getsockname()[1]}"
@@ -166,7 +166,7 @@ async def test_a_server_without_direct_negotiation_is_named_as_the_reason() -> N
 async def test_nothing_is_taken_from_libpqs_environment(
     secure: Secure, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """What the URL leaves out is not taken from PG* variables or files in the home folder: only DATABASE_* counts."""
+    """PG* variables and files in the home folder do not complete the URL: only DATABASE_* counts."""
     for name in (
         *("PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSERVICE", "PGSERVICEFILE"),
         *(
@@ -193,7 +193,7 @@ async def test_nothing_is_taken_from_libpqs_environment(
     await _connect_to(_url(proxy, "careful:right"))
     await _connect_to(secure.server.url())
     assert "The URL has no password" in str(await _failure(_url(proxy, "careful")))
-    monkeypatch.delenv("PGPASSWORD")  # else the file is not looked at
+    monkeypatch.delenv("PGPASSWORD")  # otherwise the file is not read
     assert "The URL has no password" in str(await _failure(_url(proxy, "careful")))
 
 
@@ -210,7 +210,7 @@ async def test_a_pooled_target_leaves_no_statement_prepared(proxy: FaultProxy) -
 async def test_a_connection_with_tls_and_a_password_costs_six_round_trips(
     proxy: FaultProxy, negotiation: str, round_trips: int
 ) -> None:
-    """The question for TLS (not if direct), TLS (2: up to 17 a server asks for another curve), and the login (3)."""
+    """The SSLRequest (unless direct), the TLS handshake (2: servers up to 17 want another curve), and the login (3)."""
     counter = WireCounter(proxy)
     settings = DatabaseSettings(
         url=f"postgresql://careful:right@127.0.0.1:{proxy.port}/postgres?sslnegotiation={negotiation}"

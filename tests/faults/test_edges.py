@@ -1,4 +1,4 @@
-"""Faults that are no fault of the server: torn streams, killed clients, lost updates, hostile values."""
+"""Faults outside the server: torn streams, killed clients, lost updates, hostile values."""
 
 import asyncio
 import os
@@ -43,10 +43,10 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 )
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_stream_torn_anywhere_is_an_error_of_ours(lab: Lab, kind: str) -> None:
-    """While connecting, in an answer, after it: the call is served, or, if not repeatable, said to be unknown."""
+    """Torn while connecting, in a reply or after it: the call is served, or unknown if not repeatable."""
     expected = {"served"} if kind in {"read", "keyed"} else {"served", "OutcomeUnknownError"}
     for chunk in range(1, 9):
-        await lab.reset()  # new connections, so that the chunks are counted from the first one
+        await lab.reset()  # new connections, so that counting starts at the first chunk
         lab.proxy.torn_after_chunks = chunk
         asyncio.get_running_loop().call_later(0.3, setattr, lab.proxy, "torn_after_chunks", None)
         assert await lab.call(kind) in expected
@@ -62,7 +62,7 @@ async def test_a_stream_torn_anywhere_is_an_error_of_ours(lab: Lab, kind: str) -
     transaction="served",
 )
 async def test_the_locks_of_a_killed_client_are_free(migrated_url: str, db: Database, user_id: str) -> None:
-    """What a client did that is killed (-9) in a transaction is undone, and nobody waits for its locks."""
+    """A client killed (-9) in a transaction has its work undone, and its locks block no other caller."""
     task = await TaskRepo(db).create(user_id, TaskCreate(title="Mine"))
     environment = {**os.environ, "DATABASE_URL": migrated_url}
     process = await asyncio.create_subprocess_exec(
@@ -83,7 +83,7 @@ async def test_the_locks_of_a_killed_client_are_free(migrated_url: str, db: Data
 )
 @pytest.mark.fault(row=22, name="lost update", transaction="last write wins, or StaleRowError if asked for")
 async def test_an_update_is_lost_only_by_who_does_not_ask(db: Database, user_id: str) -> None:
-    """Of ten updates that expect the same `updated_at` one happens; without it the last one wins."""
+    """Of ten updates that expect the same `updated_at`, one succeeds; without it the last one wins."""
     tasks = TaskRepo(db)
     task = await tasks.create(user_id, TaskCreate(title="0"))
     updates = [
@@ -105,7 +105,7 @@ async def test_an_update_is_lost_only_by_who_does_not_ask(db: Database, user_id:
 )
 @pytest.mark.parametrize("title", ["NUL \x00", "surrogate \ud800", "x" * 300, " "])
 async def test_hostile_values_are_refused_once_whoever_lets_them_in(db: Database, user_id: str, title: str) -> None:
-    """A table's class does not validate: what the database refuses is our error, once, and without the value."""
+    """A table's class does not validate: a value that the database refuses raises our error once, without the value."""
     with pytest.raises((InvalidInputError, StatementError)) as caught:
         async with db.transaction() as session:
             session.add(Task(user_id=user_id, title=title))
@@ -117,7 +117,7 @@ async def test_hostile_values_are_refused_once_whoever_lets_them_in(db: Database
 
 
 async def test_a_refused_connection_takes_nothing_with_it(migrated_url: str, user_id: str) -> None:
-    """After an error every connection is back: the pool serves as many as before."""
+    """After an error every connection is back in the pool, which serves as many callers as before."""
     async with Database(DatabaseSettings(url=migrated_url, pool_size=2)) as db:
         for _ in range(10):
             with pytest.raises(InvalidInputError):

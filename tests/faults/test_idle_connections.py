@@ -20,7 +20,7 @@ _SLEEP = text("select pg_sleep(0.05)")
 async def _warm(
     server: EmbeddedPostgres, connections: int, **settings: Any
 ) -> AsyncIterator[tuple[Database, FaultProxy]]:
-    """Open a Database through a proxy and use so many connections at once."""
+    """Open a Database through a proxy and use `connections` at once."""
     async with (
         FaultProxy(server.tcp_url()).running() as proxy,
         Database(DatabaseSettings(url=proxy.url(), **settings)) as db,
@@ -36,14 +36,14 @@ async def _use(db: Database, connections: int) -> None:
 
 @pytest.mark.parametrize("kept", [0, 2])
 async def test_idle_connections_are_closed_down_to_the_minimum(migrated_server: EmbeddedPostgres, kept: int) -> None:
-    """One that is used again stays; when the others have gone a call opens what it needs."""
+    """A connection that is used again stays; after the others are closed, a call opens what it needs."""
     settings = {"pool_idle_seconds": 0.5, "pool_min_size": kept}
     async with _warm(migrated_server, 6, **settings) as (db, proxy):
         for _ in range(4):
             await asyncio.sleep(0.2)
             await db.execute(text("select 1"))
         assert 1 <= proxy.open_connections <= max(kept, 1)
-        assert proxy.connects == 6  # it is always the one that was used last
+        assert proxy.connects == 6  # the pool always reuses the connection that was used last
         await asyncio.sleep(0.8)
         assert (proxy.open_connections, db.pool_status().idle) == (kept, kept)
         await _use(db, 3)
@@ -51,7 +51,7 @@ async def test_idle_connections_are_closed_down_to_the_minimum(migrated_server: 
 
 
 async def test_an_idle_pool_sends_nothing_but_terminate(migrated_server: EmbeddedPostgres) -> None:
-    """For 90 s, scaled down a hundred times: every setting in seconds is a hundredth of its default."""
+    """Covers 90 s in a hundredth of the time: every setting in seconds is a hundredth of its default."""
     seconds = {
         name: field.default / 100
         for name, field in DatabaseSettings.model_fields.items()
@@ -69,7 +69,7 @@ async def test_an_idle_pool_sends_nothing_but_terminate(migrated_server: Embedde
 async def test_connections_that_were_opened_together_are_not_replaced_together(
     migrated_server: EmbeddedPostgres,
 ) -> None:
-    """Each lives for between 80 and 100 % of the setting."""
+    """Each connection lives for 80 to 100 % of the setting."""
     async with _warm(migrated_server, 20, pool_recycle_seconds=3) as (db, proxy):
         await asyncio.sleep(2.7)
         before = proxy.connects

@@ -1,4 +1,4 @@
-"""A write whose connection breaks: with an idempotency key it is repeated, and is done once."""
+"""A write whose connection breaks: with an idempotency key it is retried, and happens once."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,11 +19,11 @@ HI = MessageCreate(role="user", content="hi")
 
 
 async def _kill_who_waits(db: Database, marker: str) -> None:
-    """End the connection of the statement that waits for a lock."""
+    """Terminate the connection whose statement waits for a lock."""
     kill = text("""select pg_terminate_backend(pid) from pg_stat_activity
     where wait_event_type = 'Lock' and query like :marker and datname = current_database()""")
     async with asyncio.timeout(60):
-        while not (await db.execute(kill, {"marker": marker})).all():  # noqa: ASYNC110 - the server tells nobody
+        while not (await db.execute(kill, {"marker": marker})).all():  # noqa: ASYNC110 - the server does not notify
             await asyncio.sleep(0.02)
 
 
@@ -39,7 +39,7 @@ async def _message(db: Database | AsyncSession, user_id: str, conversation_id: i
 async def test_a_keyed_write_that_broke_is_repeated_and_done_once(
     db: Database, user_id: str, write: Callable[..., Awaitable[Any]]
 ) -> None:
-    """Killed while it waits for the first call: it asks again, on another connection, and gets the first's row."""
+    """A call killed while it waits for the first is retried on another connection and returns the first one's row."""
     conversation, key = await ConversationRepo(db).create(user_id), uuid4()
     async with db.transaction() as session:
         first = await write(session, user_id, conversation.id, key)
@@ -49,7 +49,7 @@ async def test_a_keyed_write_that_broke_is_repeated_and_done_once(
 
 
 async def test_a_write_without_a_key_that_broke_is_of_unknown_outcome(db: Database, user_id: str) -> None:
-    """It is not repeated: it might be done twice."""
+    """It is not retried, because it might happen twice."""
     conversation = await ConversationRepo(db).create(user_id)
     async with db.transaction() as session:
         await _message(session, user_id, conversation.id, None)

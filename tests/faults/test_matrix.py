@@ -1,4 +1,4 @@
-"""Each fault against each kind of call: what the caller gets, how many rows it leaves, and how long it takes."""
+"""Each fault against each kind of call: what the caller gets, how many rows are left, and how long it takes."""
 
 from functools import partial
 
@@ -53,7 +53,7 @@ CASES = [
 
 @pytest.mark.parametrize(("fault", "kind", "outcome"), CASES)
 async def test_matrix(lab: Lab, fault: Fault, kind: str, outcome: str) -> None:
-    """The call comes to what the matrix says, and what is served is there exactly once."""
+    """The call has the outcome that the matrix states, and a served write is stored exactly once."""
     before = await lab.rows()
     assert await fault.breakage(lab, kind, partial(lab.call, kind)) == outcome
     written = await lab.rows() - before

@@ -1,4 +1,4 @@
-"""More processes than the server has connections for: each makes progress, and gives back what it does not use."""
+"""More processes than the server has connections for: each makes progress and releases what it does not use."""
 
 import asyncio
 import os
@@ -17,11 +17,11 @@ from app.embedded import EmbeddedPostgres
 
 PROCESSES = 10
 MAX_CONNECTIONS = 104
-"""As many as Neon's smallest compute has."""
+"""The limit of Neon's smallest compute."""
 CALLERS = 25
-"""In each process, on a pool of 20."""
+"""Callers in each process, on a pool of 20."""
 IDLE_SECONDS = 2
-"""Stands for the minute of the default."""
+"""Replaces the default of a minute."""
 _NEIGHBOURS = """
 import asyncio, os, sys, time
 from sqlalchemy import text
@@ -60,7 +60,7 @@ for writer in writers:
     os.close(writer)
 sys.exit(max(os.waitstatus_to_exitcode(os.wait()[1]) for _ in writers))
 """
-"""Imports once and forks, since ten interpreters that import would take the test's time."""
+"""Imports once and forks, because ten interpreters that each import would take most of the test's time."""
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def small_server() -> Iterator[EmbeddedPostgres]:
 
 
 class Neighbours:
-    """The processes; each works when it is told to."""
+    """The processes; each works on command."""
 
     def __init__(self, parent: Process) -> None:
         self._parent = parent
@@ -83,7 +83,7 @@ class Neighbours:
     @classmethod
     @asynccontextmanager
     async def running(cls, url: str) -> AsyncIterator["Neighbours"]:
-        """Start them; at the end each must have ended without an error."""
+        """Start the processes; at the end each must have exited without an error."""
         environment = {**os.environ, "DATABASE_URL": url, "DATABASE_POOL_IDLE_SECONDS": str(IDLE_SECONDS)}
         command = (sys.executable, "-c", _NEIGHBOURS, str(PROCESSES), str(CALLERS))
         parent = await asyncio.create_subprocess_exec(*command, env=environment, stdin=PIPE, stdout=PIPE)
@@ -98,7 +98,7 @@ class Neighbours:
         await listening
 
     async def work(self, number: int, seconds: float) -> int:
-        """Have the callers of a process work for so long; return how many calls succeeded. One that fails ends it."""
+        """Run the callers of a process for so long; return how many calls succeeded. A failed call ends the process."""
         assert self._parent.stdin is not None
         self._working[number] = asyncio.get_running_loop().create_future()
         self._parent.stdin.write(f"{number} {seconds}\n".encode())
@@ -119,7 +119,7 @@ class Neighbours:
     transaction="see read",
 )
 async def test_ten_processes_share_a_small_server(small_server: EmbeddedPostgres) -> None:
-    """Also those that come when all connections are taken; a quiet minute later next to none are held."""
+    """Late processes that find all connections taken are served; after a quiet minute almost none are held."""
     sessions = text("select count(*) from pg_stat_activity where backend_type = 'client backend'")
     async with (
         Database(DatabaseSettings(url=small_server.url(), pool_min_size=1)) as admin,
@@ -130,7 +130,7 @@ async def test_ten_processes_share_a_small_server(small_server: EmbeddedPostgres
         await asyncio.sleep(3)
         assert (await admin.execute(sessions)).scalar_one() > MAX_CONNECTIONS * 0.9
         calls = await asyncio.gather(*first, *(neighbours.work(number, 12) for number in range(6, PROCESSES)))
-        assert min(calls) > 2 * CALLERS, calls  # more than what a queue is served after the others have ended
+        assert min(calls) > 2 * CALLERS, calls  # more than a queue gets after the others have ended
         await asyncio.sleep(IDLE_SECONDS * 1.5)
         assert (await admin.execute(sessions)).scalar_one() < 20
         assert await neighbours.work(0, 0.5) > 0

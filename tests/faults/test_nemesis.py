@@ -1,4 +1,4 @@
-"""Everything at random: nothing acknowledged is lost, nothing is doubled, and code without keys would have failed."""
+"""Random faults: nothing acknowledged is lost, nothing is duplicated, and code without keys would fail."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ _OPERATIONS = 500
 
 @asynccontextmanager
 async def _nemesis(lab: Lab, seed: int) -> AsyncIterator[None]:
-    """Break something every few milliseconds for as long as the block runs."""
+    """Break something every few milliseconds while the block runs."""
     chance = random.Random(seed)
 
     async def restart() -> None:
@@ -40,7 +40,7 @@ async def _nemesis(lab: Lab, seed: int) -> AsyncIterator[None]:
             try:
                 await chance.choice(deeds)()
             except DataAccessError:
-                continue  # it hit itself
+                continue  # it hit its own connection
 
     raging = asyncio.create_task(rage())
     try:
@@ -53,7 +53,7 @@ async def _nemesis(lab: Lab, seed: int) -> AsyncIterator[None]:
 
 
 async def _until_acknowledged(create: Callable[[], Awaitable[object]]) -> None:
-    """Do what a client does: call again until it is told that it is done."""
+    """Repeat the call as a client does, until it is acknowledged."""
     for _ in range(200):
         try:
             await create()
@@ -64,7 +64,7 @@ async def _until_acknowledged(create: Callable[[], Awaitable[object]]) -> None:
 
 
 async def _rage_on(lab: Lab, create: Callable[[str], Callable[[], Awaitable[object]]]) -> dict[str, int]:
-    """Have clients create tasks while the nemesis rages; return how often each title is there."""
+    """Have clients create tasks while the nemesis runs; return how often each title is stored."""
     titles = iter([f"Task {number}" for number in range(_OPERATIONS)])
 
     async def client() -> None:
@@ -80,7 +80,7 @@ async def _rage_on(lab: Lab, create: Callable[[str], Callable[[], Awaitable[obje
 
 @pytest.mark.fault(row=28, name="everything at random", read="served", keyed="served, one row each")
 async def test_with_keys_every_task_is_there_once(lab: Lab) -> None:
-    """500 creates with a key each, by 20 clients that repeat what failed: each is there exactly once."""
+    """20 clients make 500 creates, each with a key, and repeat what failed: each task is stored exactly once."""
     tasks = TaskRepo(lab.db)
 
     def create(title: str) -> Callable[[], Awaitable[object]]:
@@ -94,16 +94,16 @@ async def test_with_keys_every_task_is_there_once(lab: Lab) -> None:
 
 @pytest.mark.fault(row=28, name="everything at random", write="OutcomeUnknownError: who repeats it doubles it")
 async def test_without_keys_the_same_clients_double_tasks(lab: Lab) -> None:
-    """The nemesis is strong enough: repeating without a key, as naive code does, leaves duplicates."""
+    """Repeating without a key, as naive code does, leaves duplicates: the nemesis is strong enough."""
     tasks = TaskRepo(lab.db)
     counts = await _rage_on(lab, lambda title: lambda: tasks.create(lab.user_id, TaskCreate(title=title)))
-    assert len(counts) == _OPERATIONS  # nothing acknowledged is lost, here either
+    assert len(counts) == _OPERATIONS  # nothing acknowledged is lost here either
     assert max(counts.values()) > 1
 
 
 @pytest.mark.fault(row=28, name="everything at random", transaction="served, or OutcomeUnknownError")
 async def test_transactions_lose_nothing_that_is_acknowledged(lab: Lab) -> None:
-    """`run_in_transaction` repeats what the server undid: every task is there."""
+    """`run_in_transaction` retries what the server rolled back: every task is stored."""
 
     def create(title: str) -> Callable[[], Awaitable[object]]:
         async def one(session: AsyncSession) -> None:

@@ -1,4 +1,4 @@
-"""Neon's refusals: each text of its proxy and control plane is retried as its source says, and has its advice."""
+"""Neon's refusals: each text of its proxy and control plane is retried as its source says, and has advice."""
 
 import re
 from collections.abc import AsyncIterator
@@ -48,7 +48,7 @@ async def _failure(url: str, **settings: float) -> DataAccessError:
 async def test_a_text_that_waiting_does_not_remove_ends_the_call_after_one_attempt(
     neon: NeonProxy, reason: Reason, said: str
 ) -> None:
-    """The error has the text and the advice, once each, and the doctor gives the same advice; no password is shown."""
+    """The error has the text and the advice once each, the doctor gives the same advice, and no password is shown."""
     neon.refuse(said, asks_password="password authentication" in said)
     failure = await _failure(neon.url(SECRET))
     assert neon.connects == 1
@@ -66,14 +66,14 @@ async def test_a_text_that_waiting_does_not_remove_ends_the_call_after_one_attem
     ids=lambda value: value if isinstance(value, str) else None,
 )
 async def test_a_text_that_passes_is_retried(neon: NeonProxy, reason: Reason, said: str) -> None:
-    """The call has its connection at the second attempt."""
+    """The call gets its connection on the second attempt."""
     neon.refuse(said, times=1)
     await _connect(neon.url())
     assert neon.connects == 2
 
 
 async def test_the_error_at_the_deadline_keeps_text_advice_and_sqlstate(neon: NeonProxy) -> None:
-    """A code that the proxy replaced is found again by the text."""
+    """A code that the proxy replaced is recovered from the text."""
     for said, sqlstate in (("sorry, too many clients already", "53300"), ("Internal error", "XX000")):
         neon.refuse(said)
         failure = await _failure(neon.url(), retry_seconds=0.05)
@@ -84,7 +84,7 @@ async def test_the_error_at_the_deadline_keeps_text_advice_and_sqlstate(neon: Ne
 
 
 async def test_a_connection_without_tls_is_told_to_use_it(neon: NeonProxy) -> None:
-    """Neon refuses sslmode=disable with a text of its own; following the advice removes it."""
+    """Neon refuses sslmode=disable with its own text; following the advice removes the error."""
     failure = await _failure(neon.url(sslmode="disable", sslrootcert=""))
     assert INSECURE in str(failure)
     assert "sslmode=verify-full" in str(failure.advice)
@@ -104,7 +104,7 @@ async def test_a_connection_without_tls_is_told_to_use_it(neon: NeonProxy) -> No
     ],
 )
 async def test_a_refused_password_is_missing_masked_or_wrong(neon: NeonProxy, password: str, advice: str) -> None:
-    """Each has advice of its own, in the error and in the doctor."""
+    """Each case has its own advice, in the error and in the doctor."""
     neon.refuse("password authentication failed for user 'ada'", asks_password=True)
     failure = await _failure(neon.url(password))
     assert advice in str(failure)
@@ -112,7 +112,7 @@ async def test_a_refused_password_is_missing_masked_or_wrong(neon: NeonProxy, pa
 
 
 async def test_a_migration_asks_no_more_often_than_a_call(neon: NeonProxy) -> None:
-    """What waiting does not remove ends `migrate` after one attempt, too."""
+    """A permanent refusal ends `migrate` after one attempt too."""
     neon.refuse("The endpoint has been disabled. Enable it using Neon API and retry.")
     with pytest.raises(ConfigurationError, match="Enable the endpoint"):
         await upgrade(DatabaseSettings(url=neon.url()))
@@ -120,14 +120,14 @@ async def test_a_migration_asks_no_more_often_than_a_call(neon: NeonProxy) -> No
 
 
 async def test_a_quota_is_known_by_its_text_whatever_its_code(neon: NeonProxy) -> None:
-    """The proxy has been seen to say it with 53000, which elsewhere passes."""
+    """The proxy also sends it with 53000, which is transient elsewhere."""
     neon.refuse("Your project has exceeded the storage quota.", sqlstate="53000")
     assert isinstance(await _failure(neon.url()), ConfigurationError)
     assert neon.connects == 1
 
 
 async def test_a_text_that_no_source_has_is_retried(neon: NeonProxy) -> None:
-    """XX000 is also what PostgreSQL says for a fault of its own, and most of Neon's refusals pass."""
+    """XX000 is also PostgreSQL's code for internal errors, and most of Neon's refusals are transient."""
     neon.refuse("something new", times=1)
     await _connect(neon.url())
     assert neon.connects == 2
@@ -141,7 +141,7 @@ def test_each_text_is_found_by_its_own_reason_and_by_no_earlier_one() -> None:
 
 
 async def test_neon_is_recognised_by_what_the_server_says(db: Database) -> None:
-    """A plain server is not Neon's; with the setting of Neon's storage it is, whatever its host is called."""
+    """A server is Neon's when it has the setting of Neon's storage, regardless of its host's name."""
     statement = text(f"select {SHOWS_NEON}")
     assert (await db.execute(statement)).scalar_one() is False
     async with db.transaction() as session:

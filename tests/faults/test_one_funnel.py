@@ -1,4 +1,4 @@
-"""Every executor raises the same error for the same failure, and never one of the driver's or SQLAlchemy's."""
+"""Every executor raises the same error for the same failure, and never one of asyncpg's or SQLAlchemy's."""
 
 import asyncio
 from contextlib import suppress
@@ -20,7 +20,7 @@ from tests.support.funnel import ALONE, FAILURES, IN_TRANSACTION, Failure, Run, 
 
 @pytest.fixture
 async def funnel_db(own_server: EmbeddedPostgres, migrated_server: EmbeddedPostgres) -> Any:
-    """Open a database of two connections that waits for nothing long."""
+    """Open a database of two connections with short timeouts."""
     settings = DatabaseSettings(
         url=migrated_server.url(),
         pool_size=2,
@@ -47,7 +47,7 @@ def _marked(failure: Failure) -> Any:
 
 @pytest.mark.parametrize("failure", list(map(_marked, FAILURES)))
 async def test_each_executor_raises_the_same(funnel_db: Database, failure: Failure) -> None:
-    """One class and one text for a call of its own, one class and the same text within a transaction."""
+    """A single call and a call in a transaction each have one class, and both have the same text."""
     alone = {name: await _failed(run, funnel_db, failure) for name, run in ALONE.items()}
     within = {name: await _failed(run, funnel_db, failure) for name, run in IN_TRANSACTION.items()}
     assert {name: type(error) for name, error in alone.items()} == dict.fromkeys(ALONE, failure.alone)
@@ -61,7 +61,7 @@ async def test_each_executor_raises_the_same(funnel_db: Database, failure: Failu
 
 @pytest.mark.funnel(name="the pool is exhausted", alone="PoolTimeoutError", in_transaction="PoolTimeoutError")
 async def test_an_exhausted_pool_is_the_same_for_each(funnel_db: Database) -> None:
-    """Whoever asks, in a call of its own or at the beginning of a transaction."""
+    """Every executor raises it, in a single call or at the start of a transaction."""
     async with funnel_db.transaction() as one, funnel_db.transaction() as two:
         for session in (one, two):
             await session.execute(text("select 1"))
@@ -72,7 +72,7 @@ async def test_an_exhausted_pool_is_the_same_for_each(funnel_db: Database) -> No
 
 @pytest.mark.funnel(name="the Database is closed", alone="ClosedError", in_transaction="ClosedError")
 async def test_a_closed_database_serves_nothing(migrated_server: EmbeddedPostgres) -> None:
-    """And opens no connection that would leak."""
+    """It opens no connection that would leak."""
     db = Database(DatabaseSettings(url=migrated_server.url()))
     await db.execute(text("select 1"))
     await db.close()
@@ -84,7 +84,7 @@ async def test_a_closed_database_serves_nothing(migrated_server: EmbeddedPostgre
 
 @pytest.mark.funnel(name="the session's block has ended", alone="has none", in_transaction="ClosedError")
 async def test_a_finished_session_serves_nothing(funnel_db: Database) -> None:
-    """As a background task would use it: an error, instead of an id whose row is never stored."""
+    """A background task that uses it gets an error, not an id whose row is never stored."""
     async with funnel_db.transaction() as session:
         await session.execute(text("select 1"))
     insert = "insert into task (user_id, title) values ('funnel', 'x') returning id"
@@ -95,7 +95,7 @@ async def test_a_finished_session_serves_nothing(funnel_db: Database) -> None:
 
 @pytest.mark.funnel(name="cancelled", alone="CancelledError", in_transaction="CancelledError")
 async def test_a_cancellation_stays_one(funnel_db: Database) -> None:
-    """It is the caller's own, and no connection stays behind."""
+    """The caller's own cancellation is raised, and no connection is left behind."""
     runs = [*ALONE.values(), *IN_TRANSACTION.values()]
     for run in runs:
         task = asyncio.ensure_future(run(funnel_db, "select pg_sleep(30)", {}))
@@ -119,7 +119,7 @@ PID = text("select pg_backend_pid()")
 async def test_a_failed_rollback_leaves_the_callers_exception(
     funnel_db: Database, own_server: EmbeddedPostgres, way: str
 ) -> None:
-    """It is the one that the caller raised, with nothing of ours around it, and the connection is replaced."""
+    """The caller's exception is raised without a wrapper, and the connection is replaced."""
     mine = KeyError("mine")
 
     async def work(session: Any) -> None:
@@ -145,7 +145,7 @@ async def test_a_failed_rollback_leaves_the_callers_exception(
 async def test_a_deadlock_is_retried_though_the_rollback_fails(
     funnel_db: Database, own_server: EmbeddedPostgres
 ) -> None:
-    """What the server undid is run again, whatever becomes of the connection."""
+    """What the server rolled back is retried, even if the connection is lost."""
     tries = 0
 
     async def work(session: Any) -> int:
@@ -166,7 +166,7 @@ async def test_a_deadlock_is_retried_though_the_rollback_fails(
 
 @pytest.mark.funnel(name="a lost connection whose error was caught", alone="has none", in_transaction="TransientError")
 async def test_a_lost_connection_whose_error_was_caught(funnel_db: Database) -> None:
-    """The block cannot end as if all were stored."""
+    """The block cannot end as if everything were stored."""
     with pytest.raises(TransientError, match="broke earlier"):
         async with funnel_db.transaction() as session:
             with suppress(TransientError):

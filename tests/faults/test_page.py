@@ -1,4 +1,4 @@
-"""docs/faults.md says what the tests say."""
+"""docs/faults.md matches the tests."""
 
 import re
 import subprocess
@@ -10,9 +10,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(600)  # it collects the whole suite: the fault would be a wrong page, not a slow machine
+@pytest.mark.timeout(600)  # it collects the whole suite, which is slow on a busy machine
 def test_page_is_made_of_the_tests_in_any_order_and_has_no_empty_cell(tmp_path: Path) -> None:
-    """All thirty faults are there, each with an outcome for each kind of call; `make faults` renews the page."""
+    """All thirty faults are listed with an outcome for each kind of call; `make faults` rewrites the page."""
     made = tmp_path / "faults.md"
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-p", "randomly"]
     ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""The pool: its queue, its errors and warnings, and connections that ended while they were idle."""
+"""The pool: its queue, its errors and warnings, and connections that were closed while idle."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ OpenDatabase = Callable[..., Database]
 
 @pytest.fixture
 async def open_database(migrated_url: str) -> AsyncIterator[OpenDatabase]:
-    """Open databases with settings of their own, closed at the end of the test."""
+    """Open databases with the given settings, and close them at the end of the test."""
     opened: list[Database] = []
 
     def open_(**settings: Any) -> Database:
@@ -37,11 +37,11 @@ async def open_database(migrated_url: str) -> AsyncIterator[OpenDatabase]:
 async def _end_sessions_of(db: Database, application_name: str) -> None:
     ended = text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = :name")
     await db.execute(ended, {"name": application_name})
-    await asyncio.sleep(0.1)  # until the client has heard of it
+    await asyncio.sleep(0.1)  # until the client has seen it
 
 
 async def test_exhausted_pool_says_size_waiting_and_who_holds(open_database: OpenDatabase, user_id: str) -> None:
-    """While all connections are held a caller is told after the timeout by whom, and where in the code."""
+    """When all connections are held, the timeout error names the callers that hold them and their place in the code."""
     db = open_database(pool_size=2, pool_timeout_seconds=0.3)
     async with db.transaction() as one, db.transaction() as two:
         for session in (one, two):
@@ -57,7 +57,7 @@ async def test_exhausted_pool_says_size_waiting_and_who_holds(open_database: Ope
 
 
 async def test_two_hundred_callers_are_served_in_turn(open_database: OpenDatabase) -> None:
-    """200 callers on 20 connections all get their answer, first come first served, and all connections come back."""
+    """200 callers on 20 connections are all served in order of arrival, and all connections return to the pool."""
     db = open_database(pool_size=20)
     served: list[int] = []
 
@@ -74,7 +74,7 @@ async def test_two_hundred_callers_are_served_in_turn(open_database: OpenDatabas
 
 
 async def test_status_counts_what_is_in_use_idle_and_waiting(open_database: OpenDatabase, user_id: str) -> None:
-    """The figures are those of the moment."""
+    """The figures describe the current moment."""
     db = open_database(pool_size=1)
     async with db.transaction() as session:
         await TaskRepo(session).count(user_id)
@@ -90,7 +90,7 @@ async def test_status_counts_what_is_in_use_idle_and_waiting(open_database: Open
 async def test_connections_ended_while_idle_are_replaced_unseen(
     open_database: OpenDatabase, db: Database, user_id: str
 ) -> None:
-    """Scale to zero with an idle pool: no caller notices."""
+    """No caller notices that the server scaled to zero under an idle pool."""
     sleepy = open_database(application_name="sleepy", pool_size=5)
     await asyncio.gather(*(TaskRepo(sleepy).count(user_id) for _ in range(20)))
     await _end_sessions_of(db, "sleepy")
@@ -100,7 +100,7 @@ async def test_connections_ended_while_idle_are_replaced_unseen(
 
 
 async def test_only_a_connection_idle_for_long_is_pinged(open_database: OpenDatabase, user_id: str) -> None:
-    """A ping costs one round trip, and nothing is pinged that was used a moment ago."""
+    """A ping costs one round trip, and a connection used a moment ago is not pinged."""
     fresh, stale = open_database(ping_after_idle_seconds=30), open_database(ping_after_idle_seconds=0)
     counted = {database: RoundTrips.of(database.pool) for database in (fresh, stale)}
     for database, trips in counted.items():
@@ -113,7 +113,7 @@ async def test_only_a_connection_idle_for_long_is_pinged(open_database: OpenData
 async def test_a_transaction_that_waits_for_something_else_is_named(
     open_database: OpenDatabase, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A session held while a model answers is what takes chat back ends down: the warning says where."""
+    """A connection held while a model answers can exhaust a chat back end's pool: the warning names the place."""
     db = open_database(idle_transaction_warning_seconds=0.1)
     with caplog.at_level(logging.WARNING, "app.db.pool"):
         async with db.transaction() as session:
@@ -128,7 +128,7 @@ async def test_a_transaction_that_waits_for_something_else_is_named(
 async def test_a_long_statement_is_not_taken_for_an_idle_transaction(
     open_database: OpenDatabase, db: Database, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A connection that works is not named, however long it takes: a statement of the caller's, or a repository's."""
+    """A connection that is executing is not named, however long its statement takes."""
     watched = open_database(idle_transaction_warning_seconds=0.1)
     task = await TaskRepo(db).create(user_id, TaskCreate(title="Locked"))
     with caplog.at_level(logging.WARNING, "app.db.pool"):
@@ -150,7 +150,7 @@ async def test_a_long_statement_is_not_taken_for_an_idle_transaction(
     transaction="ConfigurationError",
 )
 async def test_a_second_event_loop_is_told_to_make_its_own(open_database: OpenDatabase, user_id: str) -> None:
-    """A Database used in two running loops at once says so in a sentence."""
+    """A Database used in two running loops at once raises an error that says so."""
     db = open_database()
     tasks = TaskRepo(db)
     await tasks.count(user_id)

@@ -1,4 +1,4 @@
-"""A Database whose event loop or process is gone."""
+"""A Database whose event loop or process has ended."""
 
 import os
 import subprocess
@@ -50,7 +50,7 @@ loop.close()
     row=30, name="fork, or a loop that is gone", read="served", write="served", keyed="served", transaction="served"
 )
 def test_connections_of_another_life_are_forgotten(script: str, migrated_url: str) -> None:
-    """asyncio.run twice with one Database works, and a fork neither uses nor closes its parent's connections."""
+    """One Database works in two asyncio.run calls, and a fork neither uses nor closes its parent's connections."""
     done = subprocess.run(
         [sys.executable, "-c", _EVERY_KIND + script],
         env={**os.environ, "DATABASE_URL": migrated_url},
@@ -85,7 +85,7 @@ gc.collect()
 
 @pytest.mark.parametrize("then", ["close(left)", "db.close()"])
 def test_a_session_of_a_loop_that_is_gone_is_closed_quietly(then: str, migrated_url: str) -> None:
-    """Nothing is raised, and nothing is printed when it is forgotten."""
+    """Nothing is raised, and nothing is printed when it is garbage collected."""
     done = subprocess.run(
         [sys.executable, "-c", _EVERY_KIND + _A_SESSION_LEFT_OVER.format(then=then)],
         env={**os.environ, "DATABASE_URL": migrated_url},

@@ -1,4 +1,4 @@
-"""A Database that is closed while it is used."""
+"""A Database that is closed while in use."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ async def _repository(db: Database) -> None:
 async def test_what_is_in_use_when_it_is_closed_ends_with_its_call(
     migrated_url: str, db: Database, use: Callable[[Database], Awaitable[None]]
 ) -> None:
-    """Running and queued calls are still served; afterwards the server has no session of the Database."""
+    """Running and queued calls are still served; afterwards the server has no connection of the Database."""
     name = f"end-{uuid4().hex[:8]}"
     closed = Database(DatabaseSettings(url=migrated_url, application_name=name, pool_size=2))
     under_way = asyncio.ensure_future(use(closed))

@@ -61,14 +61,14 @@ _CHANGES = (
 
 @pytest.fixture
 def pooler(migrated_server: EmbeddedPostgres) -> Iterator[PgBouncer]:
-    """Start a pooler with two connections in front of the server."""
+    """Start a pooler with two connections to the server."""
     with PgBouncer("127.0.0.1", migrated_server.port) as running:
         yield running
 
 
 @pytest.fixture
 async def pooled(pooler: PgBouncer) -> AsyncIterator[Database]:
-    """Open a Database through it."""
+    """Open a Database through the pooler."""
     async with Database(DatabaseSettings(url=pooler.url("postgres"), pooler="transaction")) as db:
         yield db
 
@@ -81,20 +81,20 @@ async def pooled_lab(own_server: EmbeddedPostgres, direct: Database, pooled: Dat
 
 @pytest.fixture
 async def direct(migrated_server: EmbeddedPostgres) -> AsyncIterator[Database]:
-    """Open a Database on the server itself."""
+    """Open a Database directly on the server."""
     async with Database(DatabaseSettings(url=migrated_server.url())) as db:
         yield db
 
 
 async def test_each_call_is_one_round_trip_through_a_pooler_too(pooled: Database, user_id: str) -> None:
-    """Statements are unnamed there, and parsed again in the same round trip."""
+    """Statements are unnamed, and each is parsed again in the same round trip."""
     tasks, trips = TaskRepo(pooled), RoundTrips.of(pooled.pool)
     task = await tasks.create(user_id, TaskCreate(title="Warm"))
     for call in (tasks.create(user_id, TaskCreate(title="Once")), tasks.get(user_id, task.id), tasks.count(user_id)):
         trips.reset()
         await call
         first = trips.count
-        assert first in {1, 2}  # 2 where it was new to the connection
+        assert first in {1, 2}  # 2 if the statement is new to the connection
     trips.reset()
     await tasks.get(user_id, task.id)
     assert trips.count == 1
@@ -109,7 +109,7 @@ async def test_each_call_is_one_round_trip_through_a_pooler_too(pooled: Database
     transaction="served",
 )
 async def test_four_processes_share_two_connections(pooler: PgBouncer, direct: Database) -> None:
-    """4 processes with 300 mixed calls each: no error, no wrong row, and nothing is left prepared on the server."""
+    """4 processes with 300 mixed calls each see no error and no wrong row, and leave no prepared statement."""
     environment = {**os.environ, "DATABASE_URL": pooler.url("postgres"), "DATABASE_POOLER": "transaction"}
     processes = [
         await asyncio.create_subprocess_exec(
@@ -159,7 +159,7 @@ async def test_columns_retyped_under_load_are_never_misread(
 async def test_the_callers_own_statements_never_read_a_wrong_value(
     direct: Database, pooled: Database, user_id: str, through: str
 ) -> None:
-    """`select(Task)` does not pin its types: after a column was retyped it reads right or fails, never wrong."""
+    """`select(Task)` does not pin its types: after a column is retyped it reads correctly or fails."""
     db = {"direct": direct, "pooled": pooled}[through]
     await direct.execute(text("create table measure (id int primary key, a int)"))
     await direct.execute(text("insert into measure values (1, 7)"))
@@ -176,7 +176,7 @@ async def test_the_callers_own_statements_never_read_a_wrong_value(
 
 
 def _cases(name: str, *outcomes: str) -> list[object]:
-    """Return a case for each kind of call, each marked with its outcome."""
+    """Return a case for each kind of call, marked with its outcome."""
     return [
         pytest.param(
             kind, outcome.split(", or "), id=kind, marks=pytest.mark.fault(row=25, name=name, **{kind: outcome})
@@ -189,7 +189,7 @@ def _cases(name: str, *outcomes: str) -> list[object]:
 async def test_a_pooler_that_restarts_is_not_noticed(
     pooler: PgBouncer, pooled_lab: Lab, kind: str, outcomes: list[str]
 ) -> None:
-    """Its clients' connections break while they are idle, and are replaced."""
+    """Its clients' connections break while idle and are replaced."""
     await asyncio.gather(*(pooled_lab.call("read") for _ in range(10)))
     await asyncio.to_thread(pooler.stop)
     await asyncio.to_thread(pooler.start)
@@ -206,7 +206,7 @@ _MAYBE = "served, or OutcomeUnknownError"
 async def test_a_server_that_restarts_behind_a_pooler_is_a_delay(
     pooled_lab: Lab, own_server: EmbeddedPostgres, kind: str, outcomes: list[str]
 ) -> None:
-    """The pooler answers with errors of its own until it has found the server again."""
+    """The pooler answers with its own errors until it reaches the server again."""
     await asyncio.gather(*(pooled_lab.call("read") for _ in range(10)))
     await asyncio.to_thread(own_server.restart, mode="immediate")
     assert {await pooled_lab.call(kind) for _ in range(5)} <= set(outcomes)

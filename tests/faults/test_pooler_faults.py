@@ -1,4 +1,4 @@
-"""What a pooler answers when its server is gone, and what becomes of the call."""
+"""What a pooler replies when its server is lost, and the outcome of the call."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -30,19 +30,19 @@ class Pooled:
     admin: Database
 
     async def lose_server(self) -> None:
-        """Let the pooler see its connections reset, and new ones refused."""
+        """Reset the pooler's connections, and refuse new ones."""
         self.proxy.refusing = True
         self.proxy.reset()
         await asyncio.sleep(0.2)
 
     async def rows(self, user_id: str) -> int:
-        """Return how many tasks there are on the server."""
+        """Return the number of tasks on the server."""
         return await TaskRepo(self.admin).count(user_id)
 
 
 @pytest.fixture
 async def pooled(migrated_server: EmbeddedPostgres) -> AsyncIterator[Pooled]:
-    """Run a pooler that gives up waiting after a second."""
+    """Run a pooler that stops waiting after a second."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         pooler = PgBouncer("127.0.0.1", proxy.port, settings={"query_wait_timeout": "1"})
         with pooler:
@@ -53,7 +53,7 @@ async def pooled(migrated_server: EmbeddedPostgres) -> AsyncIterator[Pooled]:
 
 
 async def test_a_write_whose_server_is_lost_is_unknown(pooled: Pooled, user_id: str) -> None:
-    """The row is there, though the pooler only says that its server crashed."""
+    """The row is stored, although the pooler only reports that its server crashed."""
     pooled.proxy.lose_reply_to = "INSERT"
     with pytest.raises(OutcomeUnknownError) as caught:
         await TaskRepo(pooled.db).create(user_id, _NEW)
@@ -62,7 +62,7 @@ async def test_a_write_whose_server_is_lost_is_unknown(pooled: Pooled, user_id: 
 
 
 async def test_a_commit_whose_server_is_lost_is_unknown(pooled: Pooled, user_id: str) -> None:
-    """Likewise."""
+    """The commit is stored, although the pooler only reports that its server crashed."""
     pooled.proxy.lose_reply_to = "COMMIT"
     with pytest.raises(OutcomeUnknownError):
         async with pooled.db.transaction() as session:
@@ -71,7 +71,7 @@ async def test_a_commit_whose_server_is_lost_is_unknown(pooled: Pooled, user_id:
 
 
 async def test_what_may_be_repeated_is_served_though_the_server_is_lost(pooled: Pooled, user_id: str) -> None:
-    """A read, and a write with a key: one row."""
+    """A read and a keyed write are served, and the write leaves one row."""
     tasks = TaskRepo(pooled.db)
     pooled.proxy.lose_reply_to = "INSERT"
     await tasks.create(user_id, _NEW, idempotency_key=uuid4())
@@ -80,7 +80,7 @@ async def test_what_may_be_repeated_is_served_though_the_server_is_lost(pooled: 
 
 
 async def test_an_outage_behind_the_pooler_is_a_delay(pooled: Pooled, user_id: str) -> None:
-    """The pooler answers for a second that it has no server: reads and writes wait, each write happens once."""
+    """While the pooler reports for a second that it has no server, calls wait, and each write happens once."""
     tasks = TaskRepo(pooled.db)
     await pooled.lose_server()
     asyncio.get_running_loop().call_later(1, setattr, pooled.proxy, "refusing", False)
@@ -89,7 +89,7 @@ async def test_an_outage_behind_the_pooler_is_a_delay(pooled: Pooled, user_id: s
 
 
 async def test_an_outage_longer_than_the_deadline_is_an_error(pooled: Pooled, user_id: str) -> None:
-    """Nothing was done, and the error says so while the server is still away."""
+    """The error says that nothing was done, and is raised while the server is still down."""
     await pooled.lose_server()
     with pytest.raises(TransientError, match="the pooler has no server"):
         await TaskRepo(pooled.db).create(user_id, _NEW)
@@ -98,7 +98,7 @@ async def test_an_outage_longer_than_the_deadline_is_an_error(pooled: Pooled, us
 
 
 async def test_a_wait_for_a_server_connection_is_retried(pooled: Pooled, user_id: str) -> None:
-    """Others hold both for longer than the pooler lets a statement wait."""
+    """Other callers hold both connections for longer than the pooler lets a statement wait."""
     sleep = text("select pg_sleep(2)")
     holding = [asyncio.ensure_future(pooled.db.execute(sleep)) for _ in range(2)]
     await asyncio.sleep(0.2)
@@ -111,7 +111,7 @@ async def test_a_wait_for_a_server_connection_is_retried(pooled: Pooled, user_id
 async def test_a_wrong_password_is_reported_after_one_attempt(
     migrated_server: EmbeddedPostgres, auth_type: str
 ) -> None:
-    """The pooler gives it the same code as failures that pass."""
+    """The pooler gives it the same code as transient errors."""
     users = {"ada": "lovelace"}
     with PgBouncer("127.0.0.1", migrated_server.port, auth_type=auth_type, users=users) as pooler:
         url = pooler.url("postgres").replace("lovelace", "byron")

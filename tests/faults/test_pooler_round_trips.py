@@ -1,4 +1,4 @@
-"""What each repository call costs on the wire through a real PgBouncer, and what is left on the server after it."""
+"""What each repository call costs through a real PgBouncer, and what it leaves on the server."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -16,14 +16,14 @@ Counted = tuple[Database, WireCounter]
 
 @pytest.fixture(scope="module")
 def one_connection(own_server: EmbeddedPostgres) -> Iterator[PgBouncer]:
-    """Run a pooler with a single connection to the server, so that what is left on it can be seen."""
+    """Run a pooler with one connection to the server, so that what is left on it can be seen."""
     with PgBouncer("127.0.0.1", own_server.port, pool_size=1) as pooler:
         yield pooler
 
 
 @pytest.fixture(scope="module")
 async def warm(one_connection: PgBouncer) -> AsyncIterator[Counted]:
-    """Give a Database through it on which every statement has run once, and what it costs from now on."""
+    """Yield a Database through it on which every statement has run once, and the counter of what follows."""
     async with counted(one_connection.url("postgres"), pooler="transaction") as (db, counter):
         for call in calls():
             await call.run(db, await Rows.of(db, "warm"))
@@ -32,7 +32,7 @@ async def warm(one_connection: PgBouncer) -> AsyncIterator[Counted]:
 
 @pytest.fixture
 async def rows(migrated_server: EmbeddedPostgres, user_id: str) -> Rows:
-    """Write rows of this test's user, past the pooler."""
+    """Write this test's rows directly, not through the pooler."""
     async with Database(DatabaseSettings(url=migrated_server.url())) as db:
         return await Rows.of(db, user_id)
 
@@ -41,7 +41,7 @@ async def rows(migrated_server: EmbeddedPostgres, user_id: str) -> Rows:
 async def test_every_repository_call_costs_one_round_trip_through_a_pooler(
     rows: Rows, warm: Counted, call: Call
 ) -> None:
-    """Statements are unnamed there, and parsed again in the same round trip."""
+    """Statements are unnamed, and each is parsed again in the same round trip."""
     db, counter = warm
     arguments = await call.arguments(db, rows)
     async with counter.expect(1):
@@ -50,13 +50,13 @@ async def test_every_repository_call_costs_one_round_trip_through_a_pooler(
 
 
 async def test_nothing_is_left_prepared_on_the_server(warm: Counted) -> None:
-    """After all of them."""
+    """No prepared statement is left after all of the calls."""
     prepared = text("select count(*) from pg_prepared_statements")
     assert (await warm[0].execute(prepared)).scalar_one() == 0
 
 
 async def test_a_statement_of_the_callers_own_is_prepared_each_time(rows: Rows, warm: Counted) -> None:
-    """It does not pin its types: the second round trip is what keeps it from reading a retyped column wrong."""
+    """It does not pin its types: the second round trip prevents it from misreading a retyped column."""
     db, counter = warm
     for _ in range(2):
         async with counter.expect(2):

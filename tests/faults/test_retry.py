@@ -29,9 +29,9 @@ EmptyCopy = Callable[[], Awaitable[str]]
 
 
 async def _raise_in(db: Database, sqlstate: str, *, times: int, repeatable: bool = False) -> list[int]:
-    """Have the server raise `sqlstate` the first `times` times; return which try succeeded.
+    """Have the server raise `sqlstate` the first `times` times; return the number of the attempt that succeeded.
 
-    A sequence counts the tries: what it gave is not taken back when a transaction is.
+    A sequence counts the attempts, because a rollback does not undo `nextval`.
     """
     await db.execute(text("create sequence if not exists tries"))
     await db.execute(text("alter sequence tries restart"))
@@ -49,7 +49,7 @@ async def _raise_in(db: Database, sqlstate: str, *, times: int, repeatable: bool
 
 @pytest.mark.parametrize("sqlstate", ["40001", "40P01", "55P03", "25006", "26000", "57P05"])
 async def test_what_the_server_undid_is_retried(empty_copy: EmptyCopy, sqlstate: str) -> None:
-    """Also a write: the server says that it was not done."""
+    """Writes are retried too: the server says that they did not happen."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         assert await _raise_in(db, sqlstate, times=2) == [3]
 
@@ -88,7 +88,7 @@ async def test_what_would_fail_again_is_not_retried(
 
 @pytest.mark.parametrize("sqlstate", ["57P01", "08006", "40003"])
 async def test_what_may_have_happened_is_retried_only_if_that_is_harmless(empty_copy: EmptyCopy, sqlstate: str) -> None:
-    """A statement marked repeatable is retried; any other is an OutcomeUnknownError after one try."""
+    """A repeatable statement is retried; any other raises OutcomeUnknownError after one attempt."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         assert await _raise_in(db, sqlstate, times=2, repeatable=True) == [3]
         with pytest.raises(OutcomeUnknownError):
@@ -97,7 +97,7 @@ async def test_what_may_have_happened_is_retried_only_if_that_is_harmless(empty_
 
 
 async def test_retries_are_bounded(empty_copy: EmptyCopy) -> None:
-    """A conflict that never ends is reported, with the server's code, when the call's deadline is over."""
+    """A conflict that never ends is reported at the call's deadline, with the server's code."""
     async with Database(DatabaseSettings(url=await empty_copy(), retry_seconds=1)) as db:
         with pytest.raises(TransientError) as caught:
             await _raise_in(db, "40001", times=99)
@@ -106,7 +106,7 @@ async def test_retries_are_bounded(empty_copy: EmptyCopy) -> None:
 
 
 def test_the_table_never_retries_what_is_the_callers_fault() -> None:
-    """Syntax, constraints, credentials and bad values are in no class that is retried."""
+    """Syntax errors, constraints, credentials and bad values are never retried."""
     for sqlstate, error in BY_SQLSTATE.items():
         if sqlstate[:2] in {"0A", "22", "23", "28", "3D", "3F", "42"}:
             assert not error.retryable, sqlstate
@@ -121,7 +121,7 @@ def test_the_table_never_retries_what_is_the_callers_fault() -> None:
     transaction="served",
 )
 async def test_deadlocks_are_resolved_by_running_again(db: Database, user_id: str) -> None:
-    """Two transactions that lock the same rows in opposite order both happen, each once."""
+    """Two transactions that lock the same rows in opposite order both happen exactly once."""
     tasks = TaskRepo(db)
     one, two = [await tasks.create(user_id, TaskCreate(title="0")) for _ in range(2)]
 
@@ -139,7 +139,7 @@ async def test_deadlocks_are_resolved_by_running_again(db: Database, user_id: st
 
 
 async def test_too_many_connections_are_waited_for(empty_copy: EmptyCopy, user_id: str) -> None:
-    """While others hold all connections that the role may have, callers wait, and connect no more than they need."""
+    """While the role has no connection left, callers wait, and open no more connections than they need."""
     url = make_url(await empty_copy())
     async with Database(DatabaseSettings(url=url.render_as_string(hide_password=False))) as admin:
         await admin.execute(text("create role few login connection limit 2"))
@@ -158,7 +158,7 @@ async def test_too_many_connections_are_waited_for(empty_copy: EmptyCopy, user_i
 
 
 async def test_a_read_only_connection_is_replaced(migrated_url: str, user_id: str) -> None:
-    """After a failover the old connections are to a server that only reads: writes go on on a new one."""
+    """After a failover the old connections lead to a read-only server: writes continue on a new one."""
     async with Database(DatabaseSettings(url=migrated_url, pool_size=1)) as db:
         await db.execute(text("set default_transaction_read_only = on"))
         before = (await db.execute(text("select pg_backend_pid()"))).scalar_one()
@@ -173,14 +173,14 @@ async def test_a_statement_that_takes_too_long_is_ended_by_the_client(migrated_u
     )
     async with Database(settings) as slow_db:
         with pytest.raises(OutcomeUnknownError, match="no answer in time"):
-            await slow_db.execute(text("select pg_sleep(600)"))  # by itself it would outlast the test
+            await slow_db.execute(text("select pg_sleep(600)"))  # runs longer than the test unless it is ended
         active = text("select count(*) from pg_stat_activity where application_name = 'slow' and state = 'active'")
         assert (await db.execute(active)).scalar_one() == 0
         assert (await slow_db.execute(text("select 1"))).scalar_one() == 1
 
 
 async def test_timeouts_of_a_transaction_are_kept_by_the_server(migrated_url: str, db: Database, user_id: str) -> None:
-    """`statement_timeout_seconds` and `lock_timeout_seconds` hold inside transactions, and nowhere else."""
+    """`statement_timeout_seconds` and `lock_timeout_seconds` apply inside transactions, and nowhere else."""
     settings = DatabaseSettings(url=migrated_url, statement_timeout_seconds=0.2, lock_timeout_seconds=0.1, pool_size=1)
     task = await TaskRepo(db).create(user_id, TaskCreate(title="Locked"))
     async with Database(settings) as strict:
@@ -193,11 +193,11 @@ async def test_timeouts_of_a_transaction_are_kept_by_the_server(migrated_url: st
                 async with strict.transaction() as session:
                     await TaskRepo(session).update(user_id, task.id, TaskUpdate(title="Yours"))
         assert caught.value.sqlstate == "55P03"
-        await strict.execute(text("select pg_sleep(0.4)"))  # not in a transaction: the client's timeout holds
+        await strict.execute(text("select pg_sleep(0.4)"))  # not in a transaction: the client's timeout applies
 
 
 async def test_one_session_in_two_tasks_is_an_error_of_ours(db: Database) -> None:
-    """SQLAlchemy's long error becomes a sentence of ours."""
+    """SQLAlchemy's long error becomes one of ours, in one sentence."""
     async with db.sessionmaker() as session:
         counts = (TaskRepo(session).count("nobody") for _ in range(2))
         first, second = await asyncio.gather(*counts, return_exceptions=True)
@@ -207,7 +207,7 @@ async def test_one_session_in_two_tasks_is_an_error_of_ours(db: Database) -> Non
 
 
 async def test_refused_connections_are_unavailable(user_id: str) -> None:
-    """No server listens: an error of ours at the deadline, with the system's as its cause."""
+    """When no server listens, our error is raised at the deadline, with the system's as its cause."""
     url = "postgresql://ada@127.0.0.1:1/app?sslmode=disable"
     async with Database(DatabaseSettings(url=url, retry_seconds=0.3)) as db:
         with pytest.raises(UnavailableError) as caught:

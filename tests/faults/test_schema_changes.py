@@ -1,4 +1,4 @@
-"""Another process changes the tables under load: no repository call fails, and nobody reads a wrong value."""
+"""Another process changes the tables under load: no repository call fails, and no caller reads a wrong value."""
 
 import asyncio
 from collections import Counter
@@ -22,7 +22,7 @@ from tests.support.pgbouncer import PgBouncer
 _WORKERS: Final = 4
 _BETWEEN_SECONDS: Final = 0.1
 
-# Each with the change that undoes it. Old code can write to all of them.
+# Each change comes with the one that undoes it. Old code can write to all of them.
 _COMPATIBLE: Final = {
     "a column is added": ("task add column note text not null default ''", "task drop column note"),
     "a column is widened": ("task alter column title type varchar(400)", "task alter column title type varchar(200)"),
@@ -41,14 +41,14 @@ _COMPATIBLE: Final = {
 
 @pytest.fixture
 async def admin(migrated_server: EmbeddedPostgres) -> AsyncIterator[Database]:
-    """Be the other process."""
+    """Open the Database of the other process."""
     async with Database(DatabaseSettings(url=migrated_server.url())) as db:
         yield db
 
 
 @pytest.fixture
 def pooler(migrated_server: EmbeddedPostgres) -> Iterator[PgBouncer]:
-    """Run a pooler with two connections in front of the server."""
+    """Run a pooler with two connections to the server."""
     with PgBouncer("127.0.0.1", migrated_server.port) as running:
         yield running
 
@@ -66,7 +66,7 @@ async def db(
 
 @asynccontextmanager
 async def _workers(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
-    """Repeat `work` in several tasks while the block runs, at least twice; raises at the end what one of them did."""
+    """Run `work` repeatedly in several tasks during the block, at least twice; raise at the end what a task raised."""
     ended = asyncio.Event()
 
     async def worker() -> None:
@@ -87,7 +87,7 @@ async def _workers(work: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterat
 async def test_no_repository_call_fails_or_misreads(
     db: Database, admin: Database, user_id: str, change: tuple[str, str]
 ) -> None:
-    """Every method of every repository, while the tables change under it and change back."""
+    """Every method of every repository works while the tables change and change back."""
 
     async def work() -> None:
         rows = await Rows.of(db, user_id)
@@ -108,7 +108,7 @@ async def test_no_repository_call_fails_or_misreads(
 async def test_a_type_that_old_code_cannot_write_is_an_error_and_never_a_wrong_value(
     db: Database, admin: Database, user_id: str
 ) -> None:
-    """`completed` becomes a number: reading it goes on, writing it says that the schema is another."""
+    """When `completed` becomes a number, reads still work, and a write says that the schema differs."""
     tasks = TaskRepo(db)
     task = await tasks.create(user_id, TaskCreate(title="Done", completed=True))
     outcomes: Counter[str] = Counter()
@@ -131,7 +131,7 @@ async def test_a_type_that_old_code_cannot_write_is_an_error_and_never_a_wrong_v
 
 
 async def test_the_callers_own_statements_never_misread(db: Database, admin: Database, user_id: str) -> None:
-    """ORM, Core and text in plain sessions: right, or an error that says to try again."""
+    """ORM, Core and text in plain sessions read correctly, or raise an error that says to repeat the call."""
     task = await TaskRepo(db).create(user_id, TaskCreate(title="Mine", completed=True))
     conversation = await ConversationRepo(db).create(user_id)
     await MessageRepo(db).append(user_id, conversation.id, MessageCreate(role=Role.USER, content="hello"))

@@ -1,4 +1,4 @@
-"""No password reaches an error collector: neither by a text nor by a variable of any frame."""
+"""No password reaches an error collector, neither in a text nor in a variable of any frame."""
 
 import asyncio
 import json
@@ -44,7 +44,7 @@ def collected() -> Iterator[list[dict[str, Any]]]:
     client = sentry_sdk.Client(
         dsn="https://key@localhost/1",
         before_send=keep,
-        default_integrations=False,  # they stay in the process: listeners, patches of libraries
+        default_integrations=False,  # they outlive the test: listeners, patches of libraries
         auto_enabling_integrations=False,
     )
     with sentry_sdk.isolation_scope() as scope:
@@ -83,7 +83,7 @@ def _unreachable(secure: Secure, name: str) -> DatabaseSettings:
 async def test_a_failed_connect_shows_no_password(
     secure: Secure, caplog: pytest.LogCaptureFixture, collected: list[dict[str, Any]], name: str
 ) -> None:
-    """By a call, a transaction, SQLAlchemy's own engine and a migration alike; retries are logged without it too."""
+    """A call, a transaction, SQLAlchemy's own engine and a migration do not show it, nor do the logs of retries."""
     caplog.set_level(logging.DEBUG)
     settings = _unreachable(secure, name)
 
@@ -104,11 +104,11 @@ async def test_a_failed_connect_shows_no_password(
     assert SECRET not in recorded_by(caplog.records)
     assert len(collected) == 4
     assert SECRET not in json.dumps(collected, default=repr)
-    assert "'settings'" in repr(collected)  # the frames are there, with their variables
+    assert "'settings'" in repr(collected)  # the frames are recorded with their variables
 
 
 async def test_the_drivers_error_stays_chained_with_its_code(secure: Secure) -> None:
-    """Only its frames are gone: class, text and SQLSTATE tell what the server said."""
+    """Only its frames are removed: class, text and SQLSTATE still tell what the server said."""
     async with Database(_unreachable(secure, "wrong password")) as db:
         with pytest.raises(DataAccessError) as caught:
             await db.execute(SELECT_1)
@@ -118,7 +118,7 @@ async def test_the_drivers_error_stays_chained_with_its_code(secure: Secure) -> 
 
 
 async def test_a_cancelled_connect_shows_no_password(silent_server: str) -> None:
-    """Cancelled by the caller, and by a deadline of the caller's."""
+    """The connect is cancelled by the caller, or by the caller's deadline."""
     settings = _settings(f"postgresql://ada@{silent_server}/app")
     async with Database(settings) as db:
         with pytest.raises(TimeoutError) as late:
@@ -136,7 +136,7 @@ async def test_a_cancelled_connect_shows_no_password(silent_server: str) -> None
 
 @pytest.fixture
 async def silent_server() -> AsyncIterator[str]:
-    """Listen, accept, and say nothing."""
+    """Listen, accept, and send nothing."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
@@ -152,7 +152,7 @@ async def silent_server() -> AsyncIterator[str]:
 async def test_a_database_named_to_alembic_shows_no_password(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, named: str
 ) -> None:
-    """By `attributes`, by `sqlalchemy.url`, by both at once; where it is wrong, and where nothing answers."""
+    """The URL comes from `attributes`, `sqlalchemy.url` or both, and is wrong or leads to a silent server."""
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("DATABASE_RETRY_SECONDS", "0.3")
     config = Config(ROOT / "alembic.ini", stdout=StringIO())

@@ -1,4 +1,4 @@
-"""The server restarts, sleeps, or ends a session: who notices, and what is lost."""
+"""The server restarts, is suspended, or closes a connection: what callers notice, and what is lost."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ from app.repositories import TaskRepo
 
 @pytest.fixture
 async def gone_db(migrated_server: EmbeddedPostgres) -> AsyncIterator[Database]:
-    """Open a migrated database on it, with a deadline of five seconds."""
+    """Open a migrated database on that server, with a deadline of five seconds."""
     settings = DatabaseSettings(url=migrated_server.tcp_url() + "?sslmode=disable", retry_seconds=5)
     async with Database(settings) as db:
         yield db
@@ -37,7 +37,7 @@ async def _end_all_sessions(server: EmbeddedPostgres) -> None:
 async def test_a_restart_with_idle_connections_is_not_noticed(
     gone_db: Database, own_server: EmbeddedPostgres, mode: Literal["fast", "immediate"], user_id: str
 ) -> None:
-    """Every pooled connection is dead after a restart, and no caller gets an error."""
+    """Every pooled connection is closed by a restart, and no caller gets an error."""
     tasks = TaskRepo(gone_db)
     await asyncio.gather(*(tasks.count(user_id) for _ in range(20)))
     await asyncio.to_thread(own_server.restart, mode=mode)
@@ -46,7 +46,7 @@ async def test_a_restart_with_idle_connections_is_not_noticed(
 
 
 async def test_a_read_in_flight_is_repeated(gone_db: Database, own_server: EmbeddedPostgres) -> None:
-    """A read whose session is ended in mid-query gives one answer, a little later."""
+    """A read whose connection is closed during the query returns one result, a little later."""
     slow = text("select pg_sleep(0.5), 42 as answer")
     reading = asyncio.create_task(gone_db.execute(slow, repeatable=True))
     await asyncio.sleep(0.2)
@@ -55,7 +55,7 @@ async def test_a_read_in_flight_is_repeated(gone_db: Database, own_server: Embed
 
 
 async def test_a_write_in_flight_is_unknown(gone_db: Database, own_server: EmbeddedPostgres, user_id: str) -> None:
-    """A write whose session is ended in mid-statement is not repeated, and not called failed."""
+    """A write whose connection is closed during the statement is not retried, and not reported as failed."""
     slow = text("insert into task (user_id, title) select cast(:user_id as varchar), 'Slow' from pg_sleep(0.5)")
     writing = asyncio.create_task(gone_db.execute(slow, {"user_id": user_id}))
     await asyncio.sleep(0.2)
@@ -77,7 +77,7 @@ async def test_a_write_in_flight_is_unknown(gone_db: Database, own_server: Embed
 async def test_a_transaction_lost_before_commit_is_not_done(
     gone_db: Database, own_server: EmbeddedPostgres, user_id: str
 ) -> None:
-    """The server undoes what was not committed: the error says that nothing was done and that trying again is right."""
+    """The server rolls back what was not committed: the error says that nothing was done and to repeat the call."""
     with pytest.raises(TransientError) as caught:
         async with gone_db.transaction() as session:
             await TaskRepo(session).create(user_id, TaskCreate(title="Lost"))
@@ -88,7 +88,7 @@ async def test_a_transaction_lost_before_commit_is_not_done(
 
 
 async def test_run_in_transaction_begins_again(gone_db: Database, own_server: EmbeddedPostgres, user_id: str) -> None:
-    """The same lost transaction, given as a function, is run again as a whole."""
+    """The same lost transaction, passed as a function, is retried as a whole."""
     runs: list[int] = []
 
     async def both(session: object) -> None:
@@ -106,7 +106,7 @@ async def test_run_in_transaction_begins_again(gone_db: Database, own_server: Em
 async def test_a_restart_under_load_loses_nothing_acknowledged(
     gone_db: Database, own_server: EmbeddedPostgres, user_id: str
 ) -> None:
-    """20 workers write while the server restarts: what was acknowledged is there, and afterwards every call works."""
+    """20 workers write while the server restarts: what was acknowledged is stored, and later calls all work."""
     tasks = TaskRepo(gone_db)
     acknowledged: set[int] = set()
     ended = asyncio.Event()
@@ -135,7 +135,7 @@ async def test_a_restart_under_load_loses_nothing_acknowledged(
 async def test_a_server_that_stays_away_is_an_error_in_time(
     own_server: EmbeddedPostgres, gone_db: Database, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While nothing listens callers are told at the deadline and each try is logged; then all is well."""
+    """While nothing listens, callers get an error at the deadline and each attempt is logged; later calls work."""
     tasks = TaskRepo(gone_db)
     own_server.stop()
     began = time.monotonic()
@@ -151,7 +151,7 @@ async def test_a_server_that_stays_away_is_an_error_in_time(
 async def test_callers_wait_while_the_server_is_away_for_a_moment(
     own_server: EmbeddedPostgres, gone_db: Database, user_id: str
 ) -> None:
-    """A server that comes back within the deadline is a delay: no caller is told."""
+    """A server that returns within the deadline causes a delay, and no caller gets an error."""
     tasks = TaskRepo(gone_db)
     own_server.stop()
     calls = [asyncio.create_task(tasks.count(user_id)) for _ in range(50)]

@@ -1,4 +1,4 @@
-"""Short-lived processes: docs/serverless.md."""
+"""Short-lived processes, as docs/serverless.md describes them."""
 
 import asyncio
 import os
@@ -59,19 +59,19 @@ async def _start(url: str, program: str, **environment: str) -> asyncio.subproce
 
 
 async def test_each_invocation_may_have_a_loop_of_its_own(migrated_server: EmbeddedPostgres) -> None:
-    """One connection for each loop; the process ends at once and quietly, though nothing is closed."""
+    """Each loop has one connection; the process ends at once and silently, although nothing is closed."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         process = await _start(proxy.url(), _INVOCATIONS)
         said, warned = await process.communicate()
         ended = time.monotonic()
         first, second, last = said.split()
         assert (process.returncode, warned, int(first), int(second)) == (0, b"", 1, 2)
-        assert ended - float(last) < 5  # not until the connection has been idle for its 10 s
+        assert ended - float(last) < 5  # it does not wait until the connection has been idle for 10 s
         assert proxy.connects == 2
 
 
 async def test_an_instance_that_was_frozen_goes_on(migrated_server: EmbeddedPostgres) -> None:
-    """Its connection only seems to be there when it is thawed."""
+    """Its connection is closed when it is thawed, but still looks open."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         process = await _start(
             proxy.url(), _FROZEN, DATABASE_PING_AFTER_IDLE_SECONDS="0", DATABASE_PING_TIMEOUT_SECONDS="0.3"
@@ -84,7 +84,7 @@ async def test_an_instance_that_was_frozen_goes_on(migrated_server: EmbeddedPost
 
 
 async def test_many_small_processes_share_a_pooler(migrated_server: EmbeddedPostgres) -> None:
-    """Twenty processes of one connection each, on two connections to the server."""
+    """Twenty processes with one connection each share two connections to the server."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         with PgBouncer("127.0.0.1", proxy.port, pool_size=2) as pooler:
             process = await _start(pooler.url("postgres"), _FORKS, DATABASE_POOLER="transaction")

@@ -1,4 +1,4 @@
-"""A suspended compute with a crowd in front of it: callers wait for its start, and none of them fails."""
+"""Many callers of a suspended compute: they wait for its start, and none of them fails."""
 
 import asyncio
 import time
@@ -20,13 +20,13 @@ from tests.support.proxy import FaultProxy
 CALLERS = 50
 POOL_SIZE = 20
 STARTS = [(3, 8), (0, 12), (0, 15)]
-"""For how many seconds the proxy refuses connections, and for how many more it keeps them waiting."""
-# As Neon's pooler has them; what is not here is PgBouncer's default.
+"""Seconds for which the proxy refuses connections, and then keeps them waiting."""
+# The settings of Neon's pooler; the others are PgBouncer's defaults.
 NEONS_POOLER = {"query_wait_timeout": "120", "server_login_retry": "1"}
 
 
 class Compute:
-    """A Database, the proxy that can put its server to sleep, and the proxy that counts its connections."""
+    """A Database, the proxy that can suspend its server, and the proxy that counts its connections."""
 
     def __init__(self, db: Database, server: FaultProxy, clients: FaultProxy) -> None:
         self.db = db
@@ -84,14 +84,14 @@ async def _wake(server: EmbeddedPostgres, refusing: int, starting: int, *, poole
     transaction="served",
 )
 async def test_a_crowd_in_front_of_a_sleeping_compute_is_answered(migrated_server: EmbeddedPostgres) -> None:
-    """50 callers on a pool of 20: each is answered within the deadline, once, direct and through a pooler."""
+    """50 callers on a pool of 20 are each served once within the deadline, direct and through a pooler."""
     await asyncio.gather(
         *(_wake(migrated_server, *start, pooled=pooled) for start in STARTS for pooled in (False, True))
     )
 
 
 async def test_a_caller_is_told_who_connects_and_why_that_fails(migrated_server: EmbeddedPostgres) -> None:
-    """At the deadline, not at the shorter limit of the queue; with the code and the advice of the last error."""
+    """The error comes at the deadline, not at the queue's shorter limit, with the last error's code and advice."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         proxy.fail_startups("XX000", "Couldn't connect to compute node")
         settings = DatabaseSettings(url=proxy.url(), pool_size=2, pool_timeout_seconds=0.2, retry_seconds=1)
@@ -111,7 +111,7 @@ async def test_a_caller_is_told_who_connects_and_why_that_fails(migrated_server:
 async def test_the_whole_queue_gets_the_error_at_once_when_connecting_fails_for_good(
     migrated_server: EmbeddedPostgres,
 ) -> None:
-    """A password that was changed while the compute was suspended: 50 callers, no more attempts than connections."""
+    """After a change of password during the suspension, 50 callers cause no more attempts than connections."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         proxy.fail_startups("28P01", "password authentication failed")
         async with Database(DatabaseSettings(url=proxy.url(), pool_size=5)) as db:
@@ -125,7 +125,7 @@ async def test_the_whole_queue_gets_the_error_at_once_when_connecting_fails_for_
 
 
 async def test_callers_beyond_the_bound_are_refused_at_once(migrated_server: EmbeddedPostgres) -> None:
-    """With DATABASE_POOL_MAX_WAITING; those for whom a connection is opened do not count."""
+    """DATABASE_POOL_MAX_WAITING sets the bound; callers for whom a connection is being opened do not count."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         proxy.sleep(refusing_seconds=0, starting_seconds=1)
         settings = DatabaseSettings(url=proxy.url(), pool_size=2, pool_max_waiting=3)

@@ -1,4 +1,4 @@
-"""The proxy itself: each fault is what it says, and nothing is left behind."""
+"""The proxy itself: each fault does what it says, and nothing is left behind."""
 
 import asyncio
 import time
@@ -10,13 +10,13 @@ import pytest
 from tests.support.proxy import FaultProxy
 from tests.support.wire import WireCounter
 
-_TLS_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"  # the server answers with one byte, and waits
+_TLS_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"  # the server replies with one byte, and waits
 _LONG = "select repeat('x', 300000)"
 
 
 @pytest.fixture
 async def proxy(migrated_url: str) -> AsyncIterator[FaultProxy]:
-    """Run a proxy; nothing of it is left at the end, though clients may still be connected."""
+    """Run a proxy; nothing of it is left at the end, even if clients are still connected."""
     before = asyncio.all_tasks()
     async with FaultProxy(migrated_url).running() as running:
         yield running
@@ -26,7 +26,7 @@ async def proxy(migrated_url: str) -> AsyncIterator[FaultProxy]:
 
 @pytest.fixture
 async def client(proxy: FaultProxy) -> AsyncIterator[asyncpg.Connection]:
-    """Connect a driver through the proxy."""
+    """Connect asyncpg through the proxy."""
     connection = await asyncpg.connect(proxy.url())
     yield connection
     connection.terminate()
@@ -43,7 +43,7 @@ async def _is_silent(awaited: asyncio.Future[object]) -> bool:
 
 
 async def test_reset_is_rst_and_close_is_fin(proxy: FaultProxy) -> None:
-    """A client tells them apart."""
+    """A client can tell them apart."""
     for end in (proxy.reset, proxy.close):
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         writer.write(_TLS_REQUEST)
@@ -58,7 +58,7 @@ async def test_reset_is_rst_and_close_is_fin(proxy: FaultProxy) -> None:
 
 
 async def test_refused_connections_are_refused_until_it_listens_again(proxy: FaultProxy) -> None:
-    """As if nobody listened; those that there are go on."""
+    """New connections are refused as if nothing listened; open ones continue."""
     old = await asyncpg.connect(proxy.url())
     proxy.refusing = True
     with pytest.raises(ConnectionRefusedError):
@@ -72,7 +72,7 @@ async def test_refused_connections_are_refused_until_it_listens_again(proxy: Fau
 
 
 async def test_a_black_hole_accepts_and_never_answers(proxy: FaultProxy, client: asyncpg.Connection) -> None:
-    """New connections only."""
+    """Only new connections are affected."""
     proxy.black_hole = True
     with pytest.raises(TimeoutError):
         await asyncpg.connect(proxy.url(), timeout=0.2)
@@ -80,7 +80,7 @@ async def test_a_black_hole_accepts_and_never_answers(proxy: FaultProxy, client:
 
 
 async def test_swallowed_connections_are_half_open(proxy: FaultProxy, client: asyncpg.Connection) -> None:
-    """Old connections only."""
+    """Only open connections are affected."""
     proxy.swallow()
     waiting = asyncio.ensure_future(client.fetchval("select 1"))
     assert await _is_silent(waiting)
@@ -93,7 +93,7 @@ async def test_swallowed_connections_are_half_open(proxy: FaultProxy, client: as
 
 
 async def test_a_delay_is_that_of_a_link(proxy: FaultProxy, client: asyncpg.Connection) -> None:
-    """Each round trip takes it twice, however many chunks the answer has."""
+    """Each round trip is delayed twice, regardless of the number of chunks in the reply."""
     assert await client.fetchval(_LONG)
     proxy.delay_seconds = 0.1
     assert 0.2 <= await _seconds(client, _LONG) < 0.4
@@ -107,13 +107,13 @@ async def test_bandwidth_is_kept(proxy: FaultProxy, client: asyncpg.Connection) 
 
 
 async def test_chunks_arrive_one_by_one(proxy: FaultProxy) -> None:
-    """A message torn anywhere is put together again by the driver."""
+    """The client reassembles a message torn at any point."""
     proxy.chunk_bytes = 3
     connection = await asyncpg.connect(proxy.url())
     assert await connection.fetchval("select repeat('y', 1000)") == "y" * 1000
     await connection.close()
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-    writer.write(b"\0\0\0\x08\0\0\0\0")  # no protocol that there is: the server complains
+    writer.write(b"\0\0\0\x08\0\0\0\0")  # not a valid protocol: the server sends an error
     reads = 0
     while await reader.read(1000):
         reads += 1
@@ -131,7 +131,7 @@ async def _count(proxy: FaultProxy, user_id: str) -> int:
 async def test_a_lost_reply_is_lost_after_the_server_has_done_it(
     proxy: FaultProxy, client: asyncpg.Connection, user_id: str
 ) -> None:
-    """Also that of a statement prepared before: the row is there, and nobody was told."""
+    """The row is stored and the caller gets no reply, also for a statement prepared before."""
     insert = await client.prepare("insert into conversation (user_id) values ($1)")
     proxy.lose_reply_to = "insert into conversation"
     with pytest.raises((asyncpg.ConnectionDoesNotExistError, ConnectionResetError)):
@@ -142,7 +142,7 @@ async def test_a_lost_reply_is_lost_after_the_server_has_done_it(
 async def test_a_lost_reply_to_commit_leaves_it_committed(
     proxy: FaultProxy, client: asyncpg.Connection, user_id: str
 ) -> None:
-    """Likewise."""
+    """The commit is stored, and the caller gets no reply."""
     proxy.lose_reply_to = "COMMIT"
     with pytest.raises((asyncpg.ConnectionDoesNotExistError, ConnectionResetError)):
         async with client.transaction():
@@ -151,7 +151,7 @@ async def test_a_lost_reply_to_commit_leaves_it_committed(
 
 
 async def test_held_replies_arrive_when_they_are_released(proxy: FaultProxy, client: asyncpg.Connection) -> None:
-    """All of them, in order."""
+    """All replies arrive, in order."""
     proxy.holding_replies = True
     waiting = asyncio.ensure_future(client.fetchval("select 1"))
     assert await _is_silent(waiting)
@@ -160,7 +160,7 @@ async def test_held_replies_arrive_when_they_are_released(proxy: FaultProxy, cli
 
 
 async def test_a_late_connection_is_late(proxy: FaultProxy) -> None:
-    """As when a compute wakes."""
+    """The connect is delayed, as when a compute resumes."""
     proxy.late_seconds = 0.3
     began = time.monotonic()
     connection = await asyncpg.connect(proxy.url())
@@ -177,7 +177,7 @@ async def test_a_late_connection_is_late(proxy: FaultProxy) -> None:
     ids=["times", "seconds"],
 )
 async def test_startups_fail_so_often_or_so_long(proxy: FaultProxy, fail: Callable[[FaultProxy], None]) -> None:
-    """Then they work."""
+    """After that number or time, connections work."""
     fail(proxy)
     for _ in range(2):
         with pytest.raises(asyncpg.CannotConnectNowError, match="starting up"):
@@ -188,7 +188,7 @@ async def test_startups_fail_so_often_or_so_long(proxy: FaultProxy, fail: Callab
 
 
 async def test_the_counter_reads_what_is_not_encrypted(proxy: FaultProxy, client: asyncpg.Connection) -> None:
-    """Also where the client asked for TLS first and the server had none."""
+    """The counter also works when the client requests TLS first and the server has none."""
     counter = WireCounter(proxy)
     async with counter.expect(2):
         await client.fetchval("select 1")

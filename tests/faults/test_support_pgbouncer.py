@@ -1,4 +1,4 @@
-"""The pooler that the tests run: it is real, it does what it was asked, and it does not outlive the tests."""
+"""The pooler that the tests run: it is real, it has the given settings, and it does not outlive the tests."""
 
 import asyncio
 import socket
@@ -31,7 +31,7 @@ with PgBouncer("127.0.0.1", int(sys.argv[1])) as pooler:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Give a folder that the pooler's user can enter."""
+    """Return a folder that the pooler's user can enter."""
     with TemporaryDirectory(dir="/tmp") as made:
         Path(made).chmod(0o755)
         yield Path(made)
@@ -43,7 +43,7 @@ def _answers(port: int) -> bool:
 
 
 async def test_the_console_tells_of_the_pool(migrated_server: EmbeddedPostgres) -> None:
-    """Its size is the one that was asked for."""
+    """The pool's size is the one that was set."""
     with PgBouncer("127.0.0.1", migrated_server.port, pool_size=3) as pooler:
         url = pooler.url("postgres")
         async with Database(DatabaseSettings(url=url, pooler="transaction")) as db:
@@ -54,7 +54,7 @@ async def test_the_console_tells_of_the_pool(migrated_server: EmbeddedPostgres) 
 
 
 async def test_clients_use_tls_and_a_password_where_they_must(migrated_server: EmbeddedPostgres, folder: Path) -> None:
-    """As in front of Neon: the certificate is verified, and a wrong password is refused."""
+    """As with Neon, the certificate is verified, and a wrong password is refused."""
     authority = Authority(folder, "ours")
     pooler = PgBouncer(
         "127.0.0.1",
@@ -74,7 +74,7 @@ async def test_clients_use_tls_and_a_password_where_they_must(migrated_server: E
 
 
 async def test_it_restarts_on_its_port(migrated_server: EmbeddedPostgres) -> None:
-    """Its clients find it again."""
+    """Its clients can reconnect."""
     with PgBouncer("127.0.0.1", migrated_server.port) as pooler:
         pooler.restart()
         assert _answers(pooler.port)
@@ -82,7 +82,7 @@ async def test_it_restarts_on_its_port(migrated_server: EmbeddedPostgres) -> Non
 
 
 async def test_it_ends_with_the_tests_that_are_killed(migrated_server: EmbeddedPostgres) -> None:
-    """With kill -9, too."""
+    """The pooler ends even if the tests are killed with kill -9."""
     needs.pgbouncer()
     tests = await asyncio.create_subprocess_exec(
         sys.executable, "-c", _RUNS_A_POOLER, str(migrated_server.port), stdout=subprocess.PIPE
@@ -93,5 +93,5 @@ async def test_it_ends_with_the_tests_that_are_killed(migrated_server: EmbeddedP
     tests.kill()
     await tests.wait()
     async with asyncio.timeout(60):
-        while _answers(port):  # noqa: ASYNC110 - it belongs to nobody who could tell us
+        while _answers(port):  # noqa: ASYNC110 - it has no parent that could notify us
             await asyncio.sleep(0.05)

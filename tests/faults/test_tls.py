@@ -1,4 +1,4 @@
-"""Connections are encrypted by default, verified where possible, and each failure has its own words."""
+"""Connections are encrypted by default, verified where possible, and each failure has its own message."""
 
 import logging
 import os
@@ -35,7 +35,7 @@ async def _tls_version(url: str) -> str | None:
 
 
 async def _refusal(url: str) -> str:
-    """Return the words with which connecting is refused, without a retry."""
+    """Return the message of a refused connect, which is not retried."""
     with pytest.raises(ConfigurationError) as caught, retries() as retried:
         await _tls_version(url)
     assert retried == []
@@ -59,12 +59,12 @@ async def _refusal(url: str) -> str:
     ],
 )
 async def test_the_connection_is_encrypted(secure: Secure, query: str) -> None:
-    """Also when the URL says nothing of it."""
+    """The connection is encrypted even when the URL does not mention TLS."""
     assert await _tls_version(secure.url(query)) == "TLSv1.3"
 
 
 async def test_a_certificate_that_is_not_checked_may_be_anybodys(secure: Secure) -> None:
-    """`require` encrypts, as in libpq; `verify-ca` asks for no host."""
+    """`require` only encrypts, as in libpq; `verify-ca` does not check the host."""
     assert await _tls_version(secure.url("sslmode=require", host="127.0.0.1", expired=True)) == "TLSv1.3"
     assert await _tls_version(secure.url("sslmode=verify-ca&sslrootcert={ca}", host="127.0.0.1")) == "TLSv1.3"
 
@@ -77,20 +77,20 @@ async def test_disable_and_allow_begin_without_tls(secure: Secure) -> None:
 
 
 async def test_prefer_goes_on_without_tls(secure: Secure) -> None:
-    """If the server refuses TLS, or the client refuses its certificate."""
+    """`prefer` continues without TLS if the server refuses it, or the client refuses the certificate."""
     assert await _tls_version(secure.url("sslmode=prefer", user="only_plain")) is None
     assert await _tls_version(secure.url("sslmode=prefer&sslrootcert={other}")) is None
 
 
 async def test_a_client_can_show_a_certificate(secure: Secure) -> None:
-    """With `sslcert` and `sslkey`; without them the role is not let in."""
+    """`sslcert` and `sslkey` name it; without them the role is refused."""
     shown = f"sslcert={secure.certified.cert}&sslkey={secure.certified.key}"
     assert await _tls_version(secure.url(shown, user="certified")) == "TLSv1.3"
     assert "certificate" in await _refusal(secure.url(user="certified"))
 
 
 async def test_what_is_weakened_is_logged_once(secure: Secure, caplog: pytest.LogCaptureFixture) -> None:
-    """Once, not with each connection; and not at all if nothing is."""
+    """A weakened setting is logged once, not for each connection; without one nothing is logged."""
     with caplog.at_level(logging.WARNING, "app"):
         settings = DatabaseSettings(url=secure.url("sslmode=prefer"))
         async with Database(settings) as db, db.engine.connect(), db.engine.connect():
@@ -102,7 +102,7 @@ async def test_what_is_weakened_is_logged_once(secure: Secure, caplog: pytest.Lo
 
 
 async def test_the_wrong_host_is_named(secure: Secure) -> None:
-    """A certificate for localhost, reached by its address."""
+    """A server with a certificate for localhost is reached by its address."""
     words = await _refusal(secure.url("sslmode=verify-full&sslrootcert={ca}", host="127.0.0.1"))
     assert "127.0.0.1" in words
     assert "connect by the name in it" in words
@@ -114,14 +114,14 @@ async def test_the_wrong_host_is_named(secure: Secure) -> None:
     ["sslmode=verify-full", "channel_binding=require", "sslmode=verify-ca&sslrootcert={other}", "sslrootcert={other}"],
 )
 async def test_an_unknown_ca_is_refused(secure: Secure, query: str) -> None:
-    """By the system's store and by a given CA; a given CA counts with `require` too, as in libpq."""
+    """The system's store and a given CA both refuse it; `require` checks a given CA too, as in libpq."""
     words = await _refusal(secure.url(query))
     assert "its CA is not trusted here: write sslrootcert=" in words
 
 
 @pytest.mark.parametrize("query", ["sslmode=require", "sslmode=verify-ca&sslrootcert={ca}"])
 async def test_the_doctor_names_an_expired_certificate(secure: Secure, query: str) -> None:
-    """Under `require` too, where connecting does not look at it."""
+    """It does so even with `require`, where connecting does not check it."""
     report = await examine(DatabaseSettings(url=secure.url(query, expired=True)))
     found = [each for each in report.findings if each.check in ("tls.expiry", "connection.open")]
     assert [each.level.name for each in found] == ["ERROR"]
@@ -130,13 +130,13 @@ async def test_the_doctor_names_an_expired_certificate(secure: Secure, query: st
 
 
 async def test_an_expired_certificate_is_refused(secure: Secure) -> None:
-    """And the words say that it has expired."""
+    """The message says that it has expired."""
     words = await _refusal(secure.url("sslmode=verify-full&sslrootcert={ca}", expired=True))
     assert "it has expired" in words
 
 
 def test_nothing_older_than_tls_1_2_is_spoken() -> None:
-    """Also where the certificate is not checked."""
+    """Older versions are refused even when the certificate is not checked."""
     for mode in ("prefer", "require", "verify-full"):
         context = TlsSettings(mode).context()
         assert context is not None
@@ -144,7 +144,7 @@ def test_nothing_older_than_tls_1_2_is_spoken() -> None:
 
 
 async def test_a_server_with_which_there_is_no_common_tls_is_refused() -> None:
-    """Not reported as a server that cannot be reached."""
+    """It is not reported as an unreachable server."""
     old_only = {"ssl_min_protocol_version": "TLSv1", "ssl_max_protocol_version": "TLSv1.1"}
     with certificate_folder() as folder:
         certificate = Authority(folder, "ca").issue("old", "localhost")
@@ -153,7 +153,7 @@ async def test_a_server_with_which_there_is_no_common_tls_is_refused() -> None:
 
 
 async def test_a_server_without_tls_is_refused() -> None:
-    """`require` is not weakened in silence: the words say what would have to be written."""
+    """`require` is not silently weakened: the message says which setting allows it."""
     with EmbeddedPostgres(port=0) as plain:
         words = await _refusal(plain.tcp_url())
         assert "does not offer TLS" in words
@@ -167,7 +167,7 @@ async def test_a_server_without_tls_is_refused() -> None:
 async def test_a_file_that_cannot_be_used_is_named(
     secure: Secure, tmp_path: Path, parameter: str, content: str | None
 ) -> None:
-    """Missing, not PEM or a folder: said before anything is sent."""
+    """A file that is missing, not PEM or a folder is reported before anything is sent."""
     path = tmp_path / "some.pem"
     if content == "folder":
         path.mkdir()
@@ -179,7 +179,7 @@ async def test_a_file_that_cannot_be_used_is_named(
 
 @pytest.fixture
 def no_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Give the folder of a system's store in which nothing is, as in a slim container."""
+    """Return the folder of an empty system store, as in a slim container."""
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     return tmp_path
@@ -192,21 +192,21 @@ def _known_authorities() -> int:
 
 
 def test_without_a_system_store_certifis_is_used(no_store: Path) -> None:
-    """Neon's certificates are verified in a slim container too; a store that there is, is not added to."""
+    """Neon's certificates are verified in a slim container too; an existing store gets no additions."""
     assert _known_authorities() > 50
     (no_store / "0123abcd.0").write_text("one that OpenSSL looks up when it needs it")
     assert _known_authorities() == 0
 
 
 async def test_the_systems_store_is_trusted(secure: Secure, no_store: Path) -> None:
-    """With the CA added there, no `sslrootcert` is needed."""
+    """With the CA in the system's store, no `sslrootcert` is needed."""
     os.environ["SSL_CERT_FILE"] = str(secure.ca)
     assert await _tls_version(secure.url("sslmode=verify-full")) == "TLSv1.3"
     assert await _tls_version(secure.url("sslrootcert=system")) == "TLSv1.3"
 
 
 def test_the_context_is_built_once_for_a_target(secure: Secure) -> None:
-    """Reading a store of 140 certificates takes longer than connecting; a new target reads what is new in it."""
+    """Reading a store of 140 certificates takes longer than connecting; a new target reads the store again."""
     url = secure.url("sslmode=verify-full&sslrootcert={ca}")
     target = parse_url(url)
     assert target.tls.context() is target.tls.context()

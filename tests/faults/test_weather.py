@@ -1,4 +1,4 @@
-"""200 callers while network and server fail in turn: what was acknowledged is there exactly once."""
+"""200 callers while network and server fail in turn: what was acknowledged is stored exactly once."""
 
 import asyncio
 import random
@@ -26,14 +26,14 @@ FAULTS_PAGE = Path(__file__).parents[2] / "docs/faults.md"
 
 
 class Weather:
-    """A server with TLS behind a proxy, and the faults that befall both."""
+    """A server with TLS behind a proxy, and the faults of both."""
 
     def __init__(self, server: EmbeddedPostgres, proxy: FaultProxy) -> None:
         self.server = server
         self.proxy = proxy
 
     async def suspend(self) -> None:
-        """End every session, refuse for a while, then start slowly, as Neon does."""
+        """Close every connection, refuse new ones for a while, then start slowly, as Neon does."""
         self.proxy.sleep(refusing_seconds=0.4, starting_seconds=0.6)
         await asyncio.sleep(1.5)
 
@@ -46,7 +46,7 @@ class Weather:
         await asyncio.sleep(0.6)
 
     async def tear(self) -> None:
-        """Reset each connection at its n-th piece, in the handshake and later."""
+        """Reset each connection at its n-th chunk, in the handshake and later."""
         for chunk in range(2, 12):
             self.proxy.torn_after_chunks = chunk
             self.proxy.reset()
@@ -55,7 +55,7 @@ class Weather:
         await asyncio.sleep(0.5)
 
     async def half_open(self) -> None:
-        """Let nothing pass any more on the connections that there are."""
+        """Stop all traffic on the open connections."""
         self.proxy.swallow()
         await asyncio.sleep(1.5)
 
@@ -70,7 +70,7 @@ async def weather() -> AsyncIterator[Weather]:
 
 
 class Ledger:
-    """Outside of the database: what was acknowledged, what is unknown, and every error by the kind of its call."""
+    """What was acknowledged, what is unknown, and every error by its kind of call, kept outside the database."""
 
     def __init__(self) -> None:
         self.acknowledged: set[str] = set()
@@ -78,7 +78,7 @@ class Ledger:
         self.errors: Counter[tuple[str, str]] = Counter()
 
     async def record(self, kind: str, title: str, call: Awaitable[object]) -> None:
-        """Make the call, which writes `title` unless it is a read, and note what became of it."""
+        """Make the call, which writes `title` unless it is a read, and record its outcome."""
         try:
             await call
         except DataAccessError as error:
@@ -111,7 +111,7 @@ def _call(db: Database, user_id: str, kind: str, title: str) -> Awaitable[object
     transaction="served, or OutcomeUnknownError",
 )
 async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(weather: Weather) -> None:
-    """Suspend and resume, proxy restart, torn TLS, half-open connections; reads and keyed writes have no error."""
+    """Suspend and resume, proxy restart, torn TLS, half-open connections: reads and keyed writes never fail."""
     ledger, over = Ledger(), asyncio.Event()
     settings = DatabaseSettings(
         url=weather.proxy.url(sslmode="require"),
