@@ -1,1 +1,1 @@
-"""One connection: connect, cancel and close, retry, SQLSTATE table."""
+"""One connection: connecting, cancelling, closing, retrying, and the table of SQLSTATEs."""

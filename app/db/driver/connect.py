@@ -1,4 +1,4 @@
-"""One connection to the target."""
+"""Open one connection to the target."""
 
 import ssl
 from typing import Final
@@ -21,13 +21,13 @@ _WHEN_MASKED: Final = (
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
-    """asyncpg's connection, on which a COMMIT that rolls back is an error."""
+    """asyncpg's connection, except that a COMMIT that rolls back is an error."""
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the driver's
-        """Run `query` as asyncpg does; BEGIN and COMMIT are run by this method.
+        """Run `query` as asyncpg does; its transactions run BEGIN and COMMIT through this method.
 
-        After a failed statement the server answers COMMIT with ROLLBACK, and asyncpg does not look at the answer: a
-        caller that had caught the statement's error would take the transaction for stored.
+        After a failed statement the server answers COMMIT with ROLLBACK, and asyncpg ignores the answer: a caller that
+        caught the statement's error would assume that the transaction was committed.
         """
         status: str = await super().execute(query, *args, timeout=timeout)
         if status == "ROLLBACK" and query.startswith("COMMIT"):
@@ -39,11 +39,11 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
 
 
 async def connect(settings: DatabaseSettings, target: ConnectionTarget) -> asyncpg.Connection:
-    """Return a new connection to the first reachable host that is what `target_session_attrs` asks for.
+    """Return a new connection to the first reachable host that satisfies `target_session_attrs`.
 
-    Raises `UnavailableError` or `ConfigurationError`, naming the place; the driver's error is chained, and none of
-    them shows the password. Each host has the whole of `connect_timeout`, as in libpq: asyncpg gives it to all of them
-    together, and one that does not answer would hide the others.
+    Raises `UnavailableError` or `ConfigurationError`, naming the host; the driver's error is chained, and neither shows
+    the password. Each host gets the whole `connect_timeout`, as in libpq: asyncpg applies it to all hosts together, so
+    a host that does not answer would keep the others from being tried.
     """
     attrs = target.target_session_attrs
     attempts = ("standby", "any") if attrs == "prefer-standby" else (attrs,)
@@ -62,12 +62,12 @@ async def connect(settings: DatabaseSettings, target: ConnectionTarget) -> async
 async def _negotiate(
     settings: DatabaseSettings, target: ConnectionTarget, host: str, port: int, attrs: str
 ) -> asyncpg.Connection:
-    """Connect to one host, with and without TLS in the order of its sslmode."""
+    """Connect to one host, with and without TLS in the order that its sslmode gives."""
     *first, last = (None,) if host.startswith("/") else target.tls.contexts()
     for context in first:
         try:
             return await _open(settings, target, host, port, attrs, context)
-        except ConfigurationError:  # no TLS there, or no login without it
+        except ConfigurationError:  # the host has no TLS, or no login without it
             continue
     return await _open(settings, target, host, port, attrs, last)
 
@@ -80,7 +80,7 @@ async def _open(
     attrs: str,
     context: ssl.SSLContext | None,
 ) -> asyncpg.Connection:
-    """Connect once, with every argument that asyncpg would read from PG* variables or ~/.pgpass if it were missing."""
+    """Connect once; every argument that asyncpg would otherwise read from PG* variables or ~/.pgpass is given."""
     try:
         return await asyncpg.connect(
             host=[host],
@@ -100,7 +100,7 @@ async def _open(
             server_settings={"application_name": settings.application_name, **target.server_settings},
         )
     except BaseException as error:
-        forget_frames(error)  # asyncpg's hold the password
+        forget_frames(error)  # asyncpg's frames hold the password
         if isinstance(error, DRIVER_ERRORS):
             raise _explained(error, target, host, port) from error
         raise
@@ -109,7 +109,7 @@ async def _open(
 def _explained(error: BaseException, target: ConnectionTarget, host: str, port: int) -> DataAccessError:
     place = target.place((host,), (port,))
     if isinstance(error, ssl.SSLError) and not isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
-        # An OSError, but waiting does not fix it, unless the connection only ended early.
+        # An OSError, but waiting does not fix it unless the connection merely ended early.
         return ConfigurationError(f"{place}: {explain_failure(error, host)}")
     ours = translate_connect(error, place, password_advice=_password_advice(target))
     if isinstance(error, ConnectionError) and target.tls.direct:

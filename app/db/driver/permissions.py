@@ -1,4 +1,4 @@
-"""What right is missing where the server refuses, on what, and the statement that gives it."""
+"""Which right is missing when the server refuses, on which object, and the statement that grants it."""
 
 import re
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ _INDEX: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """A text of the server, and what removes its cause; `by` is who can."""
+    """A text of the server, and the statement that removes its cause; `by` is the role that can run it."""
 
     sqlstate: str
     pattern: str
@@ -61,10 +61,9 @@ _WORKING: Final = (
 
 
 def remedy_of(sqlstate: str | None, text: str, *, role: str, schema: str = "public", connecting: bool) -> str | None:
-    """Return which right `role` lacks and the statement that gives it; None for what is no refusal of a right.
+    """Return which right `role` lacks and the statement that grants it; None if the error is not a missing right.
 
-    `text` is the server's, in English; in another language there is no remedy. `schema` is the one that objects are
-    created in.
+    `text` is the server's, in English; for another language there is no remedy. `schema` is where objects are created.
     """
     for refusal in _CONNECTING if connecting else _WORKING:
         found = re.search(refusal.pattern, text) if refusal.sqlstate == sqlstate else None
@@ -78,5 +77,5 @@ def remedy_of(sqlstate: str | None, text: str, *, role: str, schema: str = "publ
 
 
 def _quoted(name: str) -> str:
-    """Return an identifier as SQL has it; what the server prints with a schema or arguments stays as it is."""
+    """Return an identifier as written in SQL; what the server prints with a schema or arguments stays unchanged."""
     return name if re.fullmatch(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?(\(.*\))?", name) else f'"{name}"'

@@ -1,4 +1,4 @@
-"""What an error may say: messages are private, and the server and the driver quote them."""
+"""Keep the values of rows out of errors: messages are private, and the server and asyncpg quote them."""
 
 import re
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ _VALUES = (
 
 
 def without_values(text: str) -> str:
-    """Return `text` without the server's DETAIL, the driver's argument, the text that could not be converted."""
+    """Return `text` without the server's DETAIL, asyncpg's argument and text that could not be converted."""
     for pattern, replacement in _VALUES:
         text = pattern.sub(replacement, text)
     return text
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield `error` and its causes: when a statement is killed, 57P01 is the cause of the cause."""
+    """Yield `error` and its causes: when the server ends a statement, 57P01 is the cause of the cause."""
     link: BaseException | None = error
     while link is not None:
         yield link
@@ -26,18 +26,18 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def hide_values(error: BaseException) -> None:
-    """Take the values of rows out of the texts of `error` and its causes."""
+    """Remove the values of rows from the texts of `error` and its causes."""
     for cause in chain(error):
-        if isinstance(cause, UnicodeEncodeError):  # it has the whole text, not only the character
+        if isinstance(cause, UnicodeEncodeError):  # it holds the whole text, not only the character
             cause.object = ""
             cause.args = (cause.encoding, "", cause.start, cause.end, cause.reason)
         cause.args = tuple(without_values(arg) if isinstance(arg, str) else arg for arg in cause.args)
-        if isinstance(getattr(cause, "detail", None), str):  # SQLAlchemy's own errors have a list of notes there
+        if isinstance(getattr(cause, "detail", None), str):  # SQLAlchemy's own errors keep a list of notes there
             vars(cause)["detail"] = None
 
 
 def forget_frames(error: BaseException) -> None:
-    """Drop the tracebacks of `error` and of all that is chained to it: collectors record the variables of frames."""
+    """Drop the tracebacks of `error` and its chained errors: error collectors record the variables of frames."""
     known: set[int] = set()
     left = [error]
     while left:

@@ -1,4 +1,4 @@
-"""When and how often a call is retried; whether it may be is said by the table in `app.db.driver.sqlstates`."""
+"""When and how often a call is retried; the table in `app.db.driver.sqlstates` says whether it may be."""
 
 import asyncio
 import itertools
@@ -20,33 +20,33 @@ Value = TypeVar("Value")
 Call = Callable[[], Awaitable[Value]]
 _log = logging.getLogger(__name__)
 
-# Full jitter from 0.1 s, doubling, to 1 s: a server that is back is noticed within a second, and a pool of 20 that
-# waits for it connects about 40 times a second.
+# Full jitter, doubling from 0.1 s to 1 s: a server that returns is noticed within a second, and a pool of 20 that waits
+# for it connects about 40 times a second.
 _FIRST_SECONDS = 0.1
 _LONGEST_SECONDS = 1.0
 
-# A migration that got no lock lets the traffic pass that queued behind it, and has time.
+# A migration that got no lock lets the traffic that queued behind it pass, and can afford to wait.
 _LOCK_REFUSED = {"55P03", "40P01"}
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 15.0
 
 retry_number: ContextVar[int] = ContextVar("retry_number", default=0)
-"""How often the current call was retried before; 0 is the first time."""
+"""How often the current call was retried; 0 is the first attempt."""
 call_deadline: ContextVar[float] = ContextVar("call_deadline", default=math.inf)
-"""When the current call must have a connection (monotonic); set while it is retried."""
+"""The time (monotonic) by which the current call must have a connection; set while the call is retried."""
 
 
 class Retry:
-    """Exponential backoff with full jitter, bounded in time, and in tries if `tries` is given; each try is logged."""
+    """Exponential backoff with full jitter, limited in time, and to `tries` if given; each retry is logged."""
 
     def __init__(self, settings: DatabaseSettings, *, tries: int | None = None) -> None:
         self._seconds = settings.retry_seconds
         self._tries = tries
 
     async def connecting(self, connect: Call[Value]) -> Value:
-        """Connect, and retry within the deadline what may pass; nothing has been sent yet.
+        """Connect, and retry transient failures until the deadline; nothing has been sent yet.
 
-        Raises `UnavailableError` at the deadline, and at once what retrying does not fix.
+        Raises `UnavailableError` at the deadline, and immediately any error that retrying does not fix.
         """
         last: list[Exception] = []
         try:
@@ -57,9 +57,9 @@ class Retry:
             raise no_connection(f"{self._seconds:g} s", cause) from cause
 
     async def while_wanted(self, connect: Call[Value], is_wanted_after: Callable[[Exception], bool]) -> Value | None:
-        """Connect, and retry what may pass as long as that is wanted; return None when it is not any more.
+        """Connect, and retry transient failures while a connection is wanted; return None when it no longer is.
 
-        Raises at once what retrying does not fix.
+        Raises immediately any error that retrying does not fix.
         """
         gave_up = False
 
@@ -76,9 +76,9 @@ class Retry:
             raise
 
     async def after(self, error: DataAccessError, run: Call[Value], *, began: float) -> Value:
-        """Run again a unit of work that began at `began` (monotonic) and failed with `error`, if that may help.
+        """Retry a unit of work that began at `began` (monotonic) and failed with `error`, if that may help.
 
-        Its own connecting was retried already. Raises `error` at once where running it again does not help.
+        Its connecting was retried already. Raises `error` immediately if retrying does not help.
         """
         deadline = began + self._seconds
         remaining = deadline - time.monotonic()
@@ -130,7 +130,7 @@ class Retry:
 
 
 def no_connection(waited: str, cause: BaseException | None, *, crowd: str = "") -> UnavailableError:
-    """Return the error of a caller that waited in vain for its first connection; `cause` is why the last try failed."""
+    """Return the error for a caller that got no connection in time; `cause` is why the last attempt failed."""
     if not isinstance(cause, DataAccessError):
         return UnavailableError(f"no connection within {waited}: no answer in time{crowd}")
     message = f"no connection within {waited}: {cause.args[0]}{crowd}"
@@ -138,7 +138,7 @@ def no_connection(waited: str, cause: BaseException | None, *, crowd: str = "") 
 
 
 def _running_again_may_help(error: Exception) -> bool:
-    # A caller that found no free connection sheds load instead, and connecting is retried where it is done.
+    # A caller that got no free connection sheds load instead, and connecting is retried where it happens.
     return (
         isinstance(error, DataAccessError)
         and error.retryable
@@ -147,9 +147,9 @@ def _running_again_may_help(error: Exception) -> bool:
 
 
 async def until_unlocked(run: Call[Value], *, seconds: float) -> Value:
-    """Run what the server undoes when it gets no lock, and retry it until it does or `seconds` have passed.
+    """Run work that the server undoes when it gets no lock, and retry it until it succeeds or `seconds` have passed.
 
-    In the pauses, of up to 15 s, the statements that queued behind it run. Raises the last error.
+    The statements that queued behind it run in the pauses, of up to 15 s. Raises the last error.
     """
 
     def note(details: Details) -> None:

@@ -1,4 +1,4 @@
-"""What each SQLSTATE means, and the one place where the driver's errors become ours."""
+"""What each SQLSTATE means, and the one place where asyncpg's errors become ours."""
 
 import re
 from typing import Final
@@ -23,28 +23,28 @@ from app.db.errors import (
 
 
 class _Lost(DataAccessError):  # noqa: N818 - never raised
-    """Stands in the table below for what depends on the moment: see `translate_driver`."""
+    """A placeholder in the table below for errors that depend on when they occur: see `translate_driver`."""
 
 
-# What each SQLSTATE means: five characters name a condition, two its class; the longest match counts. TransientError is
-# retried, since the server undid the statement. _Lost is retried if running the statement twice does no harm. Nothing
-# else is retried. Any other code is a NotDoneError: the server has undone the statement that it reports an error for.
+# Five characters name a condition, two its class; the longest match counts. TransientError is retried, since the server
+# has undone the statement. _Lost is retried if running the statement twice is harmless. Nothing else is retried. Any
+# other code is a NotDoneError: the server has undone the statement for which it reports an error.
 BY_SQLSTATE: dict[str, type[DataAccessError]] = {
     "40001": TransientError,  # serialization failure
     "40P01": TransientError,  # deadlock
     "55P03": TransientError,  # lock timeout
-    "25006": TransientError,  # the server became read-only: the connection is replaced
-    "25P03": TransientError,  # idle in transaction for too long: likewise
-    "57P05": TransientError,  # idle for too long: nothing had begun
-    "26000": TransientError,  # a prepared statement that another server has
+    "25006": TransientError,  # the server became read-only; the connection is replaced
+    "25P03": TransientError,  # idle in transaction for too long; the connection is replaced
+    "57P05": TransientError,  # idle for too long; nothing had begun
+    "26000": TransientError,  # the prepared statement is on another server
     "53300": UnavailableError,  # too many connections
     "57P03": UnavailableError,  # starting up
-    "57P01": _Lost,  # ended by an administrator, or suspended
+    "57P01": _Lost,  # ended by an administrator, or the server was suspended
     "57P02": _Lost,  # the server crashed
     "40003": _Lost,  # completion unknown
     "08": _Lost,  # poolers use 08P01 for everything (see `_NOT_BEGUN`)
     "57014": StatementTimeoutError,
-    "25P04": StatementTimeoutError,  # of the whole transaction
+    "25P04": StatementTimeoutError,  # timeout of the whole transaction
     "25P02": NotDoneError,  # an earlier statement of the transaction failed, and its error was caught
     "53": OutOfResourcesError,  # disk full, out of memory, a configured limit
     "23503": MissingReferenceError,
@@ -59,41 +59,41 @@ BY_SQLSTATE: dict[str, type[DataAccessError]] = {
     "42": ConfigurationError,
 }
 REPLACE_CONNECTION = frozenset({"25006", "25P03"})
-"""After these a connection still answers, but cannot be used for writing."""
+"""After these a connection still answers, but cannot write."""
 
 OF_THE_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 DRIVER_ERRORS = (*OF_THE_DRIVER, OSError)
-"""What asyncpg raises: the only place outside `connect` that names it."""
+"""What asyncpg raises; only this file and `connect` name these errors."""
 
 _CONNECTION_LOST: Final = "08003"
 _TOO_MANY_CONNECTIONS: Final = "53300"
 _WRONG_PASSWORD: Final = re.compile("(password|sasl) authentication failed", re.IGNORECASE)
-# The server ends the connection with these, and whether a COMMIT that ran was done is not known.
+# The server ends the connection with these; whether a running COMMIT was done is unknown.
 _ENDS_CONNECTION: Final = {"FATAL", "PANIC"}
-# What PgBouncer says with 08P01 that waiting does not remove.
+# Texts that PgBouncer sends with 08P01 and that waiting does not fix.
 _POOLER_REFUSES: Final = re.compile(
     "startup parameter|no such (database|user)|does not exist|authentication failed|(SSL|TLS).* required"
     "|login rejected",
     re.IGNORECASE,
 )
-# What it says while a statement waits for a server; after anything else ("server conn crashed?") it may be committed.
+# Its texts while a statement still waits for a server; after any other ("server conn crashed?") it may be committed.
 _NOT_BEGUN: Final = re.compile("query_wait_timeout|login has been failing|cannot connect to server|no more connections")
-# Classes that a server refuses a connection with while it is overloaded, starting, copied from, broken or slow.
+# Classes with which a server refuses a connection while it is overloaded, starting, copied from, broken or slow.
 _MAY_PASS: Final = ("08", "53", "55006", "57", "58", "XX")
 _LOST_TEXT: Final = "the connection broke while the statement ran"
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """Return the server's code for `error` or for the first of its causes that has one."""
+    """Return the server's code for `error`, or for the first of its causes that has one."""
     codes = [cause.sqlstate for cause in chain(error) if isinstance(cause, asyncpg.PostgresError)]
-    # When the server ends a running statement the driver says 08003, and what the server said is its cause.
+    # When the server ends a running statement, asyncpg raises 08003, with the server's own error as its cause.
     return next((code for code in codes if code != _CONNECTION_LOST), codes[0] if codes else None)
 
 
 def translate_connect(error: BaseException, place: str, *, password_advice: str | None = None) -> DataAccessError:
-    """Return our error for one of `DRIVER_ERRORS`, raised while connecting to `place`: nothing was sent yet.
+    """Return our error for one of `DRIVER_ERRORS`, raised while connecting to `place`, before anything was sent.
 
-    `password_advice` replaces the usual advice where the password is refused.
+    `password_advice` replaces the usual advice when the password is refused.
     """
     if isinstance(error, asyncpg.PostgresError):
         return _refusal(error, place, password_advice)
@@ -111,7 +111,7 @@ def translate_connect(error: BaseException, place: str, *, password_advice: str 
 
 
 def may_connect_soon(error: BaseException) -> bool:
-    """Whether connecting again within seconds may succeed where it failed with `error`."""
+    """Return whether connecting may succeed within seconds after it failed with `error`."""
     reasons = map(_reason, chain(error))
     return isinstance(error, UnavailableError) and not any(
         reason.decision is Decision.LATER for reason in reasons if reason
@@ -119,7 +119,7 @@ def may_connect_soon(error: BaseException) -> bool:
 
 
 def is_out_of_connections(error: BaseException) -> bool:
-    """Whether the server refused a connection because it has as many as it may."""
+    """Return whether the server refused a connection because it has reached its limit."""
     return getattr(error, "sqlstate", None) == _TOO_MANY_CONNECTIONS
 
 
@@ -143,18 +143,18 @@ def _refusal(error: asyncpg.PostgresError, place: str, password_advice: str | No
 
 
 def translate_driver(error: BaseException, *, lost: type[DataAccessError]) -> DataAccessError:
-    """Return our error for one that the driver raised for a statement; `lost` as in `app.db.engine.translation`."""
+    """Return our error for one that asyncpg raised for a statement; `lost` as in `app.db.engine.translation`."""
     if (sqlstate := sqlstate_of(error)) is not None:
         return _from_server(error, sqlstate, lost)
     if isinstance(error, asyncpg.InterfaceError):
         return _from_interface(error)
-    # asyncpg raises this when it has been told that the connection is closing, and has sent nothing.
+    # asyncpg raises this when the connection is already closing, before it sends anything.
     unsent = any("cannot switch to state" in str(cause) for cause in chain(error))
     return (TransientError if unsent else lost)(f"{_LOST_TEXT} ({without_values(str(error)) or 'no answer in time'})")
 
 
 def _from_interface(error: asyncpg.InterfaceError) -> DataAccessError:
-    """Return the error for what the driver refuses to send."""
+    """Return the error for what asyncpg refuses to send."""
     text = without_values(str(error))
     if "closed" in text or "released" in text:
         return TransientError("the connection was closed before the statement was sent")
@@ -172,7 +172,7 @@ def _from_server(error: BaseException, sqlstate: str, lost: type[DataAccessError
     if sqlstate == "08P01" and _NOT_BEGUN.search(text):
         return TransientError(f"the pooler has no server: {text}", sqlstate=sqlstate)
     if any(isinstance(cause, asyncpg.InvalidCachedStatementError) for cause in reported):
-        return TransientError(text, sqlstate=sqlstate)  # a table was changed: the next try plans anew
+        return TransientError(text, sqlstate=sqlstate)  # a table was changed; the retry plans it anew
     fatal = driver.severity_en in _ENDS_CONNECTION and issubclass(kind, NotDoneError)
     if kind is _Lost or fatal:
         return lost(f"{_LOST_TEXT} ({text})", sqlstate=sqlstate)

@@ -1,4 +1,4 @@
-"""What PostgreSQL and PgBouncer on the compute say, passed on by the proxy without their SQLSTATE."""
+"""Refusals by PostgreSQL and PgBouncer on the compute, which the proxy passes on without their SQLSTATE."""
 
 from typing import Final
 

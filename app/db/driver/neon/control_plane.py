@@ -1,4 +1,4 @@
-"""What the control plane says, passed on by the proxy: control_plane/messages.rs and errors.rs."""
+"""Refusals by the control plane, which the proxy passes on: control_plane/messages.rs and errors.rs."""
 
 from typing import Final
 

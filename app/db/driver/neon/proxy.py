@@ -1,4 +1,4 @@
-"""What the proxy itself says: auth/mod.rs, auth/credentials.rs, pglb/mod.rs, sasl/mod.rs, scram/exchange.rs."""
+"""Refusals by the proxy itself: auth/mod.rs, auth/credentials.rs, pglb/mod.rs, sasl/mod.rs, scram/exchange.rs."""
 
 from typing import Final
 

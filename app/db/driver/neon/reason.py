@@ -1,4 +1,4 @@
-"""One reason for which a connection to Neon is refused."""
+"""One reason why Neon refuses a connection."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -14,14 +14,14 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """`pattern` finds it; `texts` are its sentences in the source, with examples in place of names."""
+    """A reason: `pattern` recognizes it; `texts` are its sentences in the source, with example names."""
 
     pattern: str
     texts: tuple[str, ...]
     decision: Decision
     advice: str
     sqlstate: str | None = None
-    """The code that PostgreSQL or PgBouncer gives the same text; None for texts of the proxy's own."""
+    """The code that PostgreSQL or PgBouncer gives the same text; None for the proxy's own texts."""
 
 
 def fix(pattern: str, *texts: str, advice: str, sqlstate: str | None = None) -> Reason:
@@ -30,5 +30,5 @@ def fix(pattern: str, *texts: str, advice: str, sqlstate: str | None = None) -> 
 
 
 def retry(pattern: str, *texts: str, advice: str, sqlstate: str | None = None) -> Reason:
-    """Return a reason that passes."""
+    """Return a reason that waiting removes."""
     return Reason(pattern, texts, Decision.RETRY, advice, sqlstate)
