@@ -1,4 +1,4 @@
-"""Which database a developer's command works on."""
+"""Which database a developer's command uses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,9 +21,9 @@ def development_folder() -> Path:
 
 @contextmanager
 def database_url(*, kept: bool = False) -> Iterator[tuple[str, str]]:
-    """Give a URL and what it is: DATABASE_URL, or a private PostgreSQL that runs as long as the block.
+    """Yield a URL and what it leads to: DATABASE_URL, or a private PostgreSQL that runs during the block.
 
-    The data of the private one is removed at the end, or `kept` for the next time.
+    The private server's data is deleted at the end, or `kept` for the next run.
     """
     if given := given_url():
         yield given, "DATABASE_URL"

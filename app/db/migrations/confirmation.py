@@ -1,4 +1,4 @@
-"""A downgrade to nothing from the command line drops rows only when told to."""
+"""A downgrade to base from the command line drops rows only after a confirmation."""
 
 import sys
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from app.db.migrations.operations.base import quoted
 from app.db.models import metadata
 
-# A forced row-level policy hides rows from the owner too; the size of the table does not.
+# A forced row-level security policy hides rows from the owner too; the table's size still shows them.
 _TABLES: Final = text("""
 select relname as name, relforcerowsecurity and pg_relation_size(pg_class.oid) > 0 as hidden
 from pg_class where relname = any(:names) and relkind in ('r', 'p') and pg_table_is_visible(pg_class.oid)""")
@@ -19,7 +19,7 @@ _SERVER: Final = text("select current_database() as database, current_setting('c
 
 
 def confirm(connection: Connection, steps: Sequence[Any]) -> None:
-    """Ask before the steps drop tables with rows, where a person called; raises `CommandError` without a yes."""
+    """Ask on the command line before the steps drop tables with rows; raises `CommandError` without a yes."""
     if context.config.cmd_opts is None or not _to_base(steps):
         return
     if "yes" in context.get_x_argument(as_dictionary=True):

@@ -1,4 +1,4 @@
-"""The connection that a migration works on."""
+"""The connection that a migration uses."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,9 +17,9 @@ Source = DatabaseSettings | AsyncEngine
 
 @asynccontextmanager
 async def connected(source: Source) -> AsyncIterator[AsyncConnection]:
-    """Connect to the server itself, behind any pooler, without the client's timeout: an index may take hours.
+    """Connect to the direct host, past any pooler, without the client's timeout: an index may take hours.
 
-    An engine that is not ours is used as it is.
+    An engine that is not ours is used unchanged.
     """
     settings = settings_of(source)
     if settings is None:

@@ -1,4 +1,4 @@
-"""Where a database differs from the models: one comparison for `alembic check`, the doctor and the tests."""
+"""How a database differs from the models: one comparison for `alembic check`, the doctor and the tests."""
 
 import warnings
 from collections.abc import Iterable, Iterator
@@ -19,38 +19,38 @@ from app.db.models import metadata
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is otherwise in the database than in the models."""
+    """One difference between the database and the models."""
 
     kind: str
     """``table``, ``column``, ``index``, ``check``, ``foreign key``, ``trigger``, ``function``, ``enum``, ..."""
     table: str | None
     name: str
     state: str
-    """``missing``, ``not in the models``, or in which way it is another."""
+    """``missing``, ``not in the models``, or how it differs."""
     remedy: str
-    """The statements that make the database as the models say."""
+    """The statements that make the database match the models."""
 
     @property
     def what(self) -> str:
-        """Return it in words."""
+        """Return the difference in words."""
         of = f" of {self.table}" if self.table and self.kind != "table" else ""
         return f"the {self.kind} {self.name}{of} is {self.state}"
 
     @property
     def is_missing(self) -> bool:
-        """Whether the database lacks it."""
+        """Return whether the database lacks the object."""
         return self.state.startswith(MISSING)
 
     @property
     def is_extra(self) -> bool:
-        """Whether the database has more than the models: the remedy takes it away."""
+        """Return whether the object is only in the database: the remedy removes it."""
         return self.state == EXTRA
 
 
 def differences(connection: Connection) -> list[Difference]:
-    """Return where the tables, types and triggers that are ours differ from the models; reads only."""
+    """Return how our tables, types and triggers differ from the models; reads only."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SAWarning)  # a constraint NOT VALID is no difference, and it warns of it
+        warnings.simplefilter("ignore", SAWarning)  # a NOT VALID constraint causes a warning but is no difference
         script = produce_migrations(MigrationContext.configure(connection, opts=OPTIONS), metadata)
     assert script.upgrade_ops is not None
     return list(_merged(map(_difference, flat(script.upgrade_ops))))
@@ -64,7 +64,7 @@ def _difference(operation: MigrateOperation) -> Difference:
 
 
 def _merged(found: Iterable[Difference]) -> Iterator[Difference]:
-    """Yield what is removed and added under one name as one difference."""
+    """Yield an object that is removed and added under one name as one difference."""
     seen: dict[tuple[str, str | None, str], Difference] = {}
     for each in found:
         key = (each.kind, each.table, each.name)

@@ -1,4 +1,4 @@
-"""What ``alembic/env.py`` calls: the command under way, on the database that was named."""
+"""What ``alembic/env.py`` calls: run the current Alembic command on the named database."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ def run_offline() -> None:
 
 
 def run_online() -> None:
-    """Migrate the database that was named; see `app.db.migrations.naming` for the ways to name one."""
+    """Migrate the named database; `app.db.migrations.naming` lists the ways to name one."""
     _forget_repeated_paths()
     with _for_the_command_line():
         named = _named()
@@ -47,12 +47,12 @@ def _named() -> Named:
     try:
         return database_of(context.config, context.get_x_argument(as_dictionary=True))
     except (CommandError, DataAccessError) as error:
-        forget_frames(error)  # they hold the URLs
+        forget_frames(error)  # the frames hold the URLs
         raise
 
 
 def _forget_repeated_paths() -> None:
-    """Take from `sys.path` what Alembic has put before it once more, as it does for each command of a process."""
+    """Remove from `sys.path` the entries that Alembic prepends again for each command in a process."""
     for path in context.config.get_prepend_sys_paths_list() or ():
         if sys.path.count(path) > 1:
             sys.path.remove(path)
@@ -64,12 +64,12 @@ async def _migrate(source: Source) -> None:
 
 
 def _timeouts_only() -> DatabaseSettings:
-    """Return settings for where there is no URL to connect to."""
+    """Return settings for when there is no URL to connect to."""
     return DatabaseSettings(url="postgresql:///nowhere")
 
 
 def _await(work: Coroutine[Any, Any, None]) -> None:
-    """Wait for `work` wherever Alembic's synchronous command was called from."""
+    """Wait for `work`, whether or not Alembic's synchronous command was called inside an event loop."""
     if in_greenlet():
         await_only(work)
         return
@@ -77,14 +77,14 @@ def _await(work: Coroutine[Any, Any, None]) -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         asyncio.run(work)
-    else:  # in a loop, which cannot wait for it here: a loop of its own, in a thread
+    else:  # a running loop cannot wait here: use another loop, in a thread
         with ThreadPoolExecutor(1) as thread:
             thread.submit(asyncio.run, work).result()
 
 
 @contextmanager
 def _for_the_command_line() -> Iterator[None]:
-    """Say what is wrong in a sentence where the `alembic` command was called; elsewhere raise it as it is."""
+    """Print an error as one sentence under the `alembic` command; elsewhere raise it unchanged."""
     try:
         yield
     except DataAccessError as error:

@@ -1,4 +1,4 @@
-"""The revisions that this code carries, and the table in which a database keeps its own."""
+"""The revisions of this code, and the table in which a database keeps its revision."""
 
 from io import StringIO
 
@@ -10,25 +10,25 @@ from app.db.revisions import DEFAULT_VERSION_TABLE, INI_FILES
 
 
 def own_config() -> Config:
-    """Return Alembic's configuration of this code, from any working directory; raises `ConfigurationError`."""
+    """Return this code's Alembic configuration, from any working directory; raises `ConfigurationError`."""
     ini = next((path for path in INI_FILES if path.exists()), None)
     if ini is None:
         raise ConfigurationError(
             f"no revisions: neither {INI_FILES[0]} nor {INI_FILES[1]} is there; install the wheel, or copy both"
         )
     config = Config(ini, stdout=StringIO())
-    config.remove_main_option("prepend_sys_path")  # for the command line; here each command would add it once more
+    config.remove_main_option("prepend_sys_path")  # for the command line; here each command would add it again
     return config
 
 
 def known_revisions() -> list[str]:
-    """Return every revision that this code knows, the newest (head) first; raises `ConfigurationError`."""
+    """Return every revision that this code knows, newest (head) first; raises `ConfigurationError`."""
     return [script.revision for script in ScriptDirectory.from_config(own_config()).walk_revisions()]
 
 
 def version_table(config: Config | None = None) -> str:
     """Return the table that keeps a database's revision: ``version_table`` in alembic.ini.
 
-    Applications that share a schema have one each.
+    Applications that share a schema need one each.
     """
     return (config or own_config()).get_main_option("version_table", DEFAULT_VERSION_TABLE)

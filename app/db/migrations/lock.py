@@ -1,4 +1,4 @@
-"""One migration at a time: the advisory lock, and who holds it."""
+"""Run one migration at a time: the advisory lock, and which connection holds it."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ from sqlalchemy.util import await_only
 from app.db.errors import TransientError
 
 MIGRATION_LOCK_KEY: Final = 0x6D696772617465
-"""The key of the lock, ``migrate`` in ASCII: other ways to migrate this database must take it too."""
+"""The key of the lock, ``migrate`` in ASCII: other tools that migrate this database must take it too."""
 
 _POLL_SECONDS = 0.5
 _REPORT_SECONDS = 5
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 _TRY = text(f"select pg_try_advisory_lock({MIGRATION_LOCK_KEY})")
 _UNLOCK = text(f"select pg_advisory_unlock({MIGRATION_LOCK_KEY})")
 _LOCK_UNTIL_COMMIT = text(f"select pg_advisory_xact_lock({MIGRATION_LOCK_KEY})")
-# A bigint key stands in pg_locks as two halves and objsubid 1.
+# pg_locks shows a bigint key as two halves, with objsubid 1.
 _HOLDER = text(f"""
 select 'pid ' || pid
        || coalesce(' (' || application_name || ', connected since ' || backend_start::timestamptz(0) || ')', '')
@@ -34,16 +34,16 @@ where locktype = 'advisory' and granted and objsubid = 1 and datname = current_d
 
 @contextmanager
 def migration_lock(connection: Connection, *, wait_seconds: float) -> Iterator[None]:
-    """Hold the lock on a connection that is in no transaction; the server frees it if the connection breaks.
+    """Hold the lock on a connection that is in no transaction; the server releases it if the connection breaks.
 
-    Polls rather than queues: a session that waits in the server holds a snapshot, and CREATE INDEX CONCURRENTLY of the
-    other migration would wait for it indefinitely. Raises `TransientError` after `wait_seconds`, naming the holder.
+    It polls: a connection that waits inside the server holds a snapshot, and the other migration's CREATE INDEX
+    CONCURRENTLY would wait for it indefinitely. Raises `TransientError` after `wait_seconds`, naming the holder.
     """
     _acquire(connection, wait_seconds)
     try:
         yield
     except asyncio.CancelledError:
-        connection.invalidate()  # its statement may be half done; the lock ends with the connection
+        connection.invalidate()  # its statement may be half done; closing it releases the lock
         raise
     finally:
         if not connection.invalidated:
@@ -52,7 +52,7 @@ def migration_lock(connection: Connection, *, wait_seconds: float) -> Iterator[N
 
 
 def lock_until_commit(connection: Connection) -> None:
-    """Take the lock for the transaction that `connection` is in; waits as long as its own `lock_timeout` says."""
+    """Take the lock for the transaction that `connection` is in; waits up to the connection's `lock_timeout`."""
     connection.execute(_LOCK_UNTIL_COMMIT)
 
 
@@ -67,7 +67,7 @@ def _acquire(connection: Connection, wait_seconds: float) -> None:
                 raise TransientError(f"another migration is under way after {waited:.0f} s: {holder} holds the lock")
             _log.warning("waiting for another migration, %.0f of at most %g s: %s", waited, wait_seconds, holder)
             report_at = waited + _REPORT_SECONDS
-        await_only(asyncio.sleep(random.uniform(0.2, 1) * _POLL_SECONDS))  # noqa: S311 - spreads the processes that wait
+        await_only(asyncio.sleep(random.uniform(0.2, 1) * _POLL_SECONDS))  # noqa: S311 - spreads the waiting processes
 
 
 def _scalar(connection: Connection, statement: TextClause) -> object:

@@ -1,8 +1,8 @@
-"""Which database an Alembic command is for: every way to name one is heard, and two that disagree are refused.
+"""Which database an Alembic command is for: every way to name one counts, and contradictions are refused.
 
-What is said for this command goes first: ``attributes["connection" | "engine" | "url"]``, ``-x url=``, and
-``sqlalchemy.url`` set by a program. Where none is: ``sqlalchemy.url`` in the ini file, ``DATABASE_URL`` in the
-environment, ``DATABASE_URL`` in ``.env`` (which the environment hides, as everywhere).
+What is given for this command takes precedence: ``attributes["connection" | "engine" | "url"]``, ``-x url=``, and
+``sqlalchemy.url`` set by a program. Otherwise: ``sqlalchemy.url`` in the ini file, ``DATABASE_URL`` in the
+environment, ``DATABASE_URL`` in ``.env`` (which the environment overrides, as everywhere).
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _HINTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A database and the way in which it was named."""
+    """A database and how it was named."""
 
     way: str
     value: Connection | AsyncEngine | DatabaseSettings
@@ -42,11 +42,11 @@ class Named:
 def database_of(config: Config, x_arguments: dict[str, str]) -> Named:
     """Return the one database that is named.
 
-    Raises `ConfigurationError` for none, and `CommandError` for two, with both and without passwords.
+    Raises `ConfigurationError` for none, and `CommandError` for two, showing both without passwords.
     """
     named = list(_said(config, x_arguments)) or list(_standing(config))
     if not named:
-        return Named("DATABASE_URL", DatabaseSettings())  # which says what to set
+        return Named("DATABASE_URL", DatabaseSettings())  # its error says what to set
     place = _place(named[0])
     for other in named[1:]:
         if _place(other) != place:
@@ -79,7 +79,7 @@ def _standing(config: Config) -> Iterator[Named]:
 
 
 def _in_file(config: Config) -> str | None:
-    """Return what the file says by itself; a program may have changed it since it was read."""
+    """Return the value in the file itself; a program may have changed the configuration since it was read."""
     if config.config_file_name is None:
         return None
     return Config(config.config_file_name, ini_section=config.config_ini_section).get_main_option(_URL)
@@ -93,14 +93,14 @@ def _checked(key: str, value: Any, kind: type[Any]) -> Any:
 
 
 def _settings(url: str | URL | SecretStr) -> DatabaseSettings:
-    """Return settings for a URL that was said; DATABASE_DIRECT_URL belongs to DATABASE_URL, and is not meant."""
+    """Return settings for a given URL, without DATABASE_DIRECT_URL, which belongs to DATABASE_URL."""
     if isinstance(url, URL):
         url = url.render_as_string(hide_password=False)
     return DatabaseSettings(url=url.get_secret_value() if isinstance(url, SecretStr) else url, direct_url=None)
 
 
 def _place(named: Named) -> tuple[Any, ...]:
-    """Return what two ways to name one database have in common; of a connection that does not tell, itself."""
+    """Return what two names of one database have in common; for a connection without settings, the connection."""
     settings = settings_of(named.value)
     if settings is None:
         source: Any = named.value

@@ -1,4 +1,4 @@
-"""Errors of a migration with the statement that gives the right that was missing."""
+"""Extend a migration's errors with the statement that grants the missing right."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from app.db.target.settings import DatabaseSettings
 
 @contextmanager
 def with_remedies(settings: DatabaseSettings | None) -> Iterator[None]:
-    """Add to a refusal of the server what right is missing, on what, and the statement that gives it."""
+    """Extend the server's refusal with the missing right, its object and the statement that grants it."""
     try:
         yield
     except ConfigurationError as error:
@@ -24,10 +24,10 @@ def with_remedies(settings: DatabaseSettings | None) -> Iterator[None]:
 
 
 def remedy_for(error: DataAccessError, settings: DatabaseSettings) -> str | None:
-    """Return the statement that gives the missing right to the role of `settings`; None for every other error."""
+    """Return the statement that grants the missing right to the role of `settings`; None for any other error."""
     try:
         target = settings.direct_target()
-    except ConfigurationError:  # a connection was handed over, and no URL
+    except ConfigurationError:  # a connection was given, not a URL
         return None
     path = target.server_settings.get("search_path", "public")
     schema = path.partition(",")[0].strip().strip('"')

@@ -1,4 +1,4 @@
-"""Alembic's version table, compared so that no operator of another role's is called with the owner's rights."""
+"""Alembic's version table, compared so that another role's operator never runs with the owner's rights."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from sqlalchemy.types import TypeDecorator
 
 
 class _RevisionNumber(TypeDecorator[str]):
-    """A varchar that is compared as text, for which `pg_catalog` has an operator of its own."""
+    """A varchar that is compared as text, for which `pg_catalog` has its own operator."""
 
     impl = String
     cache_ok = True
 
     class comparator_factory(TypeDecorator.Comparator[str]):  # noqa: N801 - SQLAlchemy's name
-        """Compares with `pg_catalog`'s own operator."""
+        """Compare with `pg_catalog`'s operator."""
 
         def __eq__(self, other: object) -> ColumnElement[bool]:  # type: ignore[override]  # as SQLAlchemy's own
             return cast(self.expr, Text()) == other
@@ -23,12 +23,12 @@ class _RevisionNumber(TypeDecorator[str]):
 
 
 class Implementation(PostgresqlImpl):
-    """Alembic's for PostgreSQL, which registers itself; it differs in the version table alone."""
+    """Alembic's implementation for PostgreSQL, different only in the version table; it registers itself."""
 
     __dialect__ = "postgresql"
 
     def version_table_impl(self, **options: Any) -> Table:
-        """Return the table of the revision that a database is at."""
+        """Return the table that keeps a database's revision."""
         table = super().version_table_impl(**options)
         table.c.version_num.type = _RevisionNumber(32)
         return table

@@ -1,4 +1,4 @@
-"""The sequences behind ids: after a restore they may give ids that rows have, or had."""
+"""The sequences behind ids: after a restore they may give ids that rows have or had."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,12 +9,12 @@ from app.db.migrations.operations.base import literal, quoted
 from app.db.models import metadata
 
 STEP: Final = 1_000_000
-"""How far ids are stepped after a restore: further than any application wrote since the copy was taken."""
+"""How far to step ids after a restore: further than any application can have written since the backup."""
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceBehind:
-    """A table whose next id is taken already, and the statement that steps its sequence over what is there."""
+    """A table whose next id is already taken, and the statement that steps its sequence past the existing ids."""
 
     table: str
     next_id: int
@@ -23,7 +23,7 @@ class SequenceBehind:
 
 
 def step_sequences(step: int = STEP) -> str:
-    """Return the statement that steps the ids of every table, so that no id of before a restore is given again."""
+    """Return the statement that steps the ids of every table, so that no id from before a restore is reused."""
     each = (
         f"setval({_sequence(name, column)}, nextval({_sequence(name, column)}) + {step})" for name, column in _ids()
     )
@@ -33,7 +33,7 @@ def step_sequences(step: int = STEP) -> str:
 def sequences_behind(connection: Connection) -> list[SequenceBehind]:
     """Return the tables whose inserts fail because the next id is taken; reads only.
 
-    Sequences that the role may not read are left out.
+    Sequences that the role may not read are skipped.
     """
     found = []
     for name, column in _ids():

@@ -1,4 +1,4 @@
-"""What an Alembic command does to the database: one look, one lock, each revision until it gets its locks."""
+"""Run an Alembic command on the database: read the version, take the lock, retry each revision that gets no lock."""
 
 import logging
 from functools import partial, wraps
@@ -22,24 +22,24 @@ from app.db.migrations.version import refuse_strangers, version_of
 from app.db.target.settings import DatabaseSettings
 
 _log = logging.getLogger(__name__)
-# A migration that is killed must not leave its statement running, and its locks held, on the server.
+# A killed migration must not leave its statement running and its locks held on the server.
 _NOTICE_DEATH = text("select set_config('client_connection_check_interval', '1s', false)")
 
 _OPTIONS: Final = {**OPTIONS, "transaction_per_migration": True}
-assert Implementation.__dialect__ == "postgresql"  # it is used by having been defined
+assert Implementation.__dialect__ == "postgresql"  # importing the class registers it
 
 
 class _Plan(NamedTuple):
     steps: list[MigrationStep]
     options: dict[str, Any]
-    """Where the version is kept."""
+    """The schema that holds the version table."""
 
 
 def migrate(connection: Connection, settings: DatabaseSettings) -> None:
-    """Do what the Alembic command under way asks.
+    """Run the current Alembic command on `connection`.
 
-    A connection that is in a transaction stays in it: the caller commits, and the timeouts are the caller's.
-    Raises `DatabaseAheadError`, `TransientError` for a lock that did not come free, and Alembic's `CommandError`.
+    A connection that is in a transaction stays in it: the caller commits, and the caller's timeouts apply.
+    Raises `DatabaseAheadError`, `TransientError` for a lock that was not free in time, and Alembic's `CommandError`.
     """
     with with_remedies(settings), translating():
         first = _plan(connection, settings)
@@ -53,14 +53,14 @@ def migrate(connection: Connection, settings: DatabaseSettings) -> None:
             return
         with migration_lock(connection, wait_seconds=settings.migration_wait_seconds):
             _notice_death(connection)
-            plan = _plan(connection, settings)  # again: the process that had the lock may have done it all
+            plan = _plan(connection, settings)  # again: the process that held the lock may have done everything
             for step in plan.steps:
                 once = partial(greenlet_spawn, _run_translating, connection, settings, plan, [_timed(step, settings)])
                 await_only(until_unlocked(once, seconds=settings.migration_wait_seconds))
 
 
 def print_sql(settings: DatabaseSettings) -> None:
-    """Print the SQL of the command under way; needs no database."""
+    """Print the SQL of the current command; needs no database."""
     options = {**_OPTIONS, "dialect_name": "postgresql", "literal_binds": True, "settings": settings}
     options["version_table"] = version_table(context.config)
     context.configure(**options)
@@ -71,7 +71,7 @@ def print_sql(settings: DatabaseSettings) -> None:
 
 
 def _plan(connection: Connection, settings: DatabaseSettings) -> _Plan:
-    """Return the steps that are left to do; a command that only looks does so here, and has none."""
+    """Return the remaining steps; a command that only reads runs here and has none."""
     in_callers_transaction = connection.in_transaction()
     table = version_table(context.config)
     version = version_of(connection, table)
@@ -82,7 +82,7 @@ def _plan(connection: Connection, settings: DatabaseSettings) -> _Plan:
     heads = () if migration.purge or elsewhere else version.heads
     steps = list(migration.opts["fn"](heads, migration))
     if not in_callers_transaction:
-        connection.rollback()  # looking began a transaction
+        connection.rollback()  # reading began a transaction
     return _Plan(steps, options)
 
 
@@ -103,10 +103,10 @@ def _configure(connection: Connection, settings: DatabaseSettings, **more: Any) 
 
 
 def _timed(step: MigrationStep, settings: DatabaseSettings) -> MigrationStep:
-    """Return the step with the timeouts set as its transaction begins."""
+    """Return the step with the timeouts set at the start of its transaction."""
     run = step.migration_fn
 
-    @wraps(run)  # Alembic logs its name
+    @wraps(run)  # Alembic logs the name
     def run_timed(**options: Any) -> Any:
         context.execute(f"set local lock_timeout = '{settings.migration_lock_timeout_seconds * 1000:.0f}ms'")
         context.execute(
@@ -122,5 +122,5 @@ def _notice_death(connection: Connection) -> None:
     try:
         with connection.begin():
             connection.execute(_NOTICE_DEATH)
-    except DBAPIError as error:  # the server's system cannot tell
+    except DBAPIError as error:  # not supported on the server's operating system
         _log.info("a migration that is killed may leave its statement running: %s", error.orig)

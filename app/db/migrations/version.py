@@ -1,4 +1,4 @@
-"""What a database says of its revision, and whether the table that says so is this application's."""
+"""Read a database's revision, and check that its version table belongs to this application."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from unnest(cast(:names as text[])) as name""")
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The revisions that are written down, and where: `schema` has the table, `here` is where a migration works."""
+    """The stored revisions and their place: `schema` holds the table, `here` is where a migration works."""
 
     heads: tuple[str, ...] = ()
     schema: str | None = None
@@ -33,17 +33,17 @@ class Version:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the table is in another schema of the search_path than the one that migrations work in."""
+        """Return whether the table is in a schema of the search_path other than the one that migrations work in."""
         return self.schema != self.here
 
 
 def heads_of(connection: Connection) -> tuple[str, ...]:
-    """Return the revisions that the database is at, in one statement."""
+    """Return the database's revisions, in one statement."""
     return version_of(connection, version_table()).heads
 
 
 def version_of(connection: Connection, table: str) -> Version:
-    """Return what the version table says, in one statement; it may not be there, or be empty."""
+    """Return the content of the version table, in one statement; the table may be missing or empty."""
     begin = connection.begin_nested if connection.in_transaction() else connection.begin
     try:
         with begin():
@@ -76,9 +76,9 @@ def _version(table: str) -> TextClause:
 
 
 def refuse_strangers(connection: Connection, version: Version, script: ScriptDirectory) -> bool:
-    """Return whether the version table is another application's that this one may leave alone.
+    """Return whether the version table belongs to another application and can be ignored.
 
-    Raises `DatabaseAheadError` where newer code has migrated, and `ConfigurationError` where two applications share a
+    Raises `DatabaseAheadError` if newer code has migrated, and `ConfigurationError` if two applications share a
     version table or their tables cannot be told apart.
     """
     known = {revision.revision for revision in script.walk_revisions()}

@@ -1,4 +1,4 @@
-"""What autogenerate compares beyond Alembic's own: ownership, triggers, enum types, the texts of checks."""
+"""What autogenerate compares in addition to Alembic: ownership, triggers, enum types and the texts of checks."""
 
 from typing import Any, Final
 
@@ -30,4 +30,4 @@ OPTIONS: Final[dict[str, Any]] = {
     "render_item": render_type,
     "process_revision_directives": split,
 }
-"""For every `MigrationContext`: `check`, `revision --autogenerate` and the doctor compare alike."""
+"""Options of every `MigrationContext`, so that `check`, `revision --autogenerate` and the doctor compare alike."""

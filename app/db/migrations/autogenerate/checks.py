@@ -1,4 +1,4 @@
-"""Compare the texts of check constraints: by name alone a value added to a list of allowed ones is not seen."""
+"""Compare the texts of check constraints: their names do not show a value added to a list of allowed ones."""
 
 import re
 from typing import Any, Final
@@ -14,7 +14,7 @@ _NUMBER: Final = re.compile(r"(?<![\w.'])\d+(?:\.\d+)?(?![\w.])")
 _TYPE_LENGTH: Final = re.compile(
     r"\b(varying|character|char|varchar|bit|numeric|decimal|time|timestamp|interval)\s*\([\d, ]+\)", re.IGNORECASE
 )
-# `date '2020-1-1'` comes back as '2020-01-01'::date: only the server could compare these.
+# The server returns `date '2020-1-1'` as '2020-01-01'::date: only the server could compare these.
 _TYPED: Final = re.compile(r"\b(date|time|timestamptz?|interval|numeric|jsonb?)\s*'|\d[eE][+-]?\d", re.IGNORECASE)
 
 
@@ -26,7 +26,7 @@ def compare_checks(
     there: Table | None,
     ours: Table | None,
 ) -> PriorityDispatchResult:
-    """Replace the checks whose constants differ; PostgreSQL writes everything else of an expression in its own way."""
+    """Replace the checks whose constants differ; PostgreSQL rewrites everything else in an expression."""
     if there is None or ours is None:
         return PriorityDispatchResult.CONTINUE
     wanted = {str(check.name): check for check in ours.constraints if isinstance(check, CheckConstraint) and check.name}

@@ -1,4 +1,4 @@
-"""Compare the defaults of json columns as text: Alembic asks the server for equality, which json does not have."""
+"""Compare the defaults of json columns as text: Alembic compares on the server, and json has no equality operator."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def compare_json_default(
     there: Column[Any],
     ours: Column[Any],
 ) -> PriorityDispatchResult:
-    """Set the new default where it is another; leave every other type to Alembic."""
+    """Set the default where it differs; leave every other type to Alembic."""
     if not _is_json(ours.type):
         return PriorityDispatchResult.CONTINUE
     operation.existing_server_default = there.server_default

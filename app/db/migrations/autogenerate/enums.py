@@ -12,7 +12,7 @@ from app.db.migrations.autogenerate.rendering import enum_of
 from app.db.migrations.operations.enums import AddEnumValue, CreateEnum, DropEnum, ReplaceEnum
 
 Values = tuple[str, ...]
-# Ours are those that the models name, and those that only columns of our tables have.
+# Ours are the types that the models name, and the types that only columns of our tables use.
 _TYPES: Final = text("""
 select typname as name,
   array(select enumlabel from pg_enum where enumtypid = pg_type.oid order by enumsortorder) as values

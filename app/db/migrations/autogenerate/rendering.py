@@ -1,4 +1,4 @@
-"""How column types are written into a revision, so that it needs nothing but SQLAlchemy."""
+"""Write column types into a revision so that it needs nothing but SQLAlchemy."""
 
 from typing import Any, Final, Literal
 
@@ -11,7 +11,7 @@ _CORE: Final = "sqlalchemy.sql."
 
 
 def enum_of(kind: TypeEngine[Any]) -> Enum | None:
-    """Return the enum type that a column or the items of its array have in the database; None for others."""
+    """Return the enum type of a column, or of its array's items, in the database; None for other types."""
     if isinstance(kind, ARRAY):
         return enum_of(kind.item_type)
     if isinstance(kind, TypeDecorator):
@@ -20,7 +20,7 @@ def enum_of(kind: TypeEngine[Any]) -> Enum | None:
 
 
 def render_type(kind: str, value: Any, context: AutogenContext) -> str | Literal[False]:
-    """Return the type in Python; False where Alembic's own rendering is right."""
+    """Return the type as Python source; False where Alembic's own rendering is right."""
     if kind != "type":
         return False
     if isinstance(value, AutoString):
@@ -29,13 +29,13 @@ def render_type(kind: str, value: Any, context: AutogenContext) -> str | Literal
     if enum is None:
         return _in_core(value)
     context.imports.add("from sqlalchemy.dialects import postgresql")
-    # Created by an operation of its own, once: two tables may have it.
+    # A separate operation creates it, once: two tables may use it.
     rendered = f"postgresql.ENUM({', '.join(map(repr, enum.enums))}, name={enum.name!r}, create_type=False)"
     return f"sa.ARRAY({rendered})" if enum is not value and _is_array(value) else rendered
 
 
 def _in_core(value: Any) -> str | Literal[False]:
-    """Return the type that a decorator of Python values has in the database."""
+    """Return the database type behind a type decorator."""
     if not isinstance(value, TypeDecorator) or not type(value.impl_instance).__module__.startswith(_CORE):
         return False
     return f"sa.{value.impl_instance!r}"

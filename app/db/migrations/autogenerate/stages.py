@@ -1,4 +1,4 @@
-"""Split what autogenerate found into revisions, each of which traffic and the code of before can bear."""
+"""Split what autogenerate found into revisions, each safe under traffic and with the code deployed before it."""
 
 import sys
 import textwrap
@@ -33,7 +33,7 @@ Stages = dict[str, list[MigrateOperation]]
 
 
 def flat(container: OpContainer) -> Iterator[MigrateOperation]:
-    """Yield the operations themselves, without the containers around those of one table."""
+    """Yield the operations without the containers that group them by table."""
     for operation in container.ops:
         if isinstance(operation, OpContainer):
             yield from flat(operation)
@@ -42,7 +42,7 @@ def flat(container: OpContainer) -> Iterator[MigrateOperation]:
 
 
 def split(context: MigrationContext, _: Any, scripts: list[MigrationScript]) -> None:
-    """Replace the one script by one for each stage; by none where autogenerate found nothing."""
+    """Replace the script with one for each stage, or with none if autogenerate found nothing."""
     (script,) = scripts
     if script.upgrade_ops is None or script.upgrade_ops.is_empty():
         options = context.config.cmd_opts if context.config else None
@@ -50,7 +50,7 @@ def split(context: MigrationContext, _: Any, scripts: list[MigrationScript]) -> 
             print("Nothing to write: the database is as the models say.", file=sys.stderr)  # noqa: T201 - a command
             scripts.clear()
         return
-    if script.message is None:  # `alembic check`, which reports one script
+    if script.message is None:  # `alembic check`, which reports a single script
         return
     stages = [operations for operations in _stages(list(flat(script.upgrade_ops))).values() if operations]
     head, message = script.head, textwrap.shorten(script.message, _SLUG_CHARACTERS, placeholder="")
@@ -79,7 +79,7 @@ def _script(whole: MigrationScript, operations: list[MigrateOperation], message:
 
 
 def _needed(operations: list[Any]) -> Iterator[MigrateOperation]:
-    """Yield what a downgrade has to do: indexes and triggers go with their table."""
+    """Yield what a downgrade has to do: dropping a table drops its indexes and triggers."""
     gone = {each.table_name for each in operations if isinstance(each, DropTableOp)}
     for each in operations:
         of_table = (
@@ -106,7 +106,7 @@ def _staged(  # noqa: PLR0911 - one for each kind of operation
     match each:
         case DropConstraintOp():
             return [("main", _as_named(each))]
-        case AddEnumValue():  # no statement of the same transaction may use it
+        case AddEnumValue():  # no statement in the same transaction may use it
             return [("values", each)]
         case CreateIndexOp(table_name=table) if table not in new:
             return [("indexes", CreateIndexConcurrently.from_index(each.to_index()))]
@@ -122,7 +122,7 @@ def _staged(  # noqa: PLR0911 - one for each kind of operation
 
 
 def _as_named(each: DropConstraintOp) -> DropConstraintOp:
-    """Return the operation with a name that is final: the naming convention would be put before it again."""
+    """Return the operation with its name marked as final: otherwise the naming convention is applied again."""
     constraint = each.to_constraint()
     constraint.name = conv(str(constraint.name))
     return DropConstraintOp.from_constraint(constraint)
@@ -138,7 +138,7 @@ def _unique(each: CreateUniqueConstraintOp, table: str) -> Iterator[tuple[str, M
 
 
 def _validation(each: CreateForeignKeyOp | CreateCheckConstraintOp, table: str) -> PlainSql:
-    """Return what checks the old rows; on the way back the constraint is again one that is not valid."""
+    """Return the statement that checks the existing rows; its undo makes the constraint NOT VALID again."""
     name, add = quoted(str(each.constraint_name)), sql_of(each).rstrip(";")
     not_valid = add.replace(" ADD ", f" DROP CONSTRAINT {name}, ADD ", 1)
     return PlainSql(f"alter table {quoted(table)} validate constraint {name}", undo=not_valid, what=name)

@@ -1,4 +1,4 @@
-"""Compare the triggers of `updated_at` and their function with what the models' columns ask for."""
+"""Compare the triggers of `updated_at` and their function with what the models' columns need."""
 
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ where tgname = :name and not tgisinternal and relname = any(:tables) and pg_tabl
 
 
 def compare_triggers(context: AutogenContext, operations: UpgradeOps, _: Any) -> PriorityDispatchResult:
-    """Add the operations that give each table with `updated_at` its trigger, and take it from the others."""
+    """Add the operations that create the trigger on each table with `updated_at` and drop it from the others."""
     connection, metadata = context.connection, context.metadata
     assert connection is not None
     assert isinstance(metadata, MetaData)

@@ -1,4 +1,4 @@
-"""What an operation that autogenerate found says of the database, in words."""
+"""Describe in words the difference behind an operation that autogenerate found."""
 
 from typing import Any, Final, NamedTuple
 
@@ -44,7 +44,7 @@ class Words(NamedTuple):
 
 
 def in_words(operation: MigrateOperation) -> Words:
-    """Return what is wrong where this operation is needed."""
+    """Return what is wrong with a database that needs this operation."""
     for describe in (_of_column, _of_constraint, _of_trigger, _of_type):
         words = describe(operation)
         if words:

@@ -1,4 +1,4 @@
-"""Operations for revisions, beside Alembic's own; autogenerate writes calls of the public functions."""
+"""Operations for revisions, in addition to Alembic's; autogenerate writes calls to the public functions."""
 
 from app.db.migrations.operations.enums import add_enum_value, create_enum, drop_enum, replace_enum
 from app.db.migrations.operations.indexes import create_index_concurrently, drop_index_concurrently

@@ -1,4 +1,4 @@
-"""What the operations share: each is one statement, and a call in the revision that autogenerate writes."""
+"""What the operations share: each is one statement, and one call in the revision that autogenerate writes."""
 
 import re
 from io import StringIO
@@ -11,12 +11,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.dialects import postgresql
 
 MODULE: Final = "app.db.migrations"
-"""Where revisions import the functions from."""
+"""The module from which revisions import the functions."""
 _PREPARER: Final = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
 
 
 class SqlOperation(MigrateOperation):
-    """One statement; autogenerate writes it as a call of the function `called`."""
+    """One statement; autogenerate writes it as a call to the function `called`."""
 
     called: ClassVar[str]
 
@@ -25,7 +25,7 @@ class SqlOperation(MigrateOperation):
         raise NotImplementedError
 
     def arguments(self) -> str:
-        """Return the arguments of the call, in Python."""
+        """Return the arguments of the call as Python source."""
         raise NotImplementedError
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
@@ -34,7 +34,7 @@ class SqlOperation(MigrateOperation):
 
 
 class PlainSql(SqlOperation):
-    """A statement that stands in the revision as it is, and its way back."""
+    """A statement that is written into the revision unchanged, and the statement that undoes it."""
 
     called = "op.execute"
 
@@ -46,12 +46,12 @@ class PlainSql(SqlOperation):
         return self.statement
 
     def arguments(self) -> str:
-        """Return a literal of several lines, where the statement has nothing in it that forbids one."""
+        """Return a multi-line literal, unless the statement contains something that forbids one."""
         statement = escaped(self.statement.strip())
         return repr(statement) if "\\" in statement or '"""' in statement else f'"""\n{statement}\n"""'
 
     def reverse(self) -> "PlainSql":
-        """Return the way back."""
+        """Return the operation that undoes this one."""
         return PlainSql(self.undo, undo=self.statement, what=self.what)
 
 
@@ -68,7 +68,7 @@ def _render(context: AutogenContext, operation: SqlOperation) -> str:
 
 
 def sql_of(operation: MigrateOperation) -> str:
-    """Return in SQL what any operation does to the database."""
+    """Return the SQL of any operation."""
     output = StringIO()
     options = {"as_sql": True, "output_buffer": output, "literal_binds": True}
     Operations(MigrationContext.configure(dialect_name="postgresql", opts=options)).invoke(operation)
@@ -76,15 +76,15 @@ def sql_of(operation: MigrateOperation) -> str:
 
 
 def escaped(statement: str) -> str:
-    """Return the statement as Alembic takes it, to whom a colon before a word is a parameter."""
+    """Return the statement escaped for Alembic, which reads a colon before a word as a parameter."""
     return re.sub(r"(?<![:\\]):(?=\w)", r"\:", statement)
 
 
 def quoted(name: str) -> str:
-    """Return an identifier as it is written in SQL."""
+    """Return an identifier as written in SQL."""
     return str(_PREPARER.quote(name))
 
 
 def literal(value: str) -> str:
-    """Return a string as it is written in SQL."""
+    """Return a string as written in SQL."""
     return "'" + value.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""Enum types: created, extended, replaced and dropped in whatever schema the migration works in."""
+"""Create, extend, replace and drop enum types in the schema that the migration works in."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -7,7 +7,7 @@ from alembic import op
 
 from app.db.migrations.operations.base import SqlOperation, literal, quoted
 
-# One statement, so that it needs no list of columns and prints as SQL; the type keeps its columns and their defaults.
+# One statement, so that it needs no list of columns and can be printed as SQL; columns keep their type and defaults.
 _REPLACE: Final = """
 do $replace_enum$
 declare
@@ -52,12 +52,12 @@ class CreateEnum(SqlOperation):
         return f"{self.name!r}, {list(self.values)!r}"
 
     def reverse(self) -> "DropEnum":
-        """Return the way back."""
+        """Return the operation that undoes this one."""
         return DropEnum(self.name, self.values)
 
 
 class DropEnum(SqlOperation):
-    """Drop the type, which no column has any more."""
+    """Drop the type, which no column uses any more."""
 
     called = "drop_enum"
 
@@ -73,7 +73,7 @@ class DropEnum(SqlOperation):
         return repr(self.name)
 
     def reverse(self) -> CreateEnum:
-        """Return the way back."""
+        """Return the operation that undoes this one."""
         return CreateEnum(self.name, self.values)
 
 
@@ -103,17 +103,17 @@ class AddEnumValue(SqlOperation):
         return f"alter type {quoted(self.name)} add value if not exists {literal(self.value)}{place}"
 
     def arguments(self) -> str:
-        """Return type, value and place."""
+        """Return type, value and position."""
         place = f", after={self.after!r}" if self.after else f", before={self.before!r}" if self.before else ""
         return f"{self.name!r}, {self.value!r}{place}"
 
     def reverse(self) -> "ReplaceEnum":
-        """Return the way back."""
+        """Return the operation that undoes this one."""
         return ReplaceEnum(self.name, old=self.new, new=self.old)
 
 
 class ReplaceEnum(SqlOperation):
-    """Take values away or order them anew: the columns are rewritten, under a lock."""
+    """Remove or reorder values: the columns are rewritten, under a lock."""
 
     called = "replace_enum"
 
@@ -137,7 +137,7 @@ class ReplaceEnum(SqlOperation):
         return f"{self.name!r}, {list(self.new)!r}"
 
     def reverse(self) -> "ReplaceEnum":
-        """Return the way back."""
+        """Return the operation that undoes this one."""
         return ReplaceEnum(self.name, old=self.new, new=self.old)
 
 
@@ -147,17 +147,17 @@ def create_enum(name: str, values: Iterable[str]) -> None:
 
 
 def drop_enum(name: str) -> None:
-    """Drop an enum type that no column has."""
+    """Drop an enum type that no column uses."""
     op.invoke(DropEnum(name))
 
 
 def add_enum_value(name: str, value: str, *, after: str | None = None, before: str | None = None) -> None:
-    """Add a value beside another, or at the end; no statement of the same revision may use it yet."""
+    """Add a value next to another, or at the end; no statement in the same revision may use it."""
     op.invoke(AddEnumValue(name, value, after=after, before=before))
 
 
 def replace_enum(name: str, values: Iterable[str]) -> None:
-    """Give an enum type other values; fails where a row has one that is gone. It locks and rewrites the tables."""
+    """Give an enum type other values; locks and rewrites the tables, and fails if a row has a removed value."""
     op.invoke(ReplaceEnum(name, new=values))
 
 

@@ -1,4 +1,4 @@
-"""Indexes created and dropped while the table is in use."""
+"""Create and drop indexes while the table is in use."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,22 +14,22 @@ from sqlalchemy.exc import PendingRollbackError
 
 from app.db.migrations.operations.base import MODULE, SqlOperation
 
-# By its table too: an index of this name may belong to another table of the schema.
+# The table is compared too: an index of this name may belong to another table in the schema.
 _IS_VALID = text("""
 select indisvalid from pg_index join pg_class on pg_class.oid = indexrelid
 where indrelid = cast(to_regclass(quote_ident(:table)) as oid) and relname = :name""")
 
 
 class CreateIndexConcurrently(CreateIndexOp):
-    """As autogenerate writes an index of a table that is there already."""
+    """A new index on an existing table, as autogenerate writes it."""
 
     def reverse(self) -> Any:
-        """Return the way back."""
+        """Return the operation that undoes this one."""
         return DropIndexConcurrently(str(self.index_name), self.table_name, was=self.to_index())
 
 
 class DropIndexConcurrently(SqlOperation):
-    """The same of an index that the models no longer have."""
+    """The drop of an index that the models no longer have, as autogenerate writes it."""
 
     called = "drop_index_concurrently"
 
@@ -41,7 +41,7 @@ class DropIndexConcurrently(SqlOperation):
         return f"{self.name!r}, {self.table!r}"
 
     def reverse(self) -> MigrateOperation:
-        """Return the way back."""
+        """Return the operation that undoes this one."""
         return CreateIndexConcurrently.from_index(self.was)
 
 
@@ -55,12 +55,12 @@ def _render(context: AutogenContext, operation: CreateIndexConcurrently) -> str:
 def create_index_concurrently(
     name: str, table: str, columns: Sequence[Any], *, unique: bool = False, where: str | None = None, **more: Any
 ) -> None:
-    """Create an index while the table is read and written; one that is there and valid is left alone.
+    """Create an index while the table is read and written; leave an existing valid index unchanged.
 
-    An invalid one, left by an attempt that failed, is dropped first. What the revision did before is committed: it
-    must contain nothing but such calls, so that it can be run again. In a transaction of the caller's it locks the
-    table.
-    `more` are options of `op.create_index`.
+    An invalid index, left by a failed attempt, is dropped first. What the revision did before the call is committed:
+    the revision must contain nothing but such calls, so that it can be run again. Inside the caller's transaction the
+    call locks the table.
+    `more` holds options of `op.create_index`.
     """
     options: dict[str, Any] = {"unique": unique, **({"postgresql_where": text(where)} if where else {}), **more}
     if _in_callers_transaction():
@@ -71,12 +71,12 @@ def create_index_concurrently(
         if valid is False:
             op.drop_index(name, table_name=table, postgresql_concurrently=True)
         if not valid:
-            offline = op.get_context().as_sql  # online a name that is taken must be an error
+            offline = op.get_context().as_sql  # online, a name that is taken must be an error
             op.create_index(name, table, columns, **options, postgresql_concurrently=True, if_not_exists=offline)
 
 
 def drop_index_concurrently(name: str, table: str) -> None:
-    """Drop a table's index, if it is there, while the table is read and written."""
+    """Drop a table's index, if it exists, while the table is read and written."""
     if not op.get_context().as_sql and _is_valid(name, table) is None:
         return
     if _in_callers_transaction():
@@ -91,7 +91,7 @@ def _in_callers_transaction() -> bool:
 
 
 def _is_valid(name: str, table: str) -> bool | None:
-    """Return whether the table's index is valid; None if there is no such index, or no database to look in."""
+    """Return whether the table's index is valid; None if the index does not exist or there is no database."""
     if op.get_context().as_sql:
         return None
     valid: bool | None = op.get_bind().execute(_IS_VALID, {"name": name, "table": table}).scalar()
@@ -100,7 +100,7 @@ def _is_valid(name: str, table: str) -> bool | None:
 
 @contextmanager
 def _outside_the_transaction() -> Iterator[None]:
-    """Commit, and go on in autocommit; if the connection breaks, raise the first error and not those that follow."""
+    """Commit, and continue in autocommit; if the connection breaks, raise the first error, not those it causes."""
     try:
         with op.get_context().autocommit_block(), _longer_waits():
             yield
@@ -108,7 +108,7 @@ def _outside_the_transaction() -> Iterator[None]:
         broke: BaseException = tidying_up
         while isinstance(broke, PendingRollbackError) and broke.__context__:
             broke = broke.__context__
-        raise broke  # noqa: B904 - it has a cause of its own, or is a cancellation
+        raise broke  # noqa: B904 - it already has a cause, or is a cancellation
 
 
 @contextmanager

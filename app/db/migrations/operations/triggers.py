@@ -1,4 +1,4 @@
-"""The trigger that moves `updated_at`, and its function."""
+"""The trigger that updates `updated_at`, and its function."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from alembic import op
 from app.db.migrations.operations.base import PlainSql, SqlOperation, quoted
 from app.db.models import updated_at
 
-# Other applications in the schema may have triggers of the same function.
+# Other applications in the schema may have triggers that use the same function.
 DROP_FUNCTION: Final = f"""
 do $$ begin
   if not exists (select from pg_trigger where tgfoid = to_regprocedure('{updated_at.NAME}()')) then
@@ -17,7 +17,7 @@ end $$"""
 
 
 class CreateTrigger(SqlOperation):
-    """Create the trigger, or replace one that is disabled or another; `was` is the statement that restores that."""
+    """Create the trigger, or replace a disabled or different one; `was` is the statement that restores the old one."""
 
     called = "create_updated_at_trigger"
 
@@ -33,7 +33,7 @@ class CreateTrigger(SqlOperation):
         return repr(self.table)
 
     def reverse(self) -> SqlOperation:
-        """Return what leaves the table as it was."""
+        """Return the operation that restores the table."""
         if self.was is None:
             return DropTrigger(self.table)
         return PlainSql(self.was, undo=self.sql(), what=updated_at.NAME)
@@ -56,12 +56,12 @@ class DropTrigger(SqlOperation):
         return repr(self.table)
 
     def reverse(self) -> CreateTrigger:
-        """Return the way back."""
+        """Return the operation that undoes this one."""
         return CreateTrigger(self.table)
 
 
 def create_updated_at_trigger(table: str) -> None:
-    """Have `updated_at` of a table moved by a trigger, whatever client updates the row."""
+    """Create the trigger that updates a table's `updated_at`, whichever client updates the row."""
     op.invoke(CreateTrigger(table))
 
 
@@ -71,5 +71,5 @@ def drop_updated_at_trigger(table: str) -> None:
 
 
 def drop_updated_at_function() -> None:
-    """Drop the function of the triggers, unless a table of another application still uses it."""
+    """Drop the function of the triggers, unless another application's table still uses it."""
     op.execute(DROP_FUNCTION)
