@@ -1,4 +1,4 @@
-"""Do what the doctor says, to the letter."""
+"""Follow the doctor's advice literally."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ _COMMAND = re.compile(r"(?:Run:? |then: )((?:python -m app|alembic) [a-z -]+)")
 
 
 async def run_statements(db: Database, advice: str) -> None:
-    """Run the statements of an advice one after the other, each in a transaction of its own."""
+    """Run the statements of an advice in order, each in its own transaction."""
     async with db.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         for statement in filter(None, map(str.strip, advice.split(";"))):
@@ -24,7 +24,7 @@ async def run_statements(db: Database, advice: str) -> None:
 
 
 async def run_commands(advice: str, environment: dict[str, str]) -> None:
-    """Run the commands of an advice, where the application's settings are set."""
+    """Run the commands of an advice with the application's settings in the environment."""
     for command in _COMMAND.findall(advice):
         program, *arguments = command.split()
         words = [sys.executable, *arguments] if program == "python" else [sys.executable, "-m", program, *arguments]
@@ -50,7 +50,7 @@ async def follow(clinic: Clinic, name: str, finding: Finding) -> None:
 
 
 async def found(clinic: Clinic, name: str, group: str) -> list[Finding]:
-    """Return what is wrong in a group of checks."""
+    """Return the findings of a group of checks that are not OK."""
     report = await examine(clinic.settings(name))
     assert [each for each in report.findings if "could not be looked at" in each.found] == []
     return [each for each in report.findings if each.check.startswith(group) and each.level > Level.NOTE]

@@ -1,4 +1,4 @@
-"""A server with which all is well: TLS that can be verified, passwords, nothing switched off."""
+"""A healthy server: TLS that can be verified, passwords, nothing switched off."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,7 +24,7 @@ _DURABLE = {"fsync": "on", "full_page_writes": "on"}
 
 @dataclass(frozen=True)
 class Clinic:
-    """The server, its CA, and one that has nothing to do with it."""
+    """The server, its CA, and an unrelated CA."""
 
     server: EmbeddedPostgres
     ca: Path
@@ -80,7 +80,7 @@ MakePatient = Callable[..., Awaitable[str]]
 
 @pytest.fixture
 async def make_patient(clinic: Clinic) -> AsyncIterator[MakePatient]:
-    """Copy the healthy database and do something to it; returns its name."""
+    """Copy the healthy database, run statements on the copy, and return its name."""
     names: list[str] = []
 
     async def make(*illness: str) -> str:
@@ -97,5 +97,5 @@ async def make_patient(clinic: Clinic) -> AsyncIterator[MakePatient]:
     async with clinic.as_superuser() as db:
         for name in names:
             await db.execute(text(f"drop database {name} with (force)"))
-        for statement in _ROLES_AS_BEFORE:  # they belong to the server, not to the copy
+        for statement in _ROLES_AS_BEFORE:  # roles belong to the server, not to the copy
             await db.execute(text(statement))

@@ -1,4 +1,4 @@
-"""What can be wrong with a database, and what is to be said of it."""
+"""What can be wrong with a database, and the finding that reports it."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from app.doctor import Level
 
 @dataclass(frozen=True)
 class Planted:
-    """Something wrong, and the finding that must name it."""
+    """A planted problem, and the finding that must name it."""
 
     statements: tuple[str, ...]
     check: str
@@ -203,7 +203,7 @@ PLANTED = {
         "python -m app migrate",
     ),
     "skewed clock": Planted(
-        # What a server with a wrong clock answers: the name is looked up in `skewed` first.
+        # Imitates a server with a wrong clock: the name is looked up in `skewed` first.
         (
             "create schema skewed",
             """create function skewed.clock_timestamp() returns timestamptz language sql
@@ -258,7 +258,7 @@ PLANTED = {
         "drop schema doctor_20260101000000_0123abcd cascade;",
     ),
 }
-# What to do is SQL that can be run as it stands.
+# The advice of these is SQL that can be run unchanged.
 CURABLE = (
     "missing index",
     "a constraint missing",

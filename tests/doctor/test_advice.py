@@ -1,4 +1,4 @@
-"""What the doctor says to do removes the finding, whatever state the schema is in (promise 14)."""
+"""The doctor's advice removes the finding, in every state of the schema (promise 14)."""
 
 import pytest
 from sqlalchemy import text
@@ -13,7 +13,7 @@ from tests.support.canary import SECRET
 from tests.support.migrations import FIRST
 
 ALL_TABLES = "drop table task, conversation, message, alembic_version"
-# What was done to the schema, and how often advice may lead to further advice before all is well.
+# What is done to the schema, and how often advice may lead to further advice before everything is OK.
 STATES = {
     "never migrated": ((ALL_TABLES, "drop function set_updated_at()"), 2),
     "two revisions, one contained in the other": ((f"insert into alembic_version values ('{FIRST}')",), 1),
@@ -46,7 +46,7 @@ async def _wrong(clinic: Clinic, name: str) -> list[Finding]:
 async def test_a_schema_is_well_after_what_is_said_was_done(
     clinic: Clinic, make_patient: MakePatient, done: tuple[str, ...], rounds: int
 ) -> None:
-    """Each advice word for word, then look again."""
+    """Each advice is followed word for word, and the schema is examined again."""
     name = await make_patient(*done)
     wrong = await _wrong(clinic, name)
     assert wrong
@@ -60,7 +60,7 @@ async def test_a_schema_is_well_after_what_is_said_was_done(
 
 
 async def test_a_role_that_is_too_mighty_is_replaced_as_it_says(clinic: Clinic, make_patient: MakePatient) -> None:
-    """The command makes the role, a password is set, and DATABASE_URL names it."""
+    """The command creates the role, a password is set, and DATABASE_URL names the role."""
     name = await make_patient()
     for user in ("app_owner", "postgres"):
         settings = DatabaseSettings(url=clinic.url(name, user=user))
@@ -78,7 +78,7 @@ async def test_a_role_that_is_too_mighty_is_replaced_as_it_says(clinic: Clinic, 
 
 
 async def test_a_role_that_may_make_no_schema_may_afterwards(clinic: Clinic, make_patient: MakePatient) -> None:
-    """The statement for --write gives the right that it needs."""
+    """The statement that is advised for --write grants the missing privilege."""
     name = await make_patient()
     settings = DatabaseSettings(url=clinic.url(name))
     (finding,) = [each for each in (await examine(settings, write=True)).findings if each.check == "scratch.schema"]
@@ -89,7 +89,7 @@ async def test_a_role_that_may_make_no_schema_may_afterwards(clinic: Clinic, mak
 
 
 async def test_pools_fit_after_they_were_made_as_small_as_it_says(clinic: Clinic) -> None:
-    """For all instances together."""
+    """The advised size fits all instances together."""
     report = await examine(DatabaseSettings(url=clinic.url()), instances=8)
     (finding,) = [each for each in report.findings if each.check == "capacity.pools"]
     size = int(finding.advice.split("DATABASE_POOL_SIZE to ")[1].split(",")[0])
@@ -98,7 +98,7 @@ async def test_pools_fit_after_they_were_made_as_small_as_it_says(clinic: Clinic
 
 
 async def test_a_sequence_that_was_not_restored_is_stepped(clinic: Clinic, make_patient: MakePatient) -> None:
-    """As the owner sees it; the application has no rights on sequences, and needs none."""
+    """The owner sees the finding; the application has no privileges on sequences, and needs none."""
     name = await make_patient(
         "insert into task (user_id, title) select 'ada', 'x' from generate_series(1, 9)",
         "select setval('task_id_seq', 2)",

@@ -1,4 +1,4 @@
-"""The command as an operator runs it: exit status, words, JSON, and never a password."""
+"""The command as an operator runs it: exit status, text, JSON, and never a password."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.support.canary import SECRET
 
 
 def test_a_pasted_url_is_examined(clinic: Clinic) -> None:
-    """A table for people: all is well, and the status is 0."""
+    """The output is a table, everything is OK, and the status is 0."""
     ran = run_doctor(clinic.url())
     assert ran.returncode == 0, ran.stdout
     assert "All is well." in ran.stdout
@@ -26,14 +26,14 @@ def test_a_pasted_url_is_examined(clinic: Clinic) -> None:
 
 
 def test_database_url_is_examined(clinic: Clinic) -> None:
-    """Where no URL is given, the environment's."""
+    """Without a URL the environment's is examined."""
     ran = run_doctor("--json", DATABASE_URL=clinic.url())
     assert ran.returncode == 0, ran.stdout
     assert json.loads(ran.stdout)["worst"] == "note"
 
 
 def test_json_has_stable_keys(clinic: Clinic) -> None:
-    """Programs go by them."""
+    """Programs rely on them."""
     report = json.loads(run_doctor("--json", clinic.url()).stdout)
     assert list(report) == ["exit_status", "reached", "worst", "findings"]
     assert {tuple(finding) for finding in report["findings"]} == {("check", "level", "found", "advice")}
@@ -44,14 +44,14 @@ def test_json_has_stable_keys(clinic: Clinic) -> None:
 
 @pytest.mark.parametrize(("query", "status"), [("sslmode=require", 1), ("sslmode=verify-full&sslrootcert={ca}", 0)])
 def test_the_status_is_of_the_worst_finding(clinic: Clinic, query: str, status: int) -> None:
-    """1 for warnings; what to do stands at the end, where the eye is."""
+    """It is 1 for warnings; the advice comes last, where it is seen."""
     ran = run_doctor(clinic.url(query=query))
     assert ran.returncode == status
     assert ("sslmode=verify-full" in ran.stdout.partition("What to do:")[2]) == (status == 1)
 
 
 def test_groups_in_which_all_is_well_are_one_line(clinic: Clinic) -> None:
-    """Without `--verbose` a group is its counts, and what to do about an error stands alone, once."""
+    """Without `--verbose` a group shows only its counts, and an error's advice appears once, alone."""
     url = clinic.url(query="sslmode=require")
     short, full = (run_doctor("--instances", "8", *more, url).stdout for more in ([], ["--verbose"]))
     groups, _, to_do = short.partition("\n\n")
@@ -100,7 +100,7 @@ NO_CONNECTION = {
 
 @pytest.mark.parametrize(("url", "says"), NO_CONNECTION.values(), ids=NO_CONNECTION)
 async def test_no_connection_is_3_and_says_why(clinic: Clinic, url: str, says: str) -> None:
-    """For people and programs, with what to do, and without the password."""
+    """Text and JSON both give the reason and the advice, and never the password."""
     port, encoded = clinic.server.port, quote(SECRET)
     url = url.format(secret=encoded, port=port, ca=clinic.ca, other=clinic.other_ca)
     table, as_json = await asyncio.gather(
@@ -127,21 +127,21 @@ async def test_no_connection_is_3_and_says_why(clinic: Clinic, url: str, says: s
     ids=["table", "json", "write", "psql before it", "a word after it", "an unknown option"],
 )
 def test_the_password_is_never_shown(clinic: Clinic, arguments: Sequence[str]) -> None:
-    """In no mode of output, however it is pasted."""
+    """No mode of output shows it, regardless of how the URL is written."""
     ran = run_doctor(*(argument.format(url=clinic.url()) for argument in arguments))
     assert SECRET not in ran.stdout + ran.stderr
     assert "Traceback" not in ran.stderr
 
 
 def test_without_any_url_it_says_what_to_set(tmp_path: Path) -> None:
-    """Where there is no `.env` either."""
+    """Without a URL and a `.env` file, the message says to set DATABASE_URL."""
     ran = run_doctor(folder=tmp_path)
     assert ran.returncode == 3
     assert "Set DATABASE_URL" in ran.stdout
 
 
 def test_a_url_that_is_given_is_alone(clinic: Clinic) -> None:
-    """DATABASE_DIRECT_URL belongs to DATABASE_URL: nothing is written into its database by mistake."""
+    """DATABASE_DIRECT_URL belongs to DATABASE_URL, so a given URL never writes to its database by mistake."""
     elsewhere = "postgresql://app:x@127.0.0.1:1/another"
     ran = run_doctor("--json", "--write", clinic.url(user="app_owner"), DATABASE_DIRECT_URL=elsewhere)
     bad = [each["check"] for each in json.loads(ran.stdout)["findings"] if each["level"] in ("warning", "error")]
@@ -149,7 +149,7 @@ def test_a_url_that_is_given_is_alone(clinic: Clinic) -> None:
 
 
 def test_what_to_run_can_be_copied(clinic: Clinic) -> None:
-    """A statement stands in one line, however narrow the terminal is."""
+    """A statement stays on one line, even in a narrow terminal."""
     ran = run_doctor(clinic.url(query="sslmode=require"), COLUMNS="40")
     advice = "Write sslmode=verify-full; for a CA of your own also sslrootcert=/path/of/its/ca.crt."
     assert advice in [line.strip() for line in ran.stdout.splitlines()]
@@ -157,14 +157,14 @@ def test_what_to_run_can_be_copied(clinic: Clinic) -> None:
 
 @pytest.mark.parametrize("instances", ["0", "-1", "many"])
 def test_a_command_line_that_is_wrong_examines_nothing(clinic: Clinic, instances: str) -> None:
-    """It says what is wrong with it."""
+    """The command says what is wrong with it."""
     ran = run_doctor("--instances", instances, clinic.url())
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "--instances" in ran.stderr
 
 
 async def test_who_waits_for_a_server_that_is_silent_can_interrupt() -> None:
-    """At once, and without a traceback."""
+    """Ctrl-C ends the command at once, without a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"postgresql://app:{SECRET}@127.0.0.1:{silent.getsockname()[1]}/db"
         process = await asyncio.create_subprocess_exec(*command(url), env=environment(), stdout=PIPE, stderr=PIPE)

@@ -1,4 +1,4 @@
-"""What the documents show of the doctor is what it prints."""
+"""The documents show what the doctor prints."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from app.doctor import examine
 from tests.doctor.command import ROOT, run_doctor
 from tests.doctor.conftest import Clinic
 
-# What differs from run to run, and from machine to machine.
+# What differs between runs and machines.
 _VARIES = (
     (re.compile("at head, [0-9a-f]+"), "at head, R"),
     (re.compile(r"\s+"), " "),
@@ -32,14 +32,14 @@ def _block(page: Path, after: str) -> str:
 
 
 def test_the_page_shows_a_healthy_database(clinic: Clinic) -> None:
-    """To renew it, paste what this test prints."""
+    """To update the page, paste what this test prints."""
     ran = run_doctor("--write", "--verbose", COLUMNS="120", **clinic.environment())
     shown = _block(ROOT / "docs" / "doctor.md", "## A healthy database")
     assert _evened_out(shown) == _evened_out(ran.stdout), ran.stdout
 
 
 async def test_the_page_shows_the_json(clinic: Clinic) -> None:
-    """One finding of it."""
+    """The page shows one finding of the JSON."""
     shown = json.loads(_block(ROOT / "docs" / "doctor.md", "## For programs"))
     report = json.loads((await examine(DatabaseSettings(url=clinic.url(query="sslmode=require")))).as_json())
     report["findings"] = [each for each in report["findings"] if each["check"] == "tls.certificate"]
@@ -48,7 +48,7 @@ async def test_the_page_shows_the_json(clinic: Clinic) -> None:
 
 @pytest.mark.parametrize("write", [False, True], ids=["reading", "writing"])
 async def test_the_page_names_every_group(clinic: Clinic, write: bool) -> None:  # noqa: FBT001 - a parameter
-    """Whatever can be found belongs to one of them."""
+    """Every finding belongs to a group that the page names."""
     named = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "doctor.md").read_text(), flags=re.MULTILINE))
     report = await examine(clinic.settings(), write=write)
     assert named == {each.group for each in report.findings} | {"connection"}

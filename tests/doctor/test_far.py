@@ -1,4 +1,4 @@
-"""Where the database is far away, or asleep."""
+"""A database that is far away or suspended."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ def _levels(report: Report) -> dict[str, Level]:
 async def test_a_far_database_is_examined_and_told(
     migrated_url: str, delay_seconds: float, level: Level, within: float
 ) -> None:
-    """More than within one region is a note, another continent a warning; it is examined all the same."""
+    """Latency beyond one region is a note, of another continent a warning; the examination still runs."""
     async with FaultProxy(migrated_url).running() as proxy:
         proxy.delay_seconds = delay_seconds
         began = time.monotonic()
@@ -32,11 +32,11 @@ async def test_a_far_database_is_examined_and_told(
 
 
 async def test_a_database_that_slept_is_told(migrated_url: str) -> None:
-    """The first connect took long, the next did not."""
+    """The first connect is slow, the next one is not."""
     async with FaultProxy(migrated_url).running() as proxy:
         proxy.late_seconds = 2.2
         examining = asyncio.create_task(examine(DatabaseSettings(url=proxy.url())))
-        while not proxy.connects:  # noqa: ASYNC110 - the proxy tells nobody
+        while not proxy.connects:  # noqa: ASYNC110 - the proxy does not notify
             await asyncio.sleep(0.01)
         proxy.late_seconds = 0
         found = {each.check: each for each in (await examining).findings}

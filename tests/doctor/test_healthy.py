@@ -1,4 +1,4 @@
-"""Where nothing is wrong, nothing is found; and nothing is left behind."""
+"""On a healthy database nothing is found, and nothing is left behind."""
 
 import re
 
@@ -15,7 +15,7 @@ CRITERIA = [*(f"criteria.SC-{number:03}" for number in range(1, 11)), "criteria.
 
 
 async def test_a_healthy_database_is_well(clinic: Clinic) -> None:
-    """TLS is verified, everything is as it should be, and what needs writing says so."""
+    """TLS is verified, everything is OK, and checks that need --write say so."""
     report = await examine(DatabaseSettings(url=clinic.url()))
     assert [finding for finding in report.findings if finding.level > Level.NOTE] == []
     assert report.exit_status == 0
@@ -30,7 +30,7 @@ async def test_a_healthy_database_is_well(clinic: Clinic) -> None:
 
 
 async def test_every_criterion_is_kept_and_nothing_is_left(clinic: Clinic, make_patient: MakePatient) -> None:
-    """With `write` all of them are tried; the tables, their rows and the list of schemas are as before."""
+    """With `write` all criteria are tried; tables, rows and the list of schemas stay as before."""
     name = await make_patient("insert into task (user_id, title) values ('somebody', 'theirs')")
     async with clinic.as_superuser(name) as db:
         before = await _state(db)
@@ -48,7 +48,7 @@ async def _state(db: Database) -> tuple[dict[str, str], list[str], int]:
 
 
 async def test_every_statement_is_explained(clinic: Clinic) -> None:
-    """Those that a module of the repositories builds, each with the index that it uses."""
+    """Every statement of the repositories is listed with the index that it uses."""
     assert set(map(id, statements().values())) == set(map(id, all_statements().values()))
     report = await examine(DatabaseSettings(url=clinic.url()))
     explained = {each.check.removeprefix("plans."): each.found for each in report.findings if each.group == "plans"}

@@ -1,4 +1,4 @@
-"""What is wrong is found, said, and comes with what to do."""
+"""Each problem is found and reported with its advice."""
 
 import pytest
 from sqlalchemy import text
@@ -14,7 +14,7 @@ from tests.support.migrations import BEHIND_AT_FIRST, FIRST, HEAD
 
 @pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
 async def test_what_is_planted_is_found(clinic: Clinic, make_patient: MakePatient, planted: Planted) -> None:
-    """By its name, at its level, with what to do; and the exit status says it."""
+    """The finding has its name, level and advice, and the exit status matches."""
     name = await make_patient(*planted.statements)
     report = await examine(DatabaseSettings(url=clinic.url(name)))
     _assert_found(report, planted.check, planted.level, planted.says, planted.advises)
@@ -22,7 +22,7 @@ async def test_what_is_planted_is_found(clinic: Clinic, make_patient: MakePatien
 
 @pytest.mark.parametrize("name", CURABLE)
 async def test_what_it_says_to_do_mends_it(clinic: Clinic, make_patient: MakePatient, name: str) -> None:
-    """The statements that are printed, run as they are."""
+    """The printed statements are run unchanged."""
     planted = PLANTED[name]
     database = await make_patient(*planted.statements)
     settings = DatabaseSettings(url=clinic.url(database))
@@ -45,7 +45,7 @@ def _assert_found(report: Report, check: str, level: Level, says: str, advises: 
 
 
 async def test_a_database_behind_head_is_found(clinic: Clinic, make_patient: MakePatient) -> None:
-    """How many revisions it lacks; the drift that follows from that is not told twice."""
+    """The finding counts the missing revisions; the drift that follows is only a note."""
     settings = clinic.settings(await make_patient())
     await downgrade(settings, FIRST)
     report = await examine(settings)
@@ -60,7 +60,7 @@ async def test_a_database_behind_head_is_found(clinic: Clinic, make_patient: Mak
 
 
 async def test_an_invalid_index_is_found(clinic: Clinic, make_patient: MakePatient) -> None:
-    """As a concurrent index leaves it that failed on its way."""
+    """A failed `create index concurrently` leaves such an index."""
     name = await make_patient("insert into task (user_id, title) values ('twice', 'x'), ('twice', 'y')")
     async with clinic.as_superuser(name) as db:
         with pytest.raises(DataAccessError):
@@ -70,13 +70,13 @@ async def test_an_invalid_index_is_found(clinic: Clinic, make_patient: MakePatie
 
 
 async def test_too_large_a_pool_is_found(clinic: Clinic) -> None:
-    """All instances together want more than there are, and it says how many each may have."""
+    """All instances together need more connections than there are; the advice gives the size that fits."""
     report = await examine(DatabaseSettings(url=clinic.url()), instances=8)
     _assert_found(report, "capacity.pools", Level.ERROR, "8 x pool of 20 = 160 of 97", "DATABASE_POOL_SIZE to 12")
 
 
 async def test_an_unverified_certificate_is_found(clinic: Clinic) -> None:
-    """It is encrypted, but nobody knows with whom."""
+    """The connection is encrypted, but the server is not verified."""
     report = await examine(DatabaseSettings(url=clinic.url(query="sslmode=require")))
     _assert_found(report, "tls.certificate", Level.WARNING, "not verified (sslmode=require)", "sslmode=verify-full")
     _assert_found(report, "criteria.SC-004", Level.WARNING, "see tls.certificate", "sslmode=verify-full")
@@ -86,17 +86,17 @@ async def test_an_unverified_certificate_is_found(clinic: Clinic) -> None:
 async def test_a_certificate_of_any_public_ca_for_any_host_is_found(
     clinic: Clinic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the system's CAs, `verify-ca` takes what everybody can buy."""
+    """With the system's CAs, `verify-ca` accepts a certificate that anybody can buy."""
     monkeypatch.setenv("SSL_CERT_FILE", str(clinic.ca))
     report = await examine(DatabaseSettings(url=clinic.url(query="sslmode=verify-ca")))
     _assert_found(report, "tls.certificate", Level.ERROR, "any public CA", "sslmode=verify-full")
-    for query in ("sslmode=verify-full", "sslmode=verify-ca&sslrootcert=system"):  # which means the same
+    for query in ("sslmode=verify-full", "sslmode=verify-ca&sslrootcert=system"):  # the second means the same
         report = await examine(DatabaseSettings(url=clinic.url(query=query)))
         assert [each.level for each in report.findings if each.check == "tls.certificate"] == [Level.OK]
 
 
 async def test_what_a_connection_in_the_open_is_told_is_well(clinic: Clinic) -> None:
-    """The mode that it says to write has no warning of its own, and the login without TLS claims none."""
+    """The advised mode causes no other warning, and a login without TLS does not claim TLS."""
     for host in ("localhost", "127.1"):
         report = await examine(DatabaseSettings(url=clinic.url(query="sslmode=disable", host=host)))
         (advice,) = [each.advice for each in report.findings if each.check == "tls.version"]
@@ -109,7 +109,7 @@ async def test_what_a_connection_in_the_open_is_told_is_well(clinic: Clinic) -> 
 
 @pytest.mark.parametrize(("host", "level", "status"), [("localhost", Level.NOTE, 0), ("127.1", Level.ERROR, 2)])
 async def test_a_connection_in_the_open_is_found(clinic: Clinic, host: str, level: Level, status: int) -> None:
-    """On a network it is an error, on the loopback one may; the criterion is not kept either way."""
+    """On a network it is an error, on loopback it is allowed; the criterion is not met either way."""
     report = await examine(DatabaseSettings(url=clinic.url(query="sslmode=disable", host=host)))
     levels = {each.check: each.level for each in report.findings}
     assert (levels["tls.version"], levels["criteria.SC-004"]) == (level, level)
@@ -117,7 +117,7 @@ async def test_a_connection_in_the_open_is_found(clinic: Clinic, host: str, leve
 
 
 async def test_another_encoding_is_found(clinic: Clinic) -> None:
-    """It cannot hold every message."""
+    """Such an encoding cannot hold every message."""
     async with clinic.as_superuser() as db:
         await db.execute(
             text("create database latin encoding 'LATIN1' locale_provider libc locale 'C' template template0")

@@ -1,4 +1,4 @@
-"""Behind a real PgBouncer, whether the settings know of it or not."""
+"""Behind a real PgBouncer, with settings that declare it or not."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from tests.support.pgbouncer import PgBouncer
 
 @pytest.fixture(scope="module")
 def pooler(clinic: Clinic) -> Iterator[PgBouncer]:
-    """Run one in transaction mode, with ten connections to the clinic's server."""
+    """Run a pooler in transaction mode, with ten connections to the clinic's server."""
     host, port = str(clinic.server.socket_folder), clinic.server.port
     with PgBouncer(host, port, pool_size=10, server_user="app", users={"app": SECRET}) as pooler:
         yield pooler
@@ -24,7 +24,7 @@ async def _findings(settings: DatabaseSettings) -> dict[str, Finding]:
 
 
 async def test_a_pooler_that_nobody_knows_of_is_found(pooler: PgBouncer) -> None:
-    """Session settings are lost, whatever the URL looks like; the rest of the examination works all the same."""
+    """Lost session settings reveal it, regardless of the URL; the rest of the examination still works."""
     found = await _findings(DatabaseSettings(url=pooler.url("healthy")))
     sessions = found["pooling.sessions"]
     assert sessions.level is Level.ERROR
@@ -35,7 +35,7 @@ async def test_a_pooler_that_nobody_knows_of_is_found(pooler: PgBouncer) -> None
 
 
 async def test_a_pooler_that_is_known_is_no_fault(pooler: PgBouncer, clinic: Clinic) -> None:
-    """With a direct URL for migrations everything is as it should be, and a call is one round trip."""
+    """With a direct URL for migrations everything is OK, and a call is one round trip."""
     direct_url = clinic.url(user="app_owner")
     settings = DatabaseSettings(url=pooler.url("healthy"), pooler="transaction", direct_url=direct_url)
     report = await examine(settings, write=True)
@@ -49,21 +49,21 @@ async def test_a_pooler_that_is_known_is_no_fault(pooler: PgBouncer, clinic: Cli
 
 
 async def test_a_pooler_without_a_way_to_the_server_is_found(pooler: PgBouncer) -> None:
-    """Migrations would not know where to go."""
+    """Without a direct URL migrations cannot reach the server."""
     found = await _findings(DatabaseSettings(url=pooler.url("healthy"), pooler="transaction"))
     assert found["url.direct"].level is Level.ERROR
     assert "DATABASE_DIRECT_URL" in found["url.direct"].advice
 
 
 async def test_a_pooler_that_is_none_is_told(clinic: Clinic) -> None:
-    """The server itself, called a pooler."""
+    """The settings declare the server itself as a pooler."""
     found = await _findings(DatabaseSettings(url=clinic.url(), pooler="transaction", direct_url=clinic.url()))
     assert found["pooling.sessions"].level is Level.NOTE
     assert "DATABASE_POOLER=none" in found["pooling.sessions"].advice
 
 
 async def test_nothing_is_left_in_the_pooler(pooler: PgBouncer) -> None:
-    """Its sessions go on to others: what was set in them as a probe is empty again."""
+    """Other clients get its connections to the server, so the probe's setting is cleared."""
     first = await _findings(DatabaseSettings(url=pooler.url("healthy"), pooler="transaction"))
     again = await _findings(DatabaseSettings(url=pooler.url("healthy"), pooler="transaction"))
     assert first["pooling.sessions"] == again["pooling.sessions"]

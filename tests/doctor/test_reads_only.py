@@ -1,4 +1,4 @@
-"""Without --write nothing is written: the server itself would refuse it."""
+"""Without --write nothing is written: the server itself refuses it."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ async def _contents(clinic: Clinic, name: str) -> str:
 
 
 async def test_a_database_is_afterwards_as_it_was(clinic: Clinic, make_patient: MakePatient) -> None:
-    """Every definition, every row, and the server's own count of what was written."""
+    """Definitions, rows and the server's own count of writes are unchanged."""
     name = await make_patient("insert into task (user_id, title) values ('ada', 'hers')")
     before = await _contents(clinic, name)
     await examine(DatabaseSettings(url=clinic.url(name)))
@@ -30,14 +30,14 @@ async def test_a_database_is_afterwards_as_it_was(clinic: Clinic, make_patient: 
 async def test_a_server_that_takes_no_writes_is_examined_all_the_same(
     clinic: Clinic, make_patient: MakePatient
 ) -> None:
-    """It tries none, so that nothing else is wrong."""
+    """The doctor tries no write, so nothing else is wrong."""
     name = await make_patient("alter database {name} set default_transaction_read_only = on")
     report = await examine(DatabaseSettings(url=clinic.url(name)))
     assert [each.check for each in report.findings if each.level > Level.NOTE] == ["server.writable"]
 
 
 async def test_a_role_that_may_only_read_is_enough(clinic: Clinic, make_patient: MakePatient) -> None:
-    """Everything can be looked at; that the application could not work with it is what it says."""
+    """Everything can be examined; the finding says that the application cannot work with the role."""
     name = await make_patient(
         f"create role {{name}}_reader login password '{SECRET}'",
         "grant pg_read_all_data to {name}_reader",
@@ -53,7 +53,7 @@ async def test_a_role_that_may_only_read_is_enough(clinic: Clinic, make_patient:
 
 
 async def test_what_would_write_is_refused_by_the_server(clinic: Clinic, make_patient: MakePatient) -> None:
-    """Not even a function of another's, put in front of PostgreSQL's own, can write in the doctor's name."""
+    """Not even another role's function that shadows one of PostgreSQL's can write as the doctor."""
     name = await make_patient(
         "create table trap (n int)",
         "create schema traps",

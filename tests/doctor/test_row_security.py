@@ -1,4 +1,4 @@
-"""Row-level security that is half on, or on for an application that does not know of it."""
+"""Row-level security that is partly on, or on for an application that is not set up for it."""
 
 from app.db import DatabaseSettings
 from app.db.access import guarded_tables, switch_off, switch_on
@@ -20,7 +20,7 @@ async def _found(settings: DatabaseSettings) -> list[Finding]:
 
 
 async def test_an_application_that_is_not_ready_is_found(clinic: Clinic, make_patient: MakePatient) -> None:
-    """It would see nothing; either of the two things to do is right."""
+    """The application would see no rows; either advice removes the finding."""
     name = await make_patient()
     await switch_on(_settings(clinic, name))
     (found,) = await _found(_settings(clinic, name, ready=False))
@@ -33,7 +33,7 @@ async def test_an_application_that_is_not_ready_is_found(clinic: Clinic, make_pa
 
 
 async def test_a_table_that_it_is_off_for_is_found(clinic: Clinic, make_patient: MakePatient) -> None:
-    """As after a migration that added one; switching it on again takes that in."""
+    """A migration that adds a table leaves this state; switching row-level security on again includes it."""
     name = await make_patient()
     await switch_on(_settings(clinic, name))
     for table in guarded_tables():
@@ -48,7 +48,7 @@ async def test_a_table_that_it_is_off_for_is_found(clinic: Clinic, make_patient:
 
 
 async def test_another_policy_that_lets_rows_through_is_found(clinic: Clinic, make_patient: MakePatient) -> None:
-    """Policies add up: what one of them lets through is seen."""
+    """Policies are combined with OR: rows that one policy allows are visible."""
     name = await make_patient("create policy everything on task using (true)")
     await switch_on(_settings(clinic, name))
     (found,) = await _found(_settings(clinic, name))
@@ -59,6 +59,6 @@ async def test_another_policy_that_lets_rows_through_is_found(clinic: Clinic, ma
 
 
 async def test_one_that_could_be_on_is_told(clinic: Clinic) -> None:
-    """Everything else is done."""
+    """Everything except switching it on is ready."""
     (found,) = await _found(_settings(clinic, "healthy"))
     assert (found.level, found.advice) == (Level.NOTE, "Run: python -m app rls on")

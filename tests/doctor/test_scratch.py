@@ -1,4 +1,4 @@
-"""What is tried by writing is tried in a schema that nobody else has, and that is gone afterwards, however it ends."""
+"""Writes are tried in a schema that only this run uses, and that is dropped afterwards, however the run ends."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ async def _is_there(db: Database) -> bool:
     ids=["Ctrl-C", "SIGTERM", "Ctrl-C again and again"],
 )
 async def test_an_interrupted_doctor_leaves_nothing(clinic: Clinic, asked: list[signal.Signals]) -> None:
-    """The schema goes, although what was done in it was not done yet."""
+    """The schema is dropped, even though the work in it was not finished."""
     process = await _start(clinic)
     async with clinic.as_superuser("healthy") as db:
         await until(db, f"select exists ({SCRATCH})")
@@ -53,7 +53,7 @@ async def test_an_interrupted_doctor_leaves_nothing(clinic: Clinic, asked: list[
 
 
 async def test_what_a_killed_doctor_left_the_next_one_removes(clinic: Clinic, make_patient: MakePatient) -> None:
-    """One that only reads names it; one that writes clears it away first."""
+    """A run that only reads reports the schema; a run that writes drops it first."""
     name = await make_patient()
     process = await _start(clinic, name)
     async with clinic.as_superuser(name) as db:
@@ -73,14 +73,14 @@ async def test_what_a_killed_doctor_left_the_next_one_removes(clinic: Clinic, ma
 
 
 async def test_two_doctors_do_not_disturb_each_other(clinic: Clinic, make_patient: MakePatient) -> None:
-    """Neither takes the other's schema for one that was left behind."""
+    """Neither treats the other's schema as left behind."""
     settings = clinic.settings(await make_patient())
     reports = await asyncio.gather(*(examine(settings, write=True) for _ in range(2)))
     assert [_bad(report) for report in reports] == [[], []]
 
 
 async def test_a_pooler_that_drops_the_search_path_destroys_nothing(clinic: Clinic, make_patient: MakePatient) -> None:
-    """Migrations up and down, meant for the schema, would be of the real tables."""
+    """Otherwise the migrations up and down in the schema would change the real tables."""
     name = await make_patient(PRECIOUS)
     host, port = str(clinic.server.socket_folder), clinic.server.port
     with PgBouncer(host, port, users={"app": SECRET}, settings={"ignore_startup_parameters": "options"}) as pooler:
@@ -92,7 +92,7 @@ async def test_a_pooler_that_drops_the_search_path_destroys_nothing(clinic: Clin
 
 
 async def test_a_session_that_sees_more_than_the_schema_is_refused(clinic: Clinic, make_patient: MakePatient) -> None:
-    """As behind a pooler in session mode, which keeps a session but drops what it is to begin with."""
+    """A pooler in session mode keeps the session but drops its startup parameters."""
     name = await make_patient(PRECIOUS, "grant create on database {name} to app")
     host, port = str(clinic.server.socket_folder), clinic.server.port
     drops = {"ignore_startup_parameters": "options", "pool_mode": "session"}
@@ -116,7 +116,7 @@ async def _assert_precious(clinic: Clinic, name: str) -> None:
 
 
 async def test_who_may_make_no_schema_is_told(clinic: Clinic, make_patient: MakePatient) -> None:
-    """Which right is missing; the criteria that need one are not tried."""
+    """The finding names the missing privilege; the criteria that need a schema are not tried."""
     name = await make_patient()
     report = await examine(DatabaseSettings(url=clinic.url(name)), write=True)
     found = {each.check: each for each in report.findings}
@@ -127,7 +127,7 @@ async def test_who_may_make_no_schema_is_told(clinic: Clinic, make_patient: Make
 
 
 async def test_a_schema_that_is_not_quite_as_migrated_is_found(clinic: Clinic, make_patient: MakePatient) -> None:
-    """What has its name but another body only a comparison with fresh tables shows."""
+    """Only a comparison with fresh tables shows an object with the right name but another body."""
     name = await make_patient(
         "create or replace function set_updated_at() returns trigger language plpgsql as 'begin return new; end'"
     )

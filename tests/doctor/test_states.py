@@ -1,4 +1,4 @@
-"""The states in which an operator finds a server at night."""
+"""Server states that an operator meets in an incident."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -32,10 +32,10 @@ async def _holding(clinic: Clinic, name: str, lock: str) -> AsyncIterator[None]:
 
 
 async def test_a_locked_table_is_named_and_not_waited_for(clinic: Clinic, make_patient: MakePatient) -> None:
-    """Who locks it is told, and how to end that; the rest is looked at."""
+    """The finding says who holds the lock and how to end it; the rest is examined."""
     name = await make_patient()
     async with _holding(clinic, name, "access exclusive"):
-        status, found = await _examined(DatabaseSettings(url=clinic.url(name)))  # returns while the lock is held
+        status, found = await _examined(DatabaseSettings(url=clinic.url(name)))  # returns while the lock is still held
     assert status == 2
     assert "locks task" in found["access.locks"].found
     assert "select pg_terminate_backend(" in found["access.locks"].advice
@@ -46,7 +46,7 @@ async def test_a_locked_table_is_named_and_not_waited_for(clinic: Clinic, make_p
 async def test_a_role_whose_statements_may_take_little_time_is_examined(
     clinic: Clinic, make_patient: MakePatient
 ) -> None:
-    """The doctor's own limit holds for what it reads; what the role has is told."""
+    """The doctor reads with its own limit, and reports the role's."""
     name = await make_patient("alter database {name} set statement_timeout = '100ms'")
     status, found = await _examined(DatabaseSettings(url=clinic.url(name)))
     assert status == 0, found
@@ -54,7 +54,7 @@ async def test_a_role_whose_statements_may_take_little_time_is_examined(
 
 
 async def test_no_connection_that_is_free_is_told(clinic: Clinic) -> None:
-    """As when other clients have them all."""
+    """Other clients hold all connections."""
     async with clinic.as_superuser("healthy") as db:
         await db.execute(text(f"create role crowded login password '{SECRET}' connection limit 0"))
         status, found = await _examined(DatabaseSettings(url=clinic.url(user="crowded"), retry_seconds=1))
@@ -62,11 +62,11 @@ async def test_no_connection_that_is_free_is_told(clinic: Clinic) -> None:
     assert status == 3
     assert "too many connections" in found["connection.open"].found
     assert "make the pools smaller" in found["connection.open"].advice
-    assert found["url.target"].level is Level.OK  # how the URL was understood is told all the same
+    assert found["url.target"].level is Level.OK  # how the URL was understood is reported even then
 
 
 async def test_few_connections_left_are_told(clinic: Clinic) -> None:
-    """Of what this role has; what others have open does not count against it."""
+    """The role's own limit counts; connections of other roles do not."""
     async with clinic.as_superuser("healthy") as db:
         await db.execute(text(f"create role narrow login password '{SECRET}' connection limit 3"))
         await db.execute(text("grant app to narrow"))
@@ -79,7 +79,7 @@ async def test_few_connections_left_are_told(clinic: Clinic) -> None:
 
 
 async def test_a_direct_url_of_another_database_is_found(clinic: Clinic, make_patient: MakePatient) -> None:
-    """Migrations would change that one."""
+    """Migrations would change the other database."""
     other = clinic.url(await make_patient())
     status, found = await _examined(DatabaseSettings(url=clinic.url(), direct_url=other))
     assert status == 2
@@ -89,7 +89,7 @@ async def test_a_direct_url_of_another_database_is_found(clinic: Clinic, make_pa
 
 
 async def test_too_small_a_pool_for_twenty_sessions_is_told(clinic: Clinic) -> None:
-    """All instances together count; and it is the application's own size that is tried."""
+    """All instances together count, and the check uses the application's own pool size."""
     settings = DatabaseSettings(url=clinic.url(), pool_size=5)
     _, found = await _examined(settings)
     assert found["criteria.SC-006"].level is Level.WARNING
@@ -100,7 +100,7 @@ async def test_too_small_a_pool_for_twenty_sessions_is_told(clinic: Clinic) -> N
 
 
 async def test_what_nobody_thought_of_hides_nothing(clinic: Clinic, make_patient: MakePatient) -> None:
-    """It breaks one check; the others are made, and what its error quotes is not shown."""
+    """An unexpected error ends one check; the others run, and what the error quotes is not shown."""
     name = await make_patient(
         "create schema strange",
         "create view strange.pg_settings as select name, null as reset_val from pg_catalog.pg_settings",
@@ -122,14 +122,14 @@ def _embedded(folder: Path, **settings: str) -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 def data_folder() -> Iterator[Path]:
-    """Give a folder that the server's account can enter."""
+    """Return a folder that the server's account can enter."""
     with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)
 
 
 async def test_a_standby_is_found(data_folder: Path) -> None:
-    """It answers everything, and takes no writes."""
+    """A standby answers every query, and accepts no writes."""
     with _embedded(data_folder / "data") as server:
         await upgrade(DatabaseSettings(url=server.url()))
         (server.data_folder / "pgdata" / "standby.signal").touch()
@@ -143,7 +143,7 @@ async def test_a_standby_is_found(data_folder: Path) -> None:
 
 
 async def test_an_embedded_server_is_well(data_folder: Path) -> None:
-    """Through its socket, with data that is kept."""
+    """It is reached through its socket, and its data is kept."""
     with _embedded(data_folder / "data") as server:
         await upgrade(DatabaseSettings(url=server.url()))
         status, found = await _examined(DatabaseSettings(url=server.url()))
@@ -153,7 +153,7 @@ async def test_an_embedded_server_is_well(data_folder: Path) -> None:
 
 
 async def test_on_neon_a_disk_that_is_not_waited_for_is_no_fault(data_folder: Path) -> None:
-    """There `fsync` is always off; elsewhere it is a warning. The server says what it is; its host need not."""
+    """`fsync` is always off on Neon; elsewhere that is a warning. The server tells, not the host's name."""
     off = {"fsync": "off", "full_page_writes": "off"}
     with _embedded(data_folder / "data", **off) as server:
         await upgrade(DatabaseSettings(url=server.url()))
@@ -168,14 +168,14 @@ async def test_on_neon_a_disk_that_is_not_waited_for_is_no_fault(data_folder: Pa
 
 
 async def test_a_client_that_would_wait_for_ever_is_found(clinic: Clinic) -> None:
-    """Neither it nor the server sets a limit."""
+    """Neither the client nor the server sets a limit."""
     _, found = await _examined(DatabaseSettings(url=clinic.url(), command_timeout_seconds=None))
     assert found["configuration.timeouts"].level is Level.WARNING
     assert "DATABASE_COMMAND_TIMEOUT_SECONDS" in found["configuration.timeouts"].advice
 
 
 async def test_a_certificate_that_ends_soon_is_found() -> None:
-    """Before nobody can connect any more."""
+    """It is found before it expires and every connect fails."""
     with certificate_folder() as folder:
         authority = Authority(folder, "ours")
         soon = authority.issue("soon", "localhost", until=datetime.now(UTC) + timedelta(days=3))
