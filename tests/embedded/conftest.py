@@ -12,14 +12,14 @@ from tests.support.embedded import AS_ROOT, owner, public_folder
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Give an empty folder below none that is private, as pytest's own are."""
+    """Return an empty folder outside pytest's own, which other users cannot enter."""
     with public_folder() as made:
         yield made
 
 
 @pytest.fixture(scope="session")
 def ordinary_uid() -> int | None:
-    """Give an ordinary user that can run this interpreter and this checkout; None means the current one."""
+    """Return the uid of an ordinary user that can run this interpreter and checkout; None means the current user."""
     for entry in pwd.getpwall() if AS_ROOT else []:
         if entry.pw_uid != 0 and entry.pw_name != "nobody":
             with suppress(OSError), owner(code="import app.embedded; print('yes')", uid=entry.pw_uid) as (_, said):

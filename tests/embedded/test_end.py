@@ -1,4 +1,4 @@
-"""It loses nothing and leaves nothing behind, whoever is killed."""
+"""The embedded server loses nothing and leaves nothing behind, whichever process is killed."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from tests.support.embedded import AS_ROOT, SERVE, eventually, owner, processes_
 
 
 def test_kill_of_the_owner_leaves_nothing_of_a_throwaway_server() -> None:
-    """Its processes and its folder go too, even if a child that the owner forked lives on."""
+    """Its processes and its folder are removed, even if a child that the owner forked is still running."""
     forking = SERVE.replace("    sys.stdin", "    os.fork() or time.sleep(20)\n    sys.stdin")
     with owner(code=forking) as (pid, (_, _, home)):
         os.kill(pid, signal.SIGKILL)
@@ -25,7 +25,7 @@ def test_kill_of_the_owner_leaves_nothing_of_a_throwaway_server() -> None:
 
 
 def test_start_right_after_the_owner_was_killed_finds_all_rows(folder: Path) -> None:
-    """The server whose owner is gone is not shared: it is about to end."""
+    """A server whose owner has ended is not shared, because it is about to stop."""
     with owner(folder) as (pid, (old, url, _)):
         psql(url, "create table kept as select 42 as answer")
         os.kill(pid, signal.SIGKILL)
@@ -38,7 +38,7 @@ def test_start_right_after_the_owner_was_killed_finds_all_rows(folder: Path) -> 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tell a process that its parent died")
 def test_kill_of_the_guard_leaves_no_server(folder: Path) -> None:
-    """Whatever is killed, no server is orphaned."""
+    """No server is orphaned, whichever process is killed."""
     with EmbeddedPostgres(folder) as server:
         os.kill(psutil.Process(server.pid).ppid(), signal.SIGKILL)
         assert eventually(lambda: not processes_of(folder))
@@ -47,7 +47,7 @@ def test_kill_of_the_guard_leaves_no_server(folder: Path) -> None:
 
 
 def test_killed_server_can_be_restarted_with_all_rows(folder: Path) -> None:
-    """Recovery works, with a session open that outlives the postmaster by a moment."""
+    """Recovery works even while an open connection's process briefly outlives the postmaster."""
     with EmbeddedPostgres(folder) as server:
         psql(server.url(), "create table kept as select 42 as answer")
         command = [str(server.bin_folder / "psql"), server.url(), "-c", "select pg_sleep(60)"]
@@ -61,7 +61,7 @@ def test_killed_server_can_be_restarted_with_all_rows(folder: Path) -> None:
 
 
 def test_pid_that_has_become_another_process_does_not_stop_the_start(folder: Path) -> None:
-    """As after the crash of a container, where the same small numbers are given out again."""
+    """After a container's crash the same small pids are used again."""
     server = EmbeddedPostgres(folder).start()
     account = psutil.Process(server.pid).uids().effective if AS_ROOT else None
     os.kill(server.pid, signal.SIGKILL)
@@ -87,7 +87,7 @@ def test_ctrl_c_does_not_end_the_server_before_we_do() -> None:
 
 
 def test_server_outlives_the_thread_that_started_it() -> None:
-    """A worker thread of a pool may end at any time."""
+    """The worker thread of a pool may end at any time."""
     server = EmbeddedPostgres()
     starting = threading.Thread(target=server.start)
     starting.start()
@@ -98,7 +98,7 @@ def test_server_outlives_the_thread_that_started_it() -> None:
 
 
 def test_half_made_database_is_made_anew(folder: Path) -> None:
-    """A first start that is killed in the middle does not spoil the folder, not even while its initdb lives on."""
+    """A killed first start does not spoil the folder, even while its initdb is still running."""
     with owner(folder, code=SERVE.replace("with ", "print(flush=True)\nwith ")) as (pid, _):
         assert eventually(lambda: bool(list(folder.glob("pgdata.new*/base"))))
         os.kill(pid, signal.SIGKILL)

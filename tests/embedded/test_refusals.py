@@ -1,4 +1,4 @@
-"""Where it cannot run it gives the reason and what to do."""
+"""When the embedded server cannot run, the error gives the reason and what to do."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ def test_wrong_setting_is_an_error_with_the_end_of_the_log(folder: Path, monkeyp
 
 
 def test_missing_wheel_is_an_error_that_says_what_to_do() -> None:
-    """As on a platform that has no wheel."""
+    """Some platforms have no wheel."""
     with pytest.raises(EmbeddedPostgresError, match=r"(?s)no_such_package.*not installed.*Alpine.*DATABASE_URL"):
         EmbeddedPostgres(package="no_such_package").start()
 
@@ -44,14 +44,14 @@ def test_folder_of_another_major_version_is_an_error_that_names_both(folder: Pat
 
 
 def test_folder_that_cannot_be_made_is_an_error_that_names_it(folder: Path) -> None:
-    """A read-only disk looks the same."""
+    """A read-only disk causes the same error."""
     (folder / "file").touch()
     with pytest.raises(EmbeddedPostgresError, match=f"(?s){folder}/file.*DATABASE_URL"):
         EmbeddedPostgres(folder / "file" / "data").start()
 
 
 def test_root_is_told_that_the_server_cannot_enter_a_private_folder(folder: Path) -> None:
-    """The folder above keeps its mode; an ordinary owner has no such limit."""
+    """The parent folder keeps its mode; an ordinary owner has no such limit."""
     (folder / "file").touch()
     refused = pytest.raises(EmbeddedPostgresError, match=r"nobody.*cannot enter") if AS_ROOT else nullcontext()
     with refused, EmbeddedPostgres(folder / "data"):

@@ -13,7 +13,7 @@ from tests.support.embedded import eventually, owner, processes_of, psql
 
 
 def test_throwaway_server_answers_and_leaves_nothing() -> None:
-    """It runs as an ordinary user, and after its end neither a process nor a folder is left."""
+    """It runs as an ordinary user, and leaves neither a process nor a folder."""
     with EmbeddedPostgres() as server:
         home = server.data_folder
         assert psql(server.url(), "select 1") == "1"
@@ -33,7 +33,7 @@ def test_two_throwaway_servers_at_once_are_apart() -> None:
 
 
 def test_kept_folder_keeps_its_rows_and_is_durable(folder: Path) -> None:
-    """A second, warm start finds what the first one wrote; durability is on."""
+    """A second, warm start finds what the first one wrote, with durability on."""
     with EmbeddedPostgres(folder) as server:
         assert psql(server.url(), "show fsync") == "on"
         psql(server.url(), "create table kept as select 42 as answer")
@@ -60,7 +60,7 @@ def test_two_starts_at_once_in_one_folder_share_a_server(folder: Path) -> None:
 
 
 def test_a_process_that_shares_a_server_does_not_end_it(folder: Path) -> None:
-    """The one that started it does, and only that one can restart it."""
+    """Only the process that started the server ends or restarts it."""
     with EmbeddedPostgres(folder) as server:
         with EmbeddedPostgres(folder) as guest, pytest.raises(EmbeddedPostgresError, match="Only the process"):
             guest.restart()
@@ -70,7 +70,7 @@ def test_a_process_that_shares_a_server_does_not_end_it(folder: Path) -> None:
 
 
 def test_start_while_the_server_is_being_ended_works(folder: Path) -> None:
-    """A start in that moment does not share the ending server: it waits and starts the next one."""
+    """A start at that moment does not share the stopping server: it waits and starts a new one."""
     log = folder / "server.log"
     for _ in range(5):
         log.unlink(missing_ok=True)
@@ -100,7 +100,7 @@ def test_tcp_is_on_loopback_only_and_only_if_asked_for() -> None:
 
 
 def test_long_paths_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A socket's path has at most 107 bytes; the folders around it may have more, and odd characters."""
+    """A socket's path has at most 107 bytes; the data folder's may be longer, with odd characters."""
     long = folder / ("a long path, 100% odd & " + "x" * 120)
     long.mkdir()
     for made in (folder, long):
@@ -116,7 +116,7 @@ def test_long_paths_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_environment_of_the_caller_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """PostgreSQL reads PG* and the locale; neither may change what is started."""
+    """PostgreSQL reads PG* variables and the locale; neither may change the server that is started."""
     for name, value in {
         "PGPORT": "1",
         "PGDATA": "/nowhere",
@@ -131,7 +131,7 @@ def test_environment_of_the_caller_does_not_matter(monkeypatch: pytest.MonkeyPat
 
 
 def test_settings_are_given_to_the_server_and_stay_after_a_restart() -> None:
-    """Also those that replace our defaults."""
+    """The given settings also replace our defaults."""
     with EmbeddedPostgres(settings={"fsync": "on", "work_mem": "5MB"}) as server:
         server.restart()
         assert psql(server.url(), "select current_setting('fsync') || current_setting('work_mem')") == "on5MB"
@@ -139,7 +139,7 @@ def test_settings_are_given_to_the_server_and_stay_after_a_restart() -> None:
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_restart_keeps_url_port_and_rows(mode: str) -> None:
-    """Faults are tested with it: clients come back to the same address."""
+    """The fault tests rely on it: clients reconnect to the same address."""
     with EmbeddedPostgres(port=0) as server:
         psql(server.url(), "create table kept as select 42 as answer")
         before = server.url(), server.tcp_url(), server.pid
@@ -154,7 +154,7 @@ def test_restart_keeps_url_port_and_rows(mode: str) -> None:
 def test_default_data_folder_is_stable_and_belongs_to_the_checkout(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One per name and checkout, in XDG_STATE_HOME if that is ours; it is made by the first start, and private."""
+    """Each name and checkout has one, in XDG_STATE_HOME if we own it; the first start creates it, private."""
     folder.chmod(0o711)
     monkeypatch.setenv("XDG_STATE_HOME", str(folder))
     here = default_data_folder("serve")
