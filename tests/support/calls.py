@@ -1,4 +1,4 @@
-"""Every public method of every repository, called: found by walking, with arguments made from its signature."""
+"""Calls of every public method of every repository, found by inspection, with arguments made from the signature."""
 
 import inspect
 from collections.abc import AsyncIterator, Sequence
@@ -20,14 +20,14 @@ _WRITE: Final = ("create", "append")
 
 
 def in_order_of_references() -> list[type[Repository[Any]]]:
-    """Return the repositories so that each comes after those whose rows its own refer to."""
+    """Return the repositories in an order in which each follows those that its rows reference."""
     order = {table: place for place, table in enumerate(repositories()[0].entity.table.metadata.sorted_tables)}
     return sorted(repositories(), key=lambda each: order[each.entity.table])
 
 
 @dataclass
 class Rows:
-    """A user's rows to call upon: one of each entity, by the name of its table, ``rows.task`` too."""
+    """A user's rows for the calls: one of each entity, by the name of its table, as in ``rows.task``."""
 
     user_id: str
     by_table: dict[str, Any] = field(default_factory=dict)
@@ -40,14 +40,14 @@ class Rows:
 
     @classmethod
     async def of(cls, executor: Executor | AsyncSession, user_id: str) -> Self:
-        """Write them."""
+        """Write one row of each entity."""
         rows = cls(user_id)
         for repository in in_order_of_references():
             await rows.write(repository, executor)
         return rows
 
     async def write(self, repository: type[Repository[Any]], executor: Executor | AsyncSession) -> Any:
-        """Write one more row, keep it and return it."""
+        """Write another row, keep it and return it."""
         row = await writing(repository).run(executor, self)
         self.by_table[repository.entity.table.name] = row
         return row
@@ -55,7 +55,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Call:
-    """One way to call a public method: with what it must have, and with one of what it can have."""
+    """One way to call a public method: with its required arguments, and at most one option."""
 
     repository: type[Repository[Any]]
     method: str
@@ -63,21 +63,21 @@ class Call:
 
     @property
     def name(self) -> str:
-        """How the call is named in tests: ``TaskRepo.create with idempotency_key``."""
+        """The call's name in tests: ``TaskRepo.create with idempotency_key``."""
         return f"{self.repository.__name__}.{self.method}" + (f" with {self.option}" if self.option else "")
 
     @property
     def hints(self) -> dict[str, Any]:
-        """The types of the method's arguments, and of what it returns."""
+        """The types of the method's arguments and of its result."""
         return get_type_hints(getattr(self.repository, self.method), include_extras=False)
 
     async def run(self, executor: Executor | AsyncSession, rows: Rows, **other: Any) -> Any:
-        """Call the method; `other` replaces arguments. A stream is read to its end."""
+        """Call the method and read a stream to its end; `other` replaces arguments."""
         arguments = {**await self.arguments(executor, rows), **other}
         return await self.send(executor, arguments)
 
     async def send(self, executor: Executor | AsyncSession, arguments: dict[str, Any]) -> Any:
-        """Call the method with these arguments alone."""
+        """Call the method with only these arguments."""
         result = getattr(self.repository(executor), self.method)(**arguments)
         return [each async for each in result] if isinstance(result, AsyncIterator) else await result
 

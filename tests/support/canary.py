@@ -1,4 +1,4 @@
-"""A password that must not be seen, and everything in which an error could show it."""
+"""A password that must not be seen, and all the places where an error could show it."""
 
 import traceback
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ SECRET = "c4n4ry"
 
 
 def shown_by(error: BaseException) -> str:
-    """Return all that a log, a debugger's summary or an error tracker would write of `error` and of all behind it."""
+    """Return what a log, a debugger's summary or an error tracker writes of `error` and the errors behind it."""
     texts = traceback.format_exception(error)
     for each in _everything_behind(error):
         texts += [str(each), repr(each), repr(each.args), repr(vars(each))]
@@ -15,7 +15,7 @@ def shown_by(error: BaseException) -> str:
 
 
 def _everything_behind(error: BaseException) -> Iterator[BaseException]:
-    """Yield `error`, its causes, and what was suppressed with ``from None``."""
+    """Yield `error`, its causes, and the errors suppressed with ``from None``."""
     yield error
     for behind in (error.__cause__, error.__context__):
         if behind is not None:

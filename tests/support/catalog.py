@@ -7,5 +7,5 @@ from app.doctor.catalog import DESCRIBE, described
 
 
 async def describe(db: Database) -> dict[str, str]:
-    """Return what there is in the schema ``public``, by kind and name; Alembic's own table is left out."""
+    """Return the objects of the schema ``public``, by kind and name, without Alembic's own table."""
     return described((await db.execute(text(DESCRIBE), {"schema": "public"})).mappings().all())

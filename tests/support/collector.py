@@ -1,4 +1,4 @@
-"""What an error collector records: every variable of every frame that is reachable from an error or a log record."""
+"""What an error collector records: every variable of every frame reachable from an error or a log record."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -8,15 +8,15 @@ _NOT_OURS = ("/tests/", "/_pytest/", "/pluggy/", "/pytest_asyncio/", "/hypothesi
 
 
 def recorded_of(error: BaseException) -> str:
-    """Return the texts of `error` and of all that is chained to it, and the variables of their frames.
+    """Return the texts of `error` and of all errors chained to it, and the variables of their frames.
 
-    The frames of the tests themselves are left out: those hold what the test wrote there.
+    The frames of the tests are left out, because they hold what the test itself wrote.
     """
     return "\n".join(text for each in chained(error) for text in _recorded(each))
 
 
 def recorded_by(records: Iterable[logging.LogRecord]) -> str:
-    """Return the same of log records, of their arguments, and of the errors that they carry."""
+    """Return the same for log records, their arguments, and the errors that they carry."""
     texts = []
     for record in records:
         texts.append(record.getMessage() + repr(vars(record)))
@@ -29,7 +29,7 @@ def recorded_by(records: Iterable[logging.LogRecord]) -> str:
 
 
 def chained(error: BaseException) -> Iterator[BaseException]:
-    """Yield `error`, its causes, what was suppressed by ``from None``, and the members of groups; each once."""
+    """Yield `error`, its causes, the errors suppressed by ``from None``, and the members of groups, each once."""
     found: list[BaseException] = []
     left = [error]
     while left:
@@ -61,10 +61,10 @@ def _frames(traceback: TracebackType | None) -> Iterator[FrameType]:
 
 
 def _written(value: object) -> str:
-    """Return what a collector writes of a variable; it takes a text as it is, whatever its class says in `repr`."""
+    """Return what a collector writes of a variable; it takes a string as it is, even if its class overrides `repr`."""
     try:
         return str.__str__(value) if isinstance(value, str) else f"{value!r}{_fields(value)}"
-    except Exception as error:  # noqa: BLE001 - some are half made, and say so by raising anything
+    except Exception as error:  # noqa: BLE001 - a half-initialized object may raise anything
         return repr(error)
 
 

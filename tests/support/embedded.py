@@ -1,4 +1,4 @@
-"""Processes that start an embedded server, and what is left of them."""
+"""Processes that start an embedded server, and what they leave behind."""
 
 import importlib.util
 import os
@@ -30,7 +30,7 @@ with EmbeddedPostgres(Path(sys.argv[1]) if sys.argv[1:] else None) as server:
 
 @contextmanager
 def owner(*args: object, code: str = SERVE, uid: int | None = None, **environ: str) -> Iterator[tuple[int, list[str]]]:
-    """Run a process that starts a server: its pid and the words that it prints; leaving the block closes its stdin."""
+    """Run a process that starts a server; yield its pid and the words it prints, and close its stdin at the end."""
     with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", code, *map(str, args)],
         env={**os.environ, "PYTHONPATH": IMPORTABLE, "PYTHONDONTWRITEBYTECODE": "1", **environ},
@@ -50,7 +50,7 @@ def owner(*args: object, code: str = SERVE, uid: int | None = None, **environ: s
 
 @contextmanager
 def public_folder() -> Iterator[Path]:
-    """Give an empty folder below none that is private, as pytest's own are; no process may be left in it."""
+    """Yield an empty folder outside pytest's own, which are private; no process may be left in it."""
     made = Path(tempfile.mkdtemp(prefix="kept-", dir="/tmp"))
     yield made
     assert eventually(lambda: not processes_of(made)), "the test left processes behind"
@@ -58,13 +58,13 @@ def public_folder() -> Iterator[Path]:
 
 
 def psql(url: str, sql: str) -> str:
-    """Return what the wheel's psql prints."""
+    """Return the output of the wheel's psql."""
     command = [str(WHEEL / "pginstall/bin/psql"), "-XAtq", url, "-c", sql]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def processes_of(folder: Path | str) -> list[int]:
-    """Return the pids of the guard, the server and its sessions."""
+    """Return the pids of the guard, the server and its backends."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -74,7 +74,7 @@ def processes_of(folder: Path | str) -> list[int]:
 
 
 def eventually(condition: Callable[[], bool], *, seconds: float = 15) -> bool:
-    """Wait for a condition; tell whether it came."""
+    """Wait for a condition; return whether it became true."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)

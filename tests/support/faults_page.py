@@ -1,4 +1,4 @@
-"""docs/faults.md, made of the `fault` marks of the tests."""
+"""The page docs/faults.md, made from the `fault` marks of the tests."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +26,7 @@ Made of the tests in tests/faults/test_one_funnel.py.
 
 
 def page(items: Sequence[pytest.Item]) -> str:
-    """Return the page for the tests that were collected."""
+    """Return the page for the collected tests."""
     cells: dict[tuple[int, str], dict[str, list[str]]] = {}
     files: dict[tuple[int, str], set[str]] = {}
     for item in sorted(items, key=lambda item: item.nodeid):  # the tests run in any order

@@ -1,4 +1,4 @@
-"""Tables full of rows, made from the models: many users, whose rows lie mixed as in real life."""
+"""Full tables, made from the models: many users, whose rows are mixed as in production."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -19,13 +19,13 @@ _DIFFERENT: Final = 6
 
 
 async def fill(db: Database) -> Rows:
-    """Give each of 20 users 10,000 rows of each entity, with statistics; returns rows of `USER`."""
+    """Write 10,000 rows of each entity for each of 20 users, analyze the tables, and return rows of `USER`."""
     async with db.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         driver: Any = (await connection.get_raw_connection()).driver_connection
         await driver.execute(
             "set session_replication_role = replica"
-        )  # no foreign key checks: what is filled in is right
+        )  # no foreign key checks: the generated rows are valid
         for repository in in_order_of_references():
             table, model = repository.entity.table, data_model(writing(repository))
             samples = [value_of(model, n) for n in range(_DIFFERENT)] if model else [None]
@@ -46,13 +46,13 @@ def _records(values: list[tuple[Any, ...]], references: int) -> Iterator[tuple[A
     for n in range(1, USERS * ROWS_EACH + 1):
         parent = (
             n * _PARENTS // (USERS * ROWS_EACH + 1) + 1
-        )  # its rows come together, as in real life; its user owns them
+        )  # its rows lie together, as in production; its user owns them
         user = (parent if references else n) % USERS
         yield (f"user-{user}", *[parent] * references, *values[n // USERS % len(values)])
 
 
 async def rows_of(db: Database, user_id: str) -> Rows:
-    """Return one row of each entity, each of the parent that is among them."""
+    """Return one row of each entity; each row's parent is among them."""
     rows = Rows(user_id)
     for repository in in_order_of_references():
         entity: Entity[Any] = repository.entity
@@ -64,7 +64,7 @@ async def rows_of(db: Database, user_id: str) -> Rows:
 
 
 def other_statements() -> dict[str, str]:
-    """Return what is asked of the tables besides the queries: by a session, by a report, by a foreign key."""
+    """Return the statements besides the queries: those of a session, a report and a foreign key."""
     asked = {}
     for table in metadata.sorted_tables:
         asked[f"session.get({table.name})"] = f"select * from {table.name} where id = 1"

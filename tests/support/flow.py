@@ -1,4 +1,4 @@
-"""One connection through the proxy, and what can be wrong with it."""
+"""One connection through the proxy, and the faults it can have."""
 
 import asyncio
 import contextlib
@@ -12,40 +12,40 @@ from typing import NamedTuple
 from tests.support.frames import Frames, Message
 
 _READ_BYTES = 65536
-_CHUNK_GAP_SECONDS = 0.002  # an event loop's timers are of whole milliseconds
+_CHUNK_GAP_SECONDS = 0.002  # an event loop's timers count whole milliseconds
 _READY_FOR_QUERY = "Z"
-_CANCEL_REQUEST = (80877102).to_bytes(4, "big")  # stands where other connections say which protocol they speak
+_CANCEL_REQUEST = (80877102).to_bytes(4, "big")  # sent in place of the protocol version
 
 Watcher = Callable[[Sequence[Message]], None]
 
 
 @dataclass(eq=False)
 class Faults:
-    """What is wrong with the network; each may be switched at any time, for all connections that there are."""
+    """The faults of the network; each may be switched at any time, for all open connections."""
 
     delay_seconds: float = 0.0
-    """How long everything is on its way, in each direction, as on a long link."""
+    """The latency in each direction, as on a long link."""
     bytes_per_second: float | None = None
-    """How much the link carries, in each direction."""
+    """The bandwidth in each direction."""
     chunk_bytes: int | None = None
-    """Everything arrives in pieces of at most so many bytes, 2 ms apart."""
+    """Data arrives in chunks of at most so many bytes, 2 ms apart."""
     torn_after_chunks: int | None = None
     """Connections are reset at the n-th chunk from the server."""
     holding_replies: bool = False
-    """What the server says is kept back (see `FaultProxy.release_replies`)."""
+    """Replies of the server are held (see `FaultProxy.release_replies`)."""
     lose_reply_to: str | None = None
-    """The reply to the next statement with this text is lost once the server has given it; then comes RST.
+    """The reply to the next statement with this text is lost after the server sends it; then comes RST.
 
-    Not through TLS: there is nothing to be read in it.
+    It does not work through TLS, where the proxy cannot read the statement.
     """
     lost_cancels: int = 0
-    """So many requests to cancel a statement are still lost, as one is that reaches a busy server too early."""
+    """The number of cancel requests still to lose; a busy server loses one that arrives too early."""
     round_trips: int = 0
-    """How often a client was answered."""
+    """The number of replies to clients."""
     bytes_sent: int = 0
-    """How much the clients have sent."""
+    """The number of bytes that the clients have sent."""
     watchers: list[Watcher] = field(default_factory=list)
-    """Each is called at every round trip with the messages that were answered (none through TLS)."""
+    """Each is called on every round trip with the messages that got the reply (none through TLS)."""
 
 
 class Streams(NamedTuple):
@@ -55,19 +55,19 @@ class Streams(NamedTuple):
     writer: asyncio.StreamWriter
 
     def reset(self) -> None:
-        """End it with RST."""
+        """Close the socket with RST."""
         raw = self.writer.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # it has ended already
+        with contextlib.suppress(OSError):  # it is closed already
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 
 
 class Flow:
-    """A client, a server, and what passes between them."""
+    """A client, a server, and the data between them."""
 
     def __init__(self, faults: Faults, client: Streams, server: Streams) -> None:
         self.swallowing = False
-        """Nothing passes any more, and nobody says so."""
+        """Data no longer passes, and neither side is told."""
         self._faults = faults
         self._client, self._server = client, server
         self._to_client, self._to_server = _Link(faults, client.writer), _Link(faults, server.writer)
@@ -78,7 +78,7 @@ class Flow:
         self._chunks = 0
 
     async def run(self) -> None:
-        """Carry everything until both sides have ended."""
+        """Forward data until both sides have ended."""
         try:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._carry(self._client.reader, self._from_client, self._to_server))
@@ -90,17 +90,17 @@ class Flow:
             self._server.writer.transport.abort()
 
     def reset(self) -> None:
-        """End both sides with RST."""
+        """Close both sides with RST."""
         self._client.reset()
         self._server.reset()
 
     def close(self) -> None:
-        """End both sides with FIN."""
+        """Close both sides with FIN."""
         self._client.writer.close()
         self._server.writer.close()
 
     def release(self) -> None:
-        """Deliver the replies that were kept back."""
+        """Deliver the held replies."""
         for data in self._held:
             self._to_client.send(data)
         self._held.clear()
@@ -112,7 +112,7 @@ class Flow:
         link.end()
 
     def _from_client(self, data: bytes) -> bool:
-        """Note what is asked; return whether it goes on to the server."""
+        """Record the messages; return whether to forward them to the server."""
         self._faults.bytes_sent += len(data)
         if self._faults.lost_cancels and data[4:8] == _CANCEL_REQUEST:
             self._faults.lost_cancels -= 1
@@ -127,7 +127,7 @@ class Flow:
         return not self.swallowing
 
     def _from_server(self, data: bytes) -> bool:
-        """Note that it was answered; return whether the answer goes on to the client now."""
+        """Record the reply; return whether to forward it to the client now."""
         self._count()
         done = any(message.letter == _READY_FOR_QUERY for message in self._frames.from_server(data))
         self._chunks += 1
@@ -140,7 +140,7 @@ class Flow:
         return not self._faults.holding_replies
 
     def _is_to_be_lost(self, message: Message) -> bool:
-        """Whether the server is about to execute what the reply to which is to be lost; parsing alone is not it."""
+        """Whether `message` executes the statement whose reply is to be lost; parsing alone does not count."""
         wanted = self._faults.lose_reply_to
         return wanted is not None and message.letter in "BQ" and wanted in message.sql
 
@@ -154,7 +154,7 @@ class Flow:
 
 
 class _Link:
-    """One direction: what is sent arrives later, in order."""
+    """One direction: data arrives later, in order."""
 
     def __init__(self, faults: Faults, writer: asyncio.StreamWriter) -> None:
         self._faults = faults
@@ -163,7 +163,7 @@ class _Link:
         self._free_at = 0.0
 
     def send(self, data: bytes) -> None:
-        """Put `data` on its way."""
+        """Schedule `data` for delivery."""
         for piece in self._pieces(data):
             self._put(piece)
 
@@ -196,6 +196,6 @@ class _Link:
         return (data[start : start + step] for start in range(0, len(data), step))
 
     def _seconds_of(self, piece: bytes) -> float:
-        """Return for how long the link is taken; a gap, so that pieces do not arrive as one."""
+        """Return how long the link is busy, with a gap so that chunks do not arrive as one."""
         gap = _CHUNK_GAP_SECONDS if self._faults.chunk_bytes else 0.0
         return max(gap, len(piece) / self._faults.bytes_per_second if self._faults.bytes_per_second else 0.0)

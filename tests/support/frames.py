@@ -1,4 +1,4 @@
-"""The messages in the two streams of a connection, as long as they are not encrypted."""
+"""The messages in the two streams of a connection, unless they are encrypted."""
 
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -22,7 +22,7 @@ _LENGTH_BYTES: Final = 4
 
 
 class Message(NamedTuple):
-    """A message of a client or a server; `sql` is what it asks for, also where a Bind only names a statement."""
+    """A message of a client or a server; `sql` is its statement, even if a Bind only names it."""
 
     letter: str
     body: bytes
@@ -30,12 +30,12 @@ class Message(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What the protocol calls a client's message."""
+        """The protocol's name for a client's message."""
         return _NAMES.get(self.letter, self.letter)
 
 
 class Frames:
-    """Cuts the bytes of one connection into messages; yields none once it is encrypted."""
+    """Splits the bytes of one connection into messages; yields none once it is encrypted."""
 
     def __init__(self) -> None:
         self.encrypted = False
@@ -44,7 +44,7 @@ class Frames:
         self._parsed: dict[bytes, str] = {}
 
     def from_client(self, data: bytes) -> Iterator[Message]:
-        """Yield the messages that `data` completes, which may begin and end anywhere in one."""
+        """Yield the messages that `data` completes; it may start and end in the middle of one."""
         if self.encrypted:
             return
         self._asked += data
@@ -55,7 +55,7 @@ class Frames:
             yield self._with_sql(message)
 
     def from_server(self, data: bytes) -> Iterator[Message]:
-        """Yield likewise what the server answers."""
+        """Yield the server's messages likewise."""
         if self.encrypted:
             return
         self._answered += data
@@ -67,7 +67,7 @@ class Frames:
             yield message
 
     def _first(self) -> Iterator[Message]:
-        """Yield the message that has no letter, once it is here: its body tells what it is."""
+        """Yield the first message, which has no letter, once it is complete: its body tells its kind."""
         length = int.from_bytes(self._asked[:_LENGTH_BYTES], "big")
         if self.encrypted or len(self._asked) < 2 * _LENGTH_BYTES or len(self._asked) < length:
             return
@@ -91,14 +91,14 @@ class Frames:
 
 
 def error_response(sqlstate: str, text: str) -> bytes:
-    """Return the message with which a server ends a connection."""
+    """Return the error message with which a server closes a connection."""
     fields = {"S": "FATAL", "V": "FATAL", "C": sqlstate, "M": text}
     body = b"".join(f"{letter}{value}".encode() + b"\0" for letter, value in fields.items()) + b"\0"
     return b"E" + (len(body) + _LENGTH_BYTES).to_bytes(_LENGTH_BYTES, "big") + body
 
 
 def _take(buffer: bytearray) -> Message | None:
-    """Take the first message out of `buffer`, if all of it is there."""
+    """Remove the first message from `buffer`, if it is complete."""
     end = 1 + int.from_bytes(buffer[1 : 1 + _LENGTH_BYTES], "big")
     if len(buffer) <= _LENGTH_BYTES or len(buffer) < end:
         return None

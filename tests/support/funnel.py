@@ -1,4 +1,4 @@
-"""Failures, and the executors that are to raise the same error for each."""
+"""Failures, and the executors that must raise the same error for each."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ Run = Callable[[Database, str, dict[str, Any]], Awaitable[object]]
 
 @dataclass(frozen=True)
 class Failure:
-    """A statement that fails, and what becomes of it alone and within a transaction."""
+    """A statement that fails, and its errors alone and within a transaction."""
 
     name: str
     sql: str

@@ -1,4 +1,4 @@
-"""The package index that pip is set up for, if it can be reached."""
+"""The package index that pip is configured for, if it can be reached."""
 
 import subprocess
 import sys
@@ -10,13 +10,13 @@ import pytest
 
 
 def require_index() -> None:
-    """Skip the test where no package index can be reached."""
+    """Skip the test if no package index can be reached."""
     if problem := _problem():
         pytest.skip(problem)
 
 
 def fetch(package: str, folder: Path) -> Path:
-    """Download the wheel of a package; skips the test where no package index can be reached."""
+    """Download the wheel of a package; skip the test if no package index can be reached."""
     require_index()
     ran = _download(package, folder)
     assert ran.returncode == 0, ran.stderr

@@ -1,4 +1,4 @@
-"""The locks in requirements/, read and checked against what their packages ask for."""
+"""The lock files in requirements/, checked against what their packages require."""
 
 import json
 import re
@@ -23,18 +23,18 @@ Environment = Mapping[str, str]
 
 
 def pins(lock: str) -> list[Requirement]:
-    """Return what a lock's text pins; a package may be pinned twice, for different Pythons."""
+    """Return the pins of a lock's text; a package may have two, for different Pythons."""
     lines = _CONTINUED.sub(" ", lock).splitlines()
     return [Requirement(_OPTIONS.sub("", line)) for line in lines if line.strip()]
 
 
 def names(lock: str) -> set[str]:
-    """Return the names of the packages that a lock's text pins, as pip compares them."""
+    """Return the normalized names of the packages that a lock's text pins."""
     return {canonicalize_name(pin.name) for pin in pins(lock)}
 
 
 def asked_for(lock: str) -> Metadata:
-    """Return what pyproject.toml asks for, as the metadata of a package that needs a lock's extras and group."""
+    """Return what pyproject.toml requires, as metadata of a package that needs a lock's extras and group."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = project["project"]["optional-dependencies"]
     groups = project["dependency-groups"]
@@ -50,7 +50,7 @@ def metadata_of(report: Path) -> dict[str, Metadata]:
 
 
 def missing(lock: str, metadata: Mapping[str, Metadata], environment: Environment) -> list[str]:
-    """Return what packages of the lock ask for in an environment and the lock does not give."""
+    """Return what packages of the lock require in an environment and the lock does not pin."""
     given: dict[str, Requirement] = {
         canonicalize_name(pin.name): pin for pin in pins(lock) if _applies(pin, environment)
     }

@@ -1,4 +1,4 @@
-"""Migrations in processes of their own, and folders of revisions made for a test."""
+"""Migrations in their own processes, and folders of revisions made for a test."""
 
 import asyncio
 import os
@@ -37,14 +37,14 @@ def start_alembic(*arguments: str, url: str, folder: Path = ROOT, **environ: str
 
 
 async def run_alembic(*arguments: str, url: str, folder: Path = ROOT) -> tuple[int, str]:
-    """Return the exit status of a command and what it said."""
+    """Return the exit status of a command and its output."""
     process = start_alembic(*arguments, url=url, folder=folder)
     _, errors = await asyncio.to_thread(process.communicate)
     return process.returncode, errors
 
 
 def with_revisions(folder: Path, **bodies: str) -> Path:
-    """Copy the migrations to `folder` and add revisions, one on the other, each with the body of its `upgrade`."""
+    """Copy the migrations to `folder` and add a chain of revisions, each with the body of its `upgrade`."""
     shutil.copytree(ROOT / "alembic", folder / "alembic")
     shutil.copy(ROOT / "alembic.ini", folder)
     before = HEAD
@@ -61,13 +61,13 @@ def with_revisions(folder: Path, **bodies: str) -> Path:
 
 
 def dump_schema(url: str) -> str:
-    """Return what ``pg_dump --schema-only`` prints, without the token that differs each time and Alembic's table."""
+    """Return the output of ``pg_dump --schema-only``, without its random token and Alembic's table."""
     dump = postgres_program("pg_dump", url, "--schema-only", "--exclude-table=alembic_version")
     return re.sub(r"^\\(un)?restrict .*$", "", dump, flags=re.MULTILINE)
 
 
 async def until(db: Database, sql: str) -> None:
-    """Wait until a query answers something that is true."""
+    """Wait until a query returns a true value."""
     async with asyncio.timeout(90):
         while not (await db.execute(text(sql))).scalar_one():  # noqa: ASYNC110 - the server does not notify
             await asyncio.sleep(0.05)

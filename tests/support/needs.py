@@ -1,4 +1,4 @@
-"""What some tests need beyond Python, pip and make, and what is said where a machine lacks it."""
+"""What some tests need beyond Python, pip and make, and what is reported where a machine lacks it."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ _ALSO_IN: Final = ("/usr/sbin", "/usr/local/sbin")  # not on the path of an ordi
 
 
 def pgbouncer() -> str:
-    """Return PgBouncer's program; without it the test is skipped, and under CI=true it fails."""
+    """Return the path of PgBouncer; skip the test without it, or fail under CI=true."""
     program = _find_pgbouncer()
     if program is None:
         give_up = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
@@ -22,12 +22,12 @@ def pgbouncer() -> str:
 
 
 def before_the_run() -> list[str]:
-    """Return a sentence for each thing that is missing."""
+    """Return a sentence for each missing program."""
     return [] if _find_pgbouncer() else [f"{_NO_PGBOUNCER}; until then the tests that need it are skipped"]
 
 
 def after_the_run(skipped: list[pytest.TestReport]) -> list[str]:
-    """Return how many tests were skipped for each thing that is missing."""
+    """Return how many tests were skipped for each missing program."""
     count = sum(_NO_PGBOUNCER in str(report.longrepr) for report in skipped)
     return [f"tests skipped: {count}. {_NO_PGBOUNCER}"] if count else []
 

@@ -1,4 +1,4 @@
-"""A stand-in for Neon's proxy: it speaks TLS, refuses in the proxy's words, and lets in when it is told to."""
+"""A stand-in for Neon's proxy: it speaks TLS, and refuses as many connections as told, with the proxy's texts."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ _SASL, _SASL_CONTINUE = 10, 11
 
 
 class NeonProxy:
-    """Answers each startup with the error that `refuse` was given; `connects` counts the startups."""
+    """Refuses startups with the error passed to `refuse`, then accepts; `connects` counts them all."""
 
     def __init__(self, context: ssl.SSLContext, ca: str) -> None:
         self._context = context
@@ -29,7 +29,7 @@ class NeonProxy:
         self._asks_password = False
 
     def url(self, password: str = "right", **parameters: str) -> str:
-        """Return a URL that verifies the certificate, unless `parameters` say otherwise."""
+        """Return a URL that verifies the certificate unless `parameters` override it."""
         query = "&".join(
             f"{k}={v}" for k, v in {"sslmode": "verify-full", "sslrootcert": self._ca, **parameters}.items()
         )
@@ -37,7 +37,7 @@ class NeonProxy:
         return f"postgresql://{credentials}@localhost:{self.port}/app?{query}"
 
     def refuse(self, text: str, *, sqlstate: str = "XX000", times: int = 10**6, asks_password: bool = False) -> None:
-        """Refuse the next connections with `text`; with `asks_password` after a login by SCRAM, as the proxy does."""
+        """Refuse the next connections with `text`; with `asks_password` only after a SCRAM login, as the proxy does."""
         self._text, self._sqlstate, self._left, self._asks_password = text, sqlstate, times, asks_password
         self.connects = 0
 
@@ -93,7 +93,7 @@ async def _startup(reader: asyncio.StreamReader) -> bytes:
 
 
 async def _scram(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Exchange SCRAM messages up to the client's proof, whatever it is."""
+    """Exchange SCRAM messages up to the client's proof, which is not checked."""
     writer.write(_message(b"R", _SASL.to_bytes(4, "big") + b"SCRAM-SHA-256\0\0"))
     first = await _password_message(reader)
     nonce = first.rpartition(b"r=")[2].decode()

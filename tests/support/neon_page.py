@@ -1,4 +1,4 @@
-"""The table of docs/neon.md: what Neon says instead of letting a connection in."""
+"""The table of docs/neon.md: the texts with which Neon refuses a connection."""
 
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ _ERRORS: Final = {
 
 
 def with_table(page: str) -> str:
-    """Return `page` with the table of today between its marks."""
+    """Return `page` with the current table between its marks."""
     before, _, rest = page.partition(_BEGIN)
     after = rest.partition(_END)[2]
     return f"{before}{_BEGIN}\n{_table()}\n{_END}{after}"

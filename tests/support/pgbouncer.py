@@ -23,7 +23,7 @@ from tests.support.tls import Certificate
 _START_SECONDS: Final = 10
 _LOOPBACK: Final = "127.0.0.1"
 _WITHOUT_PASSWORD: Final = {"postgres": ""}
-# Ends with its parent however that ends: the parent's death closes the pipe that the guard reads from.
+# Ends with its parent in every case: the parent's death closes the pipe that the guard reads from.
 _GUARD: Final = """
 import subprocess, sys, threading, os
 child = subprocess.Popen(sys.argv[1:])
@@ -38,9 +38,9 @@ os._exit(child.wait())
 class PgBouncer:
     """A pooler of `pool_size` connections to the server at `host` (a socket's folder, or a name) and `port`.
 
-    It logs in at the server as `server_user`. `users` are names and passwords (checked unless `auth_type` is trust);
+    It logs in to the server as `server_user`. `users` are names and passwords (checked unless `auth_type` is trust);
     the first of them may use the console.
-    With a certificate clients must use TLS. `settings` are more lines of its configuration.
+    With a certificate, clients must use TLS. `settings` are further lines of its configuration.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class PgBouncer:
         return f"postgresql://{self._credentials()}@{_LOOPBACK}:{self.port}/{database}?{query}"
 
     def start(self) -> None:
-        """Start it, as `nobody` if we are root, which it refuses to be."""
+        """Start PgBouncer; if we are root, which it refuses, start it as `nobody`."""
         self._write_configuration()
         as_nobody = ["-u", "nobody"] if os.geteuid() == 0 else []
         command = [self._program, "-q", str(self._path("pgbouncer.ini")), *as_nobody]
@@ -102,19 +102,19 @@ class PgBouncer:
         self._await_port(self._process)
 
     def stop(self) -> None:
-        """End it at once, as in a crash: its clients' connections break."""
+        """Kill PgBouncer, as in a crash: its clients' connections break."""
         if self._process and self._process.stdin:
             self._process.stdin.close()
             self._process.wait()
 
     def restart(self) -> None:
-        """End it at once and start it again on the same port."""
+        """Kill PgBouncer and start it again on the same port."""
         self.stop()
         self.start()
 
     async def admin(self, command: str) -> list[dict[str, str]]:
-        """Return the rows of a command of its console: ``SHOW POOLS``, ``PAUSE``, ``RECONNECT`` and the like."""
-        # Through its socket: the psql of the wheel speaks no TLS.
+        """Return the rows of a console command such as ``SHOW POOLS``, ``PAUSE`` or ``RECONNECT``."""
+        # Through its socket, because the wheel's psql has no TLS.
         url = f"postgresql://{self._credentials()}@/pgbouncer?host={self._folder.name}&port={self.port}"
         said = await asyncio.to_thread(postgres_program, "psql", url, "--csv", f"--command={command}")
         return list(csv.DictReader(said.splitlines()))

@@ -1,4 +1,4 @@
-"""How PostgreSQL runs a query: planned for the values at hand, and planned once for all values."""
+"""How PostgreSQL runs a query: with a custom plan for the given values, and with a generic plan."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -12,12 +12,12 @@ from app.doctor.explain import Plan, explain
 
 
 async def custom_plan(connection: AsyncConnection, statement: Executable, parameters: Mapping[str, Any]) -> Plan:
-    """Return the plan for these values; it is run, and rolled back."""
+    """Return the plan for these values; the statement is run and rolled back."""
     return await explain(connection, statement, parameters, analyze=True)
 
 
 async def generic_plan(connection: AsyncConnection, statement: Executable, parameters: Mapping[str, Any]) -> Plan:
-    """Return the plan that a prepared statement settles on after a few executions: it does not know the values."""
+    """Return the plan that a prepared statement uses after a few executions, independent of the values."""
     compiled: Any = statement.compile(dialect=connection.dialect)  # type: ignore[attr-defined]  # a clause
     await connection.execute(text("set local plan_cache_mode = force_generic_plan"))
     await connection.exec_driver_sql(f"prepare probe as {compiled}")

@@ -1,4 +1,4 @@
-"""What a test may change in the process, and must put back for the tests after it."""
+"""What a test may change in the process, and must restore for later tests."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ _PYTESTS_OWN: Final = "PYTEST_CURRENT_TEST"
 
 
 def process_state() -> Mapping[str, object]:
-    """Return the state that the tests share: two answers differ where something was left behind."""
+    """Return the state that the tests share; two results differ where something was left behind."""
     loggers = {name: logging.getLogger(name) for name in _LOGGERS}
     return {
         "environment": {name: value for name, value in os.environ.items() if name != _PYTESTS_OWN},

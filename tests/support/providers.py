@@ -1,4 +1,4 @@
-"""How people connect: the strings of providers' consoles, and the table that docs/connect.md shows of them."""
+"""The connection strings of providers' consoles, and the table of them in docs/connect.md."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from app.db.target.url import ConnectionTarget
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One string that people copy, and what to write where it is not understood as it stands."""
+    """One string that users copy, and what to write if it does not work unchanged."""
 
     name: str
     shown: str
@@ -92,7 +92,7 @@ def filled_in(url: str) -> str:
 
 
 def target_of(url: str) -> ConnectionTarget:
-    """Return what the layer makes of a URL."""
+    """Return the layer's interpretation of a URL."""
     return DatabaseSettings(url=filled_in(url)).target()
 
 
@@ -153,4 +153,4 @@ def _refusal(url: str) -> str:
 
 
 if __name__ == "__main__":
-    print(table())  # noqa: T201 - to renew the page
+    print(table())  # noqa: T201 - to update the page

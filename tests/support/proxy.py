@@ -17,7 +17,7 @@ _STEP_SECONDS = 0.02
 
 
 class FaultProxy(Faults):
-    """Passes everything on untouched until one of its attributes or methods says otherwise."""
+    """Forwards everything unchanged until an attribute or method says otherwise."""
 
     def __init__(self, url: str) -> None:
         super().__init__()
@@ -28,16 +28,16 @@ class FaultProxy(Faults):
         self._is_running = False
         self.port = 0
         self.connects = 0
-        """Connections accepted so far, those that cancel a statement too."""
+        """Connections accepted so far, including those that cancel a statement."""
         self.at_once = self.most_at_once = 0
-        """Clients connected at this moment, and the most that were since it was last set."""
+        """Clients connected now, and the maximum since it was last set."""
         self.black_hole = False
-        """New connections are accepted and never answered."""
+        """New connections are accepted and get no reply."""
         self.late_seconds = 0.0
-        """How long a new connection waits before it reaches the server."""
+        """Seconds that a new connection waits before it reaches the server."""
         self._starts_at = 0.0
         self.startup_error: tuple[str, str] | None = None
-        """SQLSTATE and text with which new connections are answered instead (see `fail_startups`)."""
+        """SQLSTATE and text of the error that new connections get instead (see `fail_startups`)."""
         self._startup_errors_left: int | None = None
 
     def url(self, **parameters: str) -> str:
@@ -49,54 +49,54 @@ class FaultProxy(Faults):
 
     @property
     def refusing(self) -> bool:
-        """Whether new connections are refused, as when nobody listens."""
+        """Whether new connections are refused, as when nothing listens."""
         return self._listener is None
 
     @refusing.setter
     def refusing(self, refuse: bool) -> None:
         if refuse:
             self._stop_listening()
-        elif self._listener is None and self._is_running:  # a fault may be timed to end after the test has
+        elif self._listener is None and self._is_running:  # a timed fault may end after the test
             self._listen()
 
     @property
     def open_connections(self) -> int:
-        """How many connections there are to the server."""
+        """The number of connections to the server."""
         return len(self._flows)
 
     def fail_startups(
         self, sqlstate: str, text: str, *, times: int | None = None, seconds: float | None = None
     ) -> None:
-        """Answer new connections with an error, so many times or for so long; without either until told otherwise."""
+        """Answer new connections with an error `times` times or for `seconds`; without either, until told otherwise."""
         self.startup_error, self._startup_errors_left = (sqlstate, text), times
         if seconds is not None:
             asyncio.get_running_loop().call_later(seconds, setattr, self, "startup_error", None)
 
     def sleep(self, *, refusing_seconds: float, starting_seconds: float) -> None:
-        """Be a suspended Neon compute: connections end, new ones are refused for a time, then wait for the start."""
+        """Act as a suspended Neon compute: close connections, refuse new ones for a time, then delay them."""
         self.close()
         self._starts_at = time.monotonic() + refusing_seconds + starting_seconds
         if refusing_seconds:
             self.fail_startups("XX000", "Couldn't connect to compute node", seconds=refusing_seconds)
 
     def swallow(self) -> None:
-        """Make the connections that there are half open: nothing passes on them any more."""
+        """Make the open connections half open: they carry no more data."""
         for flow in self._flows:
             flow.swallowing = True
 
     def release_replies(self) -> None:
-        """Deliver the replies that were kept back, and keep none any more."""
+        """Deliver the held replies, and hold no more."""
         self.holding_replies = False
         for flow in self._flows:
             flow.release()
 
     def reset(self) -> None:
-        """End the connections that there are with RST."""
+        """Close the open connections with RST."""
         for flow in self._flows:
             flow.reset()
 
     def close(self) -> None:
-        """End the connections that there are with FIN, as a server does that stops."""
+        """Close the open connections with FIN, as a stopping server does."""
         for flow in self._flows:
             flow.close()
 
@@ -114,7 +114,7 @@ class FaultProxy(Faults):
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await asyncio.sleep(0)  # sockets are closed one step after their transports
+            await asyncio.sleep(0)  # a socket is closed one step of the loop after its transport
 
     def _listen(self) -> None:
         self._listener = socket.create_server((_LOOPBACK, self.port), backlog=_QUEUED_CONNECTS)
@@ -131,13 +131,13 @@ class FaultProxy(Faults):
     def _accept(self, listener: socket.socket) -> None:
         try:
             client, _ = listener.accept()
-        except OSError:  # it has gone again
+        except OSError:  # the client has closed it already
             return
         self.connects += 1
         task = asyncio.ensure_future(self._serve(client))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: client.close())  # also if it was cancelled before it began
+        task.add_done_callback(lambda _: client.close())  # even if the task was cancelled before it began
 
     async def _serve(self, accepted: socket.socket) -> None:
         client = Streams(*await asyncio.open_connection(sock=accepted))
@@ -150,7 +150,7 @@ class FaultProxy(Faults):
                 await self._answer_startup(client, *self.startup_error)
             else:
                 await asyncio.sleep(self.late_seconds)
-                while time.monotonic() < self._starts_at and not client.reader.at_eof():  # noqa: ASYNC110 - it may leave
+                while time.monotonic() < self._starts_at and not client.reader.at_eof():  # noqa: ASYNC110 - the client may leave
                     await asyncio.sleep(_STEP_SECONDS)
                 await self._connect_through(client)
         except (OSError, asyncio.IncompleteReadError):

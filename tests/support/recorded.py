@@ -12,7 +12,7 @@ Ran = list[tuple[Query[Any], dict[str, Any]]]
 
 
 async def recorded(call: Call, db: Database, rows: Rows, *, commit: bool = False) -> Ran:
-    """Return what a call runs, what it asks before it included; it stays done only with `commit`."""
+    """Return the queries of a call, including the ones before it; only `commit` keeps their effects."""
     if commit:
         recorder = Recorder(db)
         await call.run(recorder, rows)
@@ -24,5 +24,5 @@ async def recorded(call: Call, db: Database, rows: Rows, *, commit: bool = False
 
 
 async def recorded_by_name(calls: Iterable[Call], db: Database, rows: Rows) -> dict[str, tuple[Query[Any], Any]]:
-    """Return one use of each query by its name; nothing stays done."""
+    """Return one use of each query by its name; everything is rolled back."""
     return {query.name: (query, sent) for call in calls for query, sent in await recorded(call, db, rows)}

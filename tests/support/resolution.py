@@ -1,4 +1,4 @@
-"""What the names in a statement stand for, as the server understands them."""
+"""The objects that the names in a statement resolve to on the server."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _PARAMETER_TYPES: Final = "select cast(parameter_types as text[]) from pg_prepared_statements where name = 'resolved'"
-# The system's own objects are pinned and have no row in pg_depend: what is listed lies outside pg_catalog.
+# The system's own objects are pinned and have no row in pg_depend: the listed objects lie outside pg_catalog.
 _OUTSIDE: Final = """
 select distinct object.type, object.identity
 from pg_catalog.pg_proc join pg_catalog.pg_depend on classid = pg_proc.tableoid and objid = oid,

@@ -1,4 +1,4 @@
-"""What the layer retries, as its log says it."""
+"""What the layer retries, according to its log."""
 
 import logging
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ _LOGGER = logging.getLogger("app.db.driver.retry")
 
 @contextmanager
 def retries() -> Iterator[list[str]]:
-    """Collect a line for each retry in the block: a call that fails at once leaves none."""
+    """Collect a log line for each retry in the block; a call that fails at once leaves none."""
     lines: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]

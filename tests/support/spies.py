@@ -1,4 +1,4 @@
-"""What another role can plant in a schema of the search_path, so that a statement of ours means something else."""
+"""What another role can plant in a schema of the search_path to change the meaning of our statements."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# Beside the types of the tables' columns: those of parameters, of results and of the system's catalogs.
+# Besides the types of the tables' columns: those of parameters, results and the system catalogs.
 _TYPES: Final = (
     "text", "varchar", "bigint", "integer", "timestamptz", "interval", "boolean", "uuid", "bytea", "name", "oid",
     "regclass", '"char"', "numeric", "double precision", "text[]", "varchar[]", "bigint[]", "name[]", "jsonb",
@@ -39,7 +39,7 @@ begin
     end loop;
   end loop;
 end $plant$"""
-# One for each combination of types, beyond two arguments of the four commonest types, for as many arguments as the
+# One for each combination of types (beyond two arguments only the four commonest types), with as many arguments as the
 # system's functions of that name take.
 _PLANT_FUNCTIONS: Final = """
 do $plant$
@@ -64,8 +64,8 @@ end $plant$"""
 
 
 async def plant_spies(connection: AsyncConnection, statements: Iterable[str], *, schema: str = "public") -> None:
-    """Create in `schema` operators for each two types, and what `statements` call as functions for each types."""
-    await connection.exec_driver_sql("set local search_path = pg_catalog")  # else it falls for what it has planted
+    """Create in `schema` operators for each pair of types, and the functions that `statements` call."""
+    await connection.exec_driver_sql("set local search_path = pg_catalog")  # so that it does not use the plants
     types = (await connection.execute(text(_TYPE_NAMES), {"types": list(_TYPES), "schema": schema})).scalars()
     words = {
         "schema": schema,

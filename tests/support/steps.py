@@ -1,4 +1,4 @@
-"""Cancelling a call at each of its awaits, one run after the other."""
+"""Cancelling a call at each of its awaits, in successive runs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -7,12 +7,12 @@ from typing import Any, Final
 
 AT_ONCE: Final = "at once"
 AS_IT_IS_ANSWERED: Final = "as it is answered"
-"""When in an await the caller is cancelled: before there is an answer, or in the moment that it comes."""
+"""When the caller is cancelled in an await: before the result arrives, or at the moment it does."""
 
 
 @dataclass
 class _Stepped:
-    """Runs `work` in the current task, which it cancels at its n-th await."""
+    """Runs `work` in the current task, and cancels the task at its n-th await."""
 
     work: Coroutine[Any, Any, object]
     number: int
@@ -41,11 +41,11 @@ class _Stepped:
         if awaited is None or self.moment == AT_ONCE:
             task.get_loop().call_soon(task.cancel)
         else:
-            awaited.add_done_callback(lambda _: task.cancel())  # before the task's own: it is told both at once
+            awaited.add_done_callback(lambda _: task.cancel())  # before the task's own callback: it gets both
 
 
 async def cancelled_at(number: int, moment: str, call: Callable[[], Awaitable[object]]) -> bool:
-    """Cancel `call` at its n-th await, counted from 0; return False if it had no so many."""
+    """Cancel `call` at its n-th await, counted from 0; return False if it has fewer."""
 
     async def work() -> object:
         return await call()

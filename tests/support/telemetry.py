@@ -18,7 +18,7 @@ from app.db.telemetry.spans import POOL_NAME, opentelemetry
 
 
 class Telemetry:
-    """A database that is reported to OpenTelemetry, and all of its statements as slow to the log."""
+    """A database that reports to OpenTelemetry, and logs all of its statements as slow."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
@@ -35,11 +35,11 @@ class Telemetry:
         self.measure(db)
 
     def measure(self, db: Database) -> None:
-        """Have the pool of a database measured."""
+        """Start measuring the pool of a database."""
         measure_pool("test", db.settings.application_name, db.pool, meter_provider=self._meter_provider)
 
     def spans(self) -> list[Any]:
-        """Return the spans so far; to a type checker all that they hold might be missing."""
+        """Return the spans so far, as `Any` because each attribute is optional to a type checker."""
         return list(self._exporter.get_finished_spans())
 
     def metrics(self) -> dict[str, list[Any]]:
@@ -54,7 +54,7 @@ class Telemetry:
         }
 
     def pool(self, name: str | None = None) -> dict[str, int]:
-        """Return the figures of the pool of this name, or of the fixture's."""
+        """Return the metrics of the pool of this name, or of the fixture's."""
         name = name or self.db.settings.application_name
         return {
             point.attributes.get("db.client.connection.state")
@@ -65,7 +65,7 @@ class Telemetry:
         }
 
     def close(self) -> None:
-        """End the reader."""
+        """Shut down the metric reader."""
         self._meter_provider.shutdown()
 
 

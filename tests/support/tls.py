@@ -1,4 +1,4 @@
-"""Certificates of our own, and a PostgreSQL that shows them."""
+"""Our own certificates, and a PostgreSQL server that presents them."""
 
 import os
 import pwd
@@ -14,7 +14,7 @@ import trustme
 from app.db import Database, DatabaseSettings
 from app.embedded import EmbeddedPostgres
 
-# Each role is let in another way; the password of `careful` is `right`.
+# Each role logs in by another method; the password of `careful` is `right`.
 _ROLES = ("careful", "only_tls", "only_plain", "certified")
 _LOGIN_RULES = """
 host      all careful    all scram-sha-256
@@ -53,7 +53,7 @@ class Authority:
         made = Certificate(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         leaf.cert_chain_pems[0].write_to_path(made.cert)
         leaf.private_key_pem.write_to_path(made.key)
-        if os.geteuid() == 0:  # the server runs as nobody, and wants its key to be its own
+        if os.geteuid() == 0:  # the server runs as `nobody`, and must own its key
             nobody = pwd.getpwnam("nobody")
             os.chown(made.key, nobody.pw_uid, nobody.pw_gid)
         made.key.chmod(0o600)
@@ -62,14 +62,14 @@ class Authority:
 
 @dataclass(frozen=True)
 class Secure:
-    """Two servers, one with a certificate that has expired; the CA of both, and one that nobody knows."""
+    """Two servers, one with an expired certificate; the CA of both, and an unknown CA."""
 
     server: EmbeddedPostgres
     expired: EmbeddedPostgres
     ca: Path
     other_ca: Path
     certified: Certificate
-    """For the role of that name."""
+    """The client certificate of the role `certified`."""
 
     def url(self, query: str = "", *, host: str = "localhost", user: str = "postgres", expired: bool = False) -> str:
         """Return a URL of one of them; in `query`, {ca} and {other} stand for the files."""
@@ -77,18 +77,18 @@ class Secure:
         return f"postgresql://{user}@{host}:{port}/postgres?{query.format(ca=self.ca, other=self.other_ca)}"
 
     async def set_up_logins(self) -> None:
-        """Make the roles, and let each in in its own way."""
+        """Create the roles, each with its own login method."""
         async with Database(DatabaseSettings(url=self.url())) as db, db.engine.begin() as connection:
             for role in _ROLES:
                 await connection.exec_driver_sql(f"create role {role} login password 'right'")
             await connection.exec_driver_sql("create role nologin nologin")
         (self.server.data_folder / "pgdata" / "pg_hba.conf").write_text(_LOGIN_RULES)
-        self.server.restart()  # a reload comes into force some time later
+        self.server.restart()  # a reload takes effect only some time later
 
 
 @contextmanager
 def secure_servers() -> Iterator[Secure]:
-    """Start both, and end them."""
+    """Start both servers, and stop them at the end."""
     with certificate_folder() as folder:
         authority, other = Authority(folder, "ours"), Authority(folder, "other")
         good, old = (
@@ -102,7 +102,7 @@ def secure_servers() -> Iterator[Secure]:
 
 @contextmanager
 def certificate_folder() -> Iterator[Path]:
-    """Give a folder that the server's user can enter."""
+    """Yield a folder that the server's user can enter."""
     with TemporaryDirectory(dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder)

@@ -1,4 +1,4 @@
-"""A copy of the project in which a test adds models, as a developer does."""
+"""A copy of the project to which a test adds models, as a developer does."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ from app.db.models.base import newest_first, owner, owner_not_empty, row_id, set
 
 
 class Tree:
-    """A folder with the application, its revisions and whatever a test adds."""
+    """A folder with the application, its revisions and what a test adds."""
 
     def __init__(self, folder: Path, url: str) -> None:
         self.folder, self.url = folder, url
@@ -37,7 +37,7 @@ class Tree:
         (folder / ".venv").mkdir()
 
     def write_models(self, body: str) -> None:
-        """Have `body` define models beside those that are there."""
+        """Write a module of models with `body` beside the existing ones."""
         (self.folder / "app/db/models/more.py").write_text(_HEAD + body)
         package = self.folder / "app/db/models/__init__.py"
         line = "import app.db.models.more  # noqa: F401\n"
@@ -45,7 +45,7 @@ class Tree:
             package.write_text(package.read_text() + line)
 
     async def run(self, *arguments: str) -> tuple[int, str]:
-        """Run a module of the copy; returns the exit status and all that it said."""
+        """Run a module of the copy; return its exit status and output."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
         process = await asyncio.to_thread(
             subprocess.run,
@@ -59,7 +59,7 @@ class Tree:
         return process.returncode, process.stdout + process.stderr
 
     async def alembic(self, *arguments: str) -> str:
-        """Run a command of Alembic that succeeds."""
+        """Run a command of Alembic that must succeed."""
         status, said = await self.run("alembic", *arguments)
         assert status == 0, said
         return said

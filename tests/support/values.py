@@ -29,7 +29,7 @@ _BY_TYPE: Final[Mapping[type, Callable[[int], Any]]] = {
 
 
 def value_of(model: type[Model], n: int = 0) -> Model:
-    """Return the `n`-th instance of `model`, with every field set; neighbours differ wherever a field allows it."""
+    """Return the `n`-th instance of `model` with every field set; neighbours differ where a field allows it."""
     return model.model_validate({name: _value(name, field, n) for name, field in model.model_fields.items()})
 
 

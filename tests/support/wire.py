@@ -1,4 +1,4 @@
-"""Counts round trips on the wire: how often a client spoke and was answered."""
+"""Count round trips on the wire: how often a client sends and gets a reply."""
 
 import asyncio
 from collections import Counter
@@ -16,7 +16,7 @@ _CARRIES_SQL: Final = "PBQ"
 
 
 class WireCounter:
-    """What went over a proxy's wire since it was made, or since `reset`."""
+    """The traffic of a proxy since the counter was created or last reset."""
 
     def __init__(self, proxy: FaultProxy) -> None:
         self._trips: list[Sequence[Message]] = []
@@ -24,31 +24,31 @@ class WireCounter:
 
     @property
     def round_trips(self) -> int:
-        """How often a client was answered; an answer in many packets is one."""
+        """The number of replies to a client; a reply in many packets counts once."""
         return len(self._trips)
 
     @property
     def messages(self) -> Counter[str]:
-        """How many messages of each name the client sent: ``{"Bind": 1, ...}``; none through TLS."""
+        """The number of client messages by name, ``{"Bind": 1, ...}``; empty through TLS."""
         return Counter(message.name for trip in self._trips for message in trip)
 
     @property
     def statements(self) -> list[str]:
-        """The SQL of everything that was executed, in order."""
+        """The SQL of each executed statement, in order."""
         return [message.sql for trip in self._trips for message in trip if message.letter in "BQ"]
 
     def reset(self) -> None:
-        """Begin again at zero."""
+        """Set the counter to zero."""
         self._trips.clear()
 
     def assert_round_trips(self, expected: int) -> None:
-        """Fail with a list of what went over the wire unless there were exactly so many."""
+        """Fail with a list of the traffic unless there were exactly so many round trips."""
         assert self.round_trips == expected, f"{self.round_trips} round trips, expected {expected}: {self}"
 
     @asynccontextmanager
     async def expect(self, round_trips: int) -> AsyncIterator[None]:
-        """Assert that the block costs exactly so many."""
-        await asyncio.sleep(_SETTLE_SECONDS)  # what was said last before may still be on its way
+        """Assert that the block costs exactly so many round trips."""
+        await asyncio.sleep(_SETTLE_SECONDS)  # the last message before the block may still be in flight
         self.reset()
         yield
         await asyncio.sleep(_SETTLE_SECONDS)
