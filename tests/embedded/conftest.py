@@ -12,7 +12,7 @@ from tests.support.embedded import AS_ROOT, owner, public_folder
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Return an empty folder outside pytest's own, which other users cannot enter."""
+    """Yield an empty folder that other users can reach, unlike pytest's own."""
     with public_folder() as made:
         yield made
 

@@ -35,7 +35,7 @@ async def funnel_db(own_server: EmbeddedPostgres, migrated_server: EmbeddedPostg
 
 
 async def _failed(run: Run, db: Database, failure: Failure) -> BaseException:
-    with pytest.raises(BaseException) as failed:  # noqa: PT011 - which one is what is asked
+    with pytest.raises(BaseException) as failed:  # noqa: PT011 - the test compares the class
         await run(db, failure.sql, failure.parameters)
     return failed.value
 

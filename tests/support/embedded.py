@@ -50,7 +50,7 @@ def owner(*args: object, code: str = SERVE, uid: int | None = None, **environ: s
 
 @contextmanager
 def public_folder() -> Iterator[Path]:
-    """Yield an empty folder outside pytest's own, which are private; no process may be left in it."""
+    """Yield an empty folder that other users can reach, unlike pytest's own; no process may be left in it."""
     made = Path(tempfile.mkdtemp(prefix="kept-", dir="/tmp"))
     yield made
     assert eventually(lambda: not processes_of(made)), "the test left processes behind"
