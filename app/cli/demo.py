@@ -1,4 +1,4 @@
-"""The demo: each promise shown on a real database, and checked while it is shown."""
+"""The demo: show each promise on a real database, and check it."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -15,7 +15,7 @@ from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
 _SEEDED_ROWS = 5000
 _ONE_HOUR = timedelta(hours=1)  # two machines' clocks may differ
-# A history, so that the planner has a reason to use an index.
+# Older rows, so that the planner has a reason to use an index.
 _SEED = (
     """insert into task (user_id, title, completed)
        select :user_id, 'Task ' || n, n % 50 > 0 from generate_series(1, :rows) n""",
@@ -28,7 +28,7 @@ _SEED = (
 
 
 async def demo(settings: DatabaseSettings, console: Console) -> bool:
-    """Migrate, seed, run the steps and clean up; return whether every step came out as promised."""
+    """Migrate, seed, run the steps and clean up; return whether every step kept its promise."""
     ada, bob = (f"{name}-{uuid4().hex[:8]}" for name in ("ada", "bob"))
     async with Database(settings) as db:
         tour = Tour(db)

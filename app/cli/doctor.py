@@ -1,4 +1,4 @@
-"""The examination, as a person or a program starts it; how it looks is in `report`."""
+"""Run the examination from the command line; `report` formats it."""
 
 import asyncio
 import logging
@@ -23,8 +23,8 @@ _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def doctor(url: Sequence[str], console: Console, *, instances: int, write: bool, as_json: bool, verbose: bool) -> int:
-    """Examine and print; return the exit status. The words of an unquoted URL are joined, so that none is shown."""
-    logging.getLogger("app").setLevel(logging.ERROR)  # what it would warn of is in the report
+    """Examine and print; return the exit status. The words of an unquoted URL are joined, so that none is printed."""
+    logging.getLogger("app").setLevel(logging.ERROR)  # the report contains its warnings
     aside = Console(stderr=True)
     status = aside.status("") if aside.is_terminal else nullcontext()
     try:
@@ -36,7 +36,7 @@ def doctor(url: Sequence[str], console: Console, *, instances: int, write: bool,
         aside.print(f"interrupted{made}", soft_wrap=True)
         return _INTERRUPTED
     if as_json:
-        sys.stdout.write(f"{report.as_json()}\n")  # as it is: a console would wrap and colour it
+        sys.stdout.write(f"{report.as_json()}\n")  # unchanged: a console would wrap and colour it
     else:
         show(report, console, verbose=verbose)
     return report.exit_status
@@ -44,7 +44,7 @@ def doctor(url: Sequence[str], console: Console, *, instances: int, write: bool,
 
 async def _examined(url: str, tell: Callable[[str], None], *, instances: int, write: bool) -> Report:
     try:
-        # DATABASE_DIRECT_URL is of the database in DATABASE_URL, not of one that is named here.
+        # DATABASE_DIRECT_URL belongs to the database in DATABASE_URL, not to the one named here.
         settings = DatabaseSettings(url=SecretStr(url), direct_url=None) if url else DatabaseSettings()
     except ConfigurationError as problem:
         return Report([not_understood(problem)], reached=False)
@@ -53,14 +53,14 @@ async def _examined(url: str, tell: Callable[[str], None], *, instances: int, wr
 
 
 async def _tidied_up(work: "asyncio.Task[Report]") -> Report:
-    """Return its result; when interrupted, let it tidy up first and do not report what breaks meanwhile."""
+    """Return the result of `work`; when interrupted, let it clean up and suppress errors meanwhile."""
     try:
         await asyncio.wait([work])
     except asyncio.CancelledError:
-        # An abandoned connect leaves futures behind whose errors asyncio would print.
+        # An abandoned connect leaves behind futures whose errors asyncio would print.
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         work.cancel()
-        while not work.done():  # a second Ctrl-C must not cut it short
+        while not work.done():  # a second Ctrl-C must not interrupt the clean-up
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([work])
         _ignore_interrupts()
@@ -69,7 +69,7 @@ async def _tidied_up(work: "asyncio.Task[Report]") -> Report:
 
 
 def _ignore_interrupts() -> None:
-    """Ignore further interrupts: nothing is left to end, and a loop that closes cannot handle them."""
+    """Ignore further interrupts: nothing is left to end, and a closing loop cannot handle them."""
     with suppress(NotImplementedError):  # Windows
         for each in _INTERRUPTS:
             asyncio.get_running_loop().remove_signal_handler(each)
@@ -77,7 +77,7 @@ def _ignore_interrupts() -> None:
 
 
 def _cancel_on_interrupt() -> None:
-    """Cancel the task on Ctrl-C and SIGTERM, so that the scratch schema is removed."""
+    """Cancel the task on Ctrl-C and SIGTERM, so that the scratch schema is dropped."""
     task = asyncio.current_task()
     assert task
     with suppress(NotImplementedError):  # Windows

@@ -1,4 +1,4 @@
-"""Idempotency keys that are old enough to be forgotten."""
+"""Prune old idempotency keys."""
 
 import asyncio
 from datetime import timedelta
@@ -10,7 +10,7 @@ from app.db.retention import Forgotten, forget_keys
 
 
 def prune(console: Console, *, days: int) -> None:
-    """Forget the keys of rows that are older, and print how many of each table."""
+    """Delete the idempotency keys of rows older than `days`, and print how many in each table."""
     for each in asyncio.run(_prune(DatabaseSettings(), timedelta(days=days))):
         console.print(f"{each.table}: {each.keys:,} keys forgotten", highlight=False)
 

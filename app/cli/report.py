@@ -1,4 +1,4 @@
-"""How a report of the doctor looks on a terminal."""
+"""Print a doctor's report on a terminal."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -16,7 +16,7 @@ _WORST_FIRST: Final = sorted(Level, reverse=True)
 
 
 def show(report: Report, console: Console, *, verbose: bool) -> None:
-    """Print a line for each group, every finding of it if `verbose`; what to do comes last, where the eye is."""
+    """Print a line for each group, or every finding if `verbose`; the advice comes last, next to the prompt."""
     for group, each in groupby(report.findings, key=lambda finding: finding.group):
         findings = list(each)
         console.print(_heading(group, findings))
@@ -58,7 +58,7 @@ def _verdict(report: Report, *, verbose: bool) -> Text:
 
 
 def _what_to_do(report: Report) -> Text:
-    """Return what is wrong with what to do about it, the worst first; the same advice is given once."""
+    """Return what is wrong and what to do about it, the worst first; each advice appears once."""
     by_advice: dict[str, list[Finding]] = {}
     for finding in sorted(report.findings, key=lambda finding: -finding.level):
         if finding.advice:

@@ -1,4 +1,4 @@
-"""The roles of the database, each with its rights."""
+"""Grant the database's roles their rights."""
 
 import asyncio
 
@@ -9,6 +9,6 @@ from app.db.access import Roles, give_rights
 
 
 def roles(console: Console, *, application: str, reader: str) -> None:
-    """Give the roles their rights and print the statements that did it."""
+    """Grant the roles their rights, and print the statements that did it."""
     for statement in asyncio.run(give_rights(DatabaseSettings(), Roles(application, reader))):
         console.print(f"{statement};", highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The API for development, on this machine only."""
+"""Serve the API for development, on this machine only."""
 
 import asyncio
 import signal
@@ -16,7 +16,7 @@ _GRACE_SECONDS: Final = 10
 
 
 def serve(database: DatabaseSettings, console: Console, *, host: str, port: int) -> None:
-    """Migrate, and serve until Ctrl-C or SIGTERM; port 0 is any that is free. Raises a `DataAccessError`."""
+    """Migrate, and serve until Ctrl-C or SIGTERM; port 0 is any free port. Raises a `DataAccessError`."""
     from app.api.dev import create_dev_app, dev_settings  # noqa: PLC0415 - the other commands work without the extra
     from app.api.server import LimitedServer  # noqa: PLC0415 - likewise
 
@@ -33,7 +33,7 @@ def serve(database: DatabaseSettings, console: Console, *, host: str, port: int)
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    """Open the port first: when it is taken, nothing else is started."""
+    """Open the port first: if it is taken, nothing else starts."""
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:

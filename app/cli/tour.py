@@ -1,4 +1,4 @@
-"""The steps of the demo: what each sent to the database, and whether it came out as promised."""
+"""The steps of the demo: what each sent to the database, and whether it kept its promise."""
 
 import re
 import time
@@ -34,28 +34,28 @@ class _Step:
 
 
 class Tour:
-    """Run steps on a database and record statement, round trips and plan of each."""
+    """Run steps on a database, and record the statement, round trips and plan of each."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
         self._trips = RoundTrips.of(db.pool)
         self.recorder = Recorder(db)
-        """What the repositories of the tour run on."""
+        """The executor of the tour's repositories."""
         self._steps: list[_Step] = []
 
     def begin_again(self) -> None:
-        """Forget the steps so far: the first walk warms the server and the connection."""
+        """Discard the steps so far: the first pass warms the server and the connection."""
         self._steps.clear()
 
     @property
     def as_promised(self) -> bool:
-        """Whether every step came out as promised."""
+        """Whether every step kept its promise."""
         return all(step.as_promised for step in self._steps)
 
     async def step(
         self, title: str, call: Callable[[], Awaitable[Value]], promise: Callable[[Value], bool], *, trips: int = 1
     ) -> Value:
-        """Run `call`; promised are its result, `trips` round trips, and a plan without sequential scans."""
+        """Run `call`, which promises its result, `trips` round trips, and a plan without sequential scans."""
         self._trips.reset()
         self.recorder.ran.clear()
         began = time.perf_counter()
@@ -82,12 +82,12 @@ class Tour:
         await self.step(title, caught, lambda raised: raised)
 
     def table(self) -> Group:
-        """Return the steps as a table, with each statement on lines of its own."""
+        """Return the steps as a table, with each statement on separate lines."""
         heading = _line(Text("step, statement, index"), [Text(name) for name in _NUMBERS], style="bold underline")
         return Group(heading, *(each for step in self._steps for each in _shown(step)))
 
     def verdict(self) -> Text:
-        """Return one sentence: all as promised, or which were not."""
+        """Return one sentence: all promises were kept, or which were not."""
         broken = [step.title for step in self._steps if not step.as_promised]
         if broken:
             return Text(f"Broken: {'; '.join(broken)}", "bold red")
@@ -103,7 +103,7 @@ def _shown(step: _Step) -> list[RenderableType]:
 
 
 def _line(first: Text, rest: list[Text], *, style: str = "") -> Table:
-    """Return one line of the table; the widths of the numbers are fixed, so that they stand in columns."""
+    """Return one line of the table; the numbers have fixed widths, so that they align in columns."""
     line = Table.grid(expand=True, padding=(0, 1))
     line.add_column(ratio=1)
     for width in _NUMBERS.values():

@@ -1,4 +1,4 @@
-"""Certifies a database: what was found, how bad it is, and what to do about it; writes only when it is asked to."""
+"""Examine a database: what was found, how bad it is and what to do about it; writes only on request."""
 
 from app.doctor.examination import examine
 from app.doctor.findings import Finding, Level

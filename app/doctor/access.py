@@ -1,4 +1,4 @@
-"""Whether the role has exactly the rights of the application, and whether a lock keeps it from the tables."""
+"""Check that the role has exactly the application's rights, and that no lock keeps it from the tables."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -10,13 +10,13 @@ from app.db.access import application_rights
 from app.doctor.findings import Finding, error, ok, warning
 from app.doctor.subject import OUR_TABLES, Checks, Subject, table_names
 
-# A table that does not exist has no rights that could be missing: `has_table_privilege` of null is null.
+# A missing table has no missing rights: `has_table_privilege` of null is null.
 _MISSING: Final = """
 select name, string_agg(privilege, ', ' order by place) as privileges, quote_ident(cast(current_user as text)) as role
 from unnest(cast(:names as text[]), cast(:privileges as text[])) with ordinality as wanted (name, privilege, place)
 where not has_table_privilege(cast(to_regclass(quote_ident(name)) as oid), privilege)
 group by name order by name"""
-# By the entry that gives it, to the role or to one that it is a member of: only its own revoke takes that away.
+# Listed by grantee, the role itself or a role that it is a member of: only a revoke from the grantee removes the right.
 _TOO_MUCH: Final = f"""
 with {OUR_TABLES}
 select quote_ident(cast(relname as text)) as name, lower(privilege_type) as privilege,

@@ -1,4 +1,4 @@
-"""Where the URL leads, as it was understood; and if nobody lets us in there, why."""
+"""Show how the URL was read and, if connecting fails, why."""
 
 import socket
 from typing import Any, Final
@@ -26,7 +26,7 @@ _SILENT: Final = (
     "Is the host right, is the database's project active, and do firewalls on the way let its port through?"
 )
 _OTHERWISE: Final = "Change what the sentence names, in the URL or on the server."
-# The same server, started at the same time, and the same database in it.
+# Equal for one server, since one start, and one database in it.
 _IDENTITY: Final = """
 select pg_postmaster_start_time()::text || ' ' || oid from pg_database where datname = current_database()"""
 
@@ -46,7 +46,7 @@ def not_understood(problem: DataAccessError) -> Finding:
 
 
 def not_connected(problem: DataAccessError) -> Finding:
-    """Return why nobody answers or lets us in, and what to do."""
+    """Return why connecting failed, and what to do."""
     advice = problem.advice or _BY_SQLSTATE.get(problem.sqlstate or "") or _by_cause(problem)
     return error(_OPEN, str(problem.args[0]), advice)
 

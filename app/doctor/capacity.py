@@ -1,4 +1,4 @@
-"""Whether there are as many connections as the pools of all instances may want."""
+"""Check that the server allows as many connections as the pools of all instances may open."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from app.doctor.subject import Checks, Subject
 _NEON_KEEPS: Final = 7
 _SUSPENDS_AFTER_SECONDS: Final = 300
 _NEARLY_ALL: Final = 0.8
-# Each with what counts against it; pg_stat_activity shows everybody whose a session is.
+# Each limit with what counts against it; pg_stat_activity shows the role of each connection to everyone.
 _LIMITS: Final = """
 select 'max_connections' as name, current_setting('max_connections')::int as total,
   current_setting('superuser_reserved_connections')::int
@@ -69,7 +69,7 @@ async def _in_use(subject: Subject) -> list[Finding]:
 
 
 async def _sleep(subject: Subject) -> list[Finding]:
-    """Compare the age of connections with the time after which Neon ends them."""
+    """Compare the connections' maximum age with the time after which Neon closes them."""
     if not subject.on_neon:
         return []
     seconds = subject.settings.pool_recycle_seconds
@@ -80,7 +80,7 @@ async def _sleep(subject: Subject) -> list[Finding]:
 
 
 async def free_connections(subject: Subject) -> int:
-    """Return how many more connections the server would take now from this role to this database."""
+    """Return how many more connections the server would accept now from this role to this database."""
     return min(limit.free for limit in await _limits(subject))
 
 

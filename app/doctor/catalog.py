@@ -1,4 +1,4 @@
-"""What a schema holds, as the database itself describes it."""
+"""The content of a schema, as the database describes it."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -32,9 +32,9 @@ union all
 select 'enum ' || cast(typname as text), ''
 from pg_type where typnamespace = to_regnamespace(:schema) and typtype in ('e', 'd')
 """
-"""Rows of name and definition, for the `schema` that is first in the search_path."""
+"""Select names and definitions; `schema` must be the first in the search_path."""
 
 
 def described(rows: Sequence[RowMapping]) -> dict[str, str]:
-    """Return the definitions by kind and name, spaces evened out; Alembic's own table is left out."""
+    """Return the definitions by kind and name, with normalized spaces and without Alembic's table."""
     return {row["name"]: " ".join(row["definition"].split()) for row in rows if "alembic_version" not in row["name"]}

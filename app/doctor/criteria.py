@@ -1,4 +1,4 @@
-"""The specification's success criteria, and the two edge cases that can be seen from outside, one by one."""
+"""Check each of the specification's success criteria, and the two edge cases that are visible from outside."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -101,7 +101,7 @@ async def _write(place: Scratch, ours: Mapping[str, str], found: dict[str, Findi
 
 
 async def _tried(name: str, attempt: Awaitable[str]) -> Finding:
-    """Return that the criterion is kept, and how that was seen; or broken, and by what."""
+    """Return whether the criterion holds, and the evidence."""
     try:
         return ok(_check(name), f"{CRITERIA[name]}: {await attempt}")
     except Broken as problem:

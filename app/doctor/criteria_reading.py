@@ -1,4 +1,4 @@
-"""The success criteria that can be seen without writing."""
+"""The success criteria that can be checked without writing."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ _MOMENT_SECONDS: Final = 0.02
 
 
 async def tables_match(subject: Subject) -> str:
-    """Ask the findings on revision, drift, indexes, constraints and triggers."""
+    """Sum up the findings on revision, drift, indexes, constraints and triggers."""
     found = (each for each in subject.findings if each.group == "schema")
     bad = sorted({each.check for each in found if each.level >= Level.WARNING})
     if bad:
@@ -31,7 +31,7 @@ async def tables_match(subject: Subject) -> str:
 
 
 async def encrypted(subject: Subject) -> str:
-    """Return the findings on TLS version and certificate as one; the worse of them decides."""
+    """Sum up the findings on TLS version and certificate; the worse one decides."""
     found = [each for each in subject.findings if each.check in _TLS]
     worst = max(found, key=lambda each: each.level)
     if worst.level is not Level.OK:
@@ -40,7 +40,7 @@ async def encrypted(subject: Subject) -> str:
 
 
 async def sessions_at_once(subject: Subject) -> str:
-    """Let more callers than there are sessions ask a pool as large as the application's; 20 of it are enough."""
+    """Run more callers than connections on a pool of the application's size, limited to 20."""
     size, free = min(subject.settings.pool_size, _SESSIONS), await free_connections(subject)
     if size * subject.instances < _SESSIONS:
         found = f"{subject.instances} x pool of {size}"
@@ -66,7 +66,7 @@ async def _hold_until(together: asyncio.Event, db: Database) -> None:
 
 
 async def _all_there(db: Database) -> None:
-    """Return once every caller has a session or is queued, or that takes too long."""
+    """Return when every caller has a connection or is queued, or when that takes too long."""
     until = time.monotonic() + db.settings.connect_timeout_seconds
     while time.monotonic() < until:
         status = db.pool_status()
@@ -83,7 +83,7 @@ def _noting(opened: list[Any]) -> Callable[[Any], Awaitable[None]]:
 
 
 async def connections_are_retried(subject: Subject) -> str:
-    """Cut a connection that is idle, and one with a read under way: both calls must be answered."""
+    """Cut an idle connection, and one with a read in progress: both calls must succeed."""
     opened: list[Any] = []
     async with Database(subject.db.settings) as db:
         db.pool.on_connect.append(_noting(opened))
@@ -98,4 +98,4 @@ async def connections_are_retried(subject: Subject) -> str:
 
 
 def _cut(opened: list[Any]) -> None:
-    opened[-1].terminate()  # at once, as a network would
+    opened[-1].terminate()  # immediately, as a network failure would

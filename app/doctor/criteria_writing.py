@@ -1,4 +1,4 @@
-"""The success criteria that are seen by writing, each in the scratch schema."""
+"""The success criteria that are checked by writing to the scratch schema."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ async def the_first_migration_is_quick(place: Scratch) -> str:
 
 
 async def migrations_go_up_and_down(place: Scratch) -> str:
-    """Go back to the first revision and up again with rows; then down to nothing, and up once more."""
+    """Downgrade to the first revision and upgrade again with rows; then downgrade to base and upgrade again."""
     await upgrade(place.engine)
     before = await _with_some_rows(place.db)
     await downgrade(place.engine, known_revisions()[-1])
@@ -59,14 +59,14 @@ async def _with_some_rows(db: Database) -> list[str]:
 
 
 async def _rows(db: Database) -> list[str]:
-    """Return what each table holds, as text."""
+    """Return the content of each table as text."""
     names = [table.name for table in our_tables()]
     contents = [text(f"select string_agg({name}::text, ' ' order by id) from {name}") for name in names]  # noqa: S608 - our own names
     return [str((await db.execute(content)).scalar_one()) for content in contents]
 
 
 async def tables_are_the_same(place: Scratch, ours: Mapping[str, str]) -> str:
-    """Compare what the migrations make in the scratch schema with what is there."""
+    """Compare what the migrations create in the scratch schema with the existing tables."""
     rows = (await place.db.execute(text(DESCRIBE), {"schema": place.schema})).mappings().all()
     intended = described(rows)
     other = [name for name, definition in intended.items() if ours.get(name) != definition]
@@ -75,7 +75,7 @@ async def tables_are_the_same(place: Scratch, ours: Mapping[str, str]) -> str:
 
 
 async def orphans_are_refused(place: Scratch) -> str:
-    """Write a message to no conversation and to another user's."""
+    """Write a message to a missing conversation and to another user's."""
     db, user = place.db, _user()
     chat = await ConversationRepo(db).create(user)
     await _refused(MessageRepo(db).append(user, -1, _HELLO), "a message to no conversation")
@@ -105,7 +105,7 @@ async def _refused(attempt: Awaitable[object], what: str) -> None:
 
 
 async def times_move(place: Scratch) -> str:
-    """Update by the repository and by plain SQL, and append to a conversation."""
+    """Update through the repository and with plain SQL, and append to a conversation."""
     db, user = place.db, _user()
     tasks = TaskRepo(db)
     made = await tasks.create(user, TaskCreate(title="first"))
@@ -121,7 +121,7 @@ async def times_move(place: Scratch) -> str:
 
 
 async def last_write_wins(place: Scratch) -> str:
-    """Let ten writers update one task at once."""
+    """Update one task from ten writers at once."""
     user, tasks = _user(), TaskRepo(place.db)
     task = await tasks.create(user, TaskCreate(title="contended"))
     writes = (tasks.update(user, task.id, TaskUpdate(title=f"writer {n}")) for n in range(_WRITERS))
@@ -133,7 +133,7 @@ async def last_write_wins(place: Scratch) -> str:
 
 
 async def queries_are_fast(place: Scratch) -> str:
-    """Time every statement of the repositories, and a count by user, at 10,000 rows of everything for each user."""
+    """Time every query of the repositories, and a count by user, at 10,000 rows per user and table."""
     away, times = await seconds(place.db)
     slowest = max(times, key=lambda each: times[each])
     took = max(times[slowest] - away, 0)
@@ -143,7 +143,7 @@ async def queries_are_fast(place: Scratch) -> str:
 
 
 async def every_index_is_used(place: Scratch) -> str:
-    """Run each statement with EXPLAIN ANALYZE, and see which indexes that names."""
+    """Run each query with EXPLAIN ANALYZE, and collect the indexes in the plans."""
     used = {name for plan in await plans(place.db) for name in plan.indexes}
     idle = sorted(index_names() - used)
     require(not idle, f"no statement uses {', '.join(idle)}")

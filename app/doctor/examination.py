@@ -1,4 +1,4 @@
-"""The examination: connect, look at everything in turn, and tell what was found."""
+"""The examination: connect, run every check in turn, and report the findings."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -61,13 +61,13 @@ _ADVICE: Final = {
 async def examine(
     settings: DatabaseSettings, *, instances: int = 1, write: bool = False, tell: Tell = lambda _: None
 ) -> Report:
-    """Return what is found in the database that `settings` lead to; `tell` hears what is being looked at.
+    """Return the findings on the database of `settings`; call `tell` with the name of each step.
 
-    It reads, and with `write` it also works in a schema of its own, which it removes again however it ends.
+    It only reads; with `write` it also works in a scratch schema, which it always drops at the end.
     """
     try:
         target = settings.target()
-        target.tls.context()  # what is wrong with its files is said now
+        target.tls.context()  # report problems with its files now
     except DataAccessError as problem:
         return Report([address.not_understood(problem)], reached=False)
     findings = address.understood(target)
@@ -114,13 +114,13 @@ async def _is_neon(driver: Any) -> bool:
 
 
 def _cautious(settings: DatabaseSettings, *, behind_pooler: bool) -> DatabaseSettings:
-    """Return settings that work whether the application knows of its pooler or not."""
+    """Return settings that work even if the application does not know of its pooler."""
     known: dict[str, Any] = {"pooler": "transaction"} if behind_pooler else {}
     return patient(settings).model_copy(update=known)
 
 
 async def _guarded(name: str, check: Check, subject: Subject) -> list[Finding]:
-    """Return what `check` finds; what keeps it from looking is a finding too, and the next check goes on."""
+    """Return what `check` finds; an error in it becomes a finding too, and the next check runs."""
     try:
         with translating():
             return await check(subject)
@@ -128,10 +128,10 @@ async def _guarded(name: str, check: Check, subject: Subject) -> list[Finding]:
         finding = _not_looked_at(name, translate_driver(problem, lost=TransientError))
     except DataAccessError as problem:
         finding = _not_looked_at(name, problem)
-    except Exception as problem:  # noqa: BLE001 - what nobody thought of must not hide what the others find
-        why = f"could not be looked at: {type(problem).__name__}"  # its text may quote anything
+    except Exception as problem:  # noqa: BLE001 - an unforeseen error must not hide the other checks' findings
+        why = f"could not be looked at: {type(problem).__name__}"  # the error's text may quote private values
         finding = error(name, why, "This is a fault of the doctor: report it.")
-    await subject.session.invalidate()  # nothing is known of its connection; the next check has another
+    await subject.session.invalidate()  # its connection is in an unknown state; the next check uses another
     return [finding]
 
 

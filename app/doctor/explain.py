@@ -1,4 +1,4 @@
-"""What PostgreSQL does to run a statement."""
+"""Explain how PostgreSQL runs a statement."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,24 +18,24 @@ Node = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A statement's plan; what only its execution shows is None unless it was explained with ``analyze=True``."""
+    """A statement's plan; what only execution shows is None unless it was explained with ``analyze=True``."""
 
     nodes: tuple[str, ...]
     """The types of its nodes, outermost first: ``("Limit", "Index Scan")``."""
     indexes: tuple[str, ...]
     """The names of the indexes used, in the order of `nodes`."""
     scanned: tuple[str, ...] = ()
-    """The names of the tables that are read as a whole, in the order of `nodes`."""
+    """The names of the tables that are read sequentially, in the order of `nodes`."""
     rows_read: int | None = None
-    """Rows and index entries read from tables, in all loops (PostgreSQL tells a rounded mean), filtered out or not."""
+    """Rows and index entries read, filtered ones included; approximate, from PostgreSQL's rounded mean per loop."""
     buffers: int | None = None
-    """Pages of 8 kB asked for, found in shared memory or not."""
+    """Pages of 8 kB requested, whether or not in shared memory."""
     execution_ms: float | None = None
     """Milliseconds on the server, without planning."""
 
     @classmethod
     def of(cls, explained: Node) -> Self:
-        """Return the plan in an object of EXPLAIN's JSON."""
+        """Return the plan from an object in EXPLAIN's JSON."""
         root = explained["Plan"]
         nodes = list(_walk(root))
         shape = cls(
@@ -60,9 +60,9 @@ async def explain(
     *,
     analyze: bool = False,
 ) -> Plan:
-    """Return the plan of `statement`; with `analyze` it is run, and what it wrote is rolled back.
+    """Return the plan of `statement`; with `analyze` the statement runs, and its writes are rolled back.
 
-    Only numbers drawn from sequences stay drawn. Raises a `DataAccessError`.
+    Only sequences keep their new values. Raises a `DataAccessError`.
     """
     how = "format json, analyze, buffers" if analyze else "format json"
     explained = _Explain(text(statement) if isinstance(statement, str) else statement, how)
@@ -94,7 +94,7 @@ class _Explain(Executable, ClauseElement):
 @compiles(_Explain)
 def _compile(element: _Explain, compiler: Any, **options: Any) -> str:
     sql = compiler.process(element.statement, **options)
-    # What comes back is a plan: not rows of the table, nor values of an insert's defaults.
+    # The result is a plan, not rows of the table or values of an insert's defaults.
     compiler.isinsert = compiler.isupdate = compiler.isdelete = False
     return f"explain ({element.how}) {sql}"
 

@@ -1,4 +1,4 @@
-"""Tables as full as the specification asks, and what is asked of them."""
+"""Fill tables as the specification requires, and measure the queries on them."""
 
 import statistics
 import time
@@ -24,7 +24,7 @@ _FILL: Final = (
     """insert into task (user_id, title, completed)
        select 'user-' || n % :users, 'task ' || n, n % 3 = 0 from generate_series(1, :rows) n""",
     "insert into conversation (user_id) select 'user-' || n % :users from generate_series(1, :rows) n",
-    # Each message in a conversation of its user: the first hundred of theirs take them all.
+    # Each message is in a conversation of its user: the user's first hundred conversations take them all.
     """insert into message (user_id, conversation_id, role, content)
        select user_id, id, 'user', 'message ' || n
        from (select user_id, id from conversation where user_id like 'user-%' order by id limit 100) as active,
@@ -41,7 +41,7 @@ Asked = Mapping[str, tuple[Executable, Mapping[str, Any]]]
 
 
 async def fill(db: Database) -> None:
-    """Fill the tables: five users, each with 10,000 rows of everything."""
+    """Fill the tables for five users, each with 10,000 rows per table."""
     async with db.transaction() as session:
         for statement in _FILL:
             await session.execute(text(statement), _ROWS if ":users" in statement else {"rows": _ROWS["rows"]})
@@ -49,7 +49,7 @@ async def fill(db: Database) -> None:
 
 
 async def seconds(db: Database) -> tuple[float, dict[str, float]]:
-    """Return what asking for nothing takes, and each statement, as the caller sees it; nothing stays written."""
+    """Return the seconds of an empty query and of each query, as the caller sees them; writes are rolled back."""
     asked = await _asked(db)
     with translating():
         async with db.engine.connect() as connection:
@@ -69,19 +69,19 @@ async def _seconds(connection: AsyncConnection, statement: Executable, values: M
 
 
 async def plans(db: Database) -> list[Plan]:
-    """Return the plan of each statement and of each table's primary key, run and rolled back."""
+    """Return the plans of each query and of a look-up by each primary key, run and rolled back."""
     asked = [*(await _asked(db)).values(), *((select(table).where(table.c.id == 1), {}) for table in our_tables())]
     async with db.engine.connect() as connection:
         return [await explain(connection, statement, values, analyze=True) for statement, values in asked]
 
 
 def index_names() -> set[str]:
-    """Return the indexes that the models name, those of keys and constraints included."""
+    """Return the names of the models' indexes, including those of keys and constraints."""
     return {str(index.name) for table in our_tables() for index in indexes_of(table)}
 
 
 async def _asked(db: Database) -> Asked:
-    """Return what is asked by user: every statement of the repositories, and a count."""
+    """Return the queries by user: every query of the repositories, and a count."""
     row = (await db.execute(_A_ROW_OF_EACH, {"user": _USER})).mappings().one()
     ours = {name: (each, _parameters(name, each, **row)) for name, each in statements().items()}
     return {**ours, "messages by user": (_BY_USER, {"user_id": _USER})}

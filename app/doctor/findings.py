@@ -1,4 +1,4 @@
-"""What a check found."""
+"""The findings of a check."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -15,14 +15,14 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `check` never changes its name: programs go by it."""
+    """One finding of a check. The name in `check` is stable: programs rely on it."""
 
     check: str
-    """The group, a dot, and what was looked at: ``tls.version``."""
+    """The group, a dot and what was examined: ``tls.version``."""
     level: Level
     found: str
     advice: str = ""
-    """What to do; empty where nothing is to be done."""
+    """What to do; empty if there is nothing to do."""
 
     @property
     def group(self) -> str:
@@ -36,27 +36,27 @@ class Finding:
 
 
 def ok(check: str, found: str) -> Finding:
-    """Return that all is well."""
+    """Return a finding without a problem."""
     return Finding(check, Level.OK, found)
 
 
 def note(check: str, found: str, advice: str = "") -> Finding:
-    """Return what is good to know, and no fault."""
+    """Return a finding that is worth knowing but not a fault."""
     return Finding(check, Level.NOTE, found, advice)
 
 
 def warning(check: str, found: str, advice: str) -> Finding:
-    """Return what works today and will hurt one day."""
+    """Return a finding that works today and will cause trouble later."""
     return Finding(check, Level.WARNING, found, advice)
 
 
 def error(check: str, found: str, advice: str) -> Finding:
-    """Return what breaks a promise now."""
+    """Return a finding that breaks a promise now."""
     return Finding(check, Level.ERROR, found, advice)
 
 
-class Broken(Exception):  # noqa: N818 - it is a promise that is, not the program
-    """A success criterion does not hold; the text says what was seen."""
+class Broken(Exception):  # noqa: N818 - the promise is broken, not the program
+    """A success criterion does not hold; the text gives the evidence."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""How far away the database is."""
+"""Measure how far away the database is."""
 
 import statistics
 import time
@@ -18,7 +18,7 @@ async def _round_trip(subject: Subject) -> list[Finding]:
     samples = []
     for _ in range(_SAMPLES):
         began = time.perf_counter()
-        await subject.driver.execute("select 1")  # in the simple protocol: one there and back
+        await subject.driver.execute("select 1")  # in the simple protocol: one round trip
         samples.append(time.perf_counter() - began)
     check, milliseconds = "latency.round_trip", statistics.median(samples) * 1000
     found = f"{milliseconds:.2f} ms, the median of {_SAMPLES}"
@@ -45,7 +45,7 @@ async def _call(subject: Subject) -> list[Finding]:
     if not await subject.is_readable():
         return []
     tasks = TaskRepo(subject.db)
-    await tasks.count("doctor")  # prepares it
+    await tasks.count("doctor")  # prepares the statement
     subject.trips.reset()
     began = time.perf_counter()
     await tasks.count("doctor")

@@ -1,4 +1,4 @@
-"""Which revisions come before which."""
+"""The order of the revisions."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from app.db.migrations.history import own_config
 
 @dataclass(frozen=True)
 class Lineage:
-    """The revisions that this code knows, each with those that it contains."""
+    """The revisions that this code knows, each with its ancestors."""
 
     ancestors: Mapping[str, frozenset[str]]
     heads: frozenset[str]
@@ -27,10 +27,10 @@ class Lineage:
         return cls(ancestors, frozenset(script.get_heads()))
 
     def contained(self, at: Iterable[str]) -> set[str]:
-        """Return the revisions that others of `at` contain, so that their rows say nothing."""
+        """Return the revisions that are ancestors of others in `at`, so that their rows are redundant."""
         at = set(at)
         return {each for each in at if any(each in self.ancestors[other] for other in at - {each})}
 
     def missing(self, at: Iterable[str]) -> set[str]:
-        """Return the revisions that a database at these lacks."""
+        """Return the revisions that a database at `at` lacks."""
         return set(self.ancestors) - set().union(*(self.ancestors[each] for each in at))

@@ -1,4 +1,4 @@
-"""How the database would run each statement of the repositories."""
+"""Examine how the database would run each query of the repositories."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -33,12 +33,12 @@ _ANY_VALUE: Final[Mapping[type, Any]] = {
 
 
 def statements() -> dict[str, Executable]:
-    """Return the statement of every query of the repositories by its name: ``tasks.page``."""
+    """Return the statements of the repositories' queries by name: ``tasks.page``."""
     return {name: query.statement for name, query in queries().items()}
 
 
 def any_parameters(statement: Executable) -> dict[str, Any]:
-    """Return a value for each parameter that `statement` needs: the plan's shape is asked for, not its rows."""
+    """Return a value for each parameter that `statement` needs: only the plan's shape matters, not the rows."""
     assert isinstance(statement, ClauseElement)
     compiled: Any = statement.compile(dialect=LeanDialect())
     return {name: _any_value(bind.type) for name, bind in compiled.binds.items() if bind.required}
@@ -60,7 +60,7 @@ async def _plans(subject: Subject) -> list[Finding]:
     ]
     await subject.pause()
     async with subject.db.engine.connect() as connection:
-        # Nothing is run, so nothing is to be rolled back; that would cost each three times as many round trips.
+        # Nothing runs, so there is nothing to roll back; a rollback would triple each statement's round trips.
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         for name, statement in statements().items():
             findings.append(await _explained(f"plans.{name}", connection, statement, large))

@@ -1,4 +1,4 @@
-"""Whether another role can plant operators, functions or tables where a statement of ours would find them."""
+"""Check that no other role can plant operators, functions or tables where our statements would find them."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from app.doctor.findings import Finding, error, ok
 from app.doctor.subject import OUR_TABLES, Checks, Subject, table_names
 
 _CHECK: Final = "access.planting"
-# The owner of the tables can change them in any case; so can superusers and members of the owner's role.
+# The owner of the tables, superusers and members of the owner's role can change the tables in any case.
 _NOT_THE_OWNER: Final = (
     "exists (select from ours) and not exists (select from ours where pg_has_role({0}, relowner, 'usage'))"
 )

@@ -1,4 +1,4 @@
-"""Whether there is a transaction pooler, whatever the URL says, and what is lost in it."""
+"""Detect a transaction pooler, whatever the URL says, and what is lost in it."""
 
 from contextlib import suppress
 from typing import Any, Final
@@ -12,15 +12,15 @@ from app.doctor.findings import Finding, error, note, ok
 from app.doctor.subject import Checks, Subject, drivers
 
 _OTHERS: Final = 2
-_PROBE: Final = "doctor.probe"  # a name of ours: it means nothing to the server
+_PROBE: Final = "doctor.probe"  # our own setting: it means nothing to the server
 _REMEMBER: Final = f"select set_config('{_PROBE}', $1, false)"
 _RECALL: Final = f"select current_setting('{_PROBE}', true)"
 
 
 async def shares_sessions(settings: DatabaseSettings, target: ConnectionTarget, driver: Any) -> bool:
-    """Return whether what one client sets in its session is lost, or seen by another: a transaction pooler.
+    """Return whether a client's session settings are lost or visible to another client: a transaction pooler.
 
-    `driver` is a connection to `target`; others are opened. Raises a `DataAccessError`.
+    `driver` is a connection to `target`; more are opened. Raises a `DataAccessError`.
     """
     async with drivers(settings, target, _OTHERS) as others:
         try:
@@ -35,7 +35,7 @@ async def _forgets(clients: list[Any]) -> bool:
         await client.fetchval(_REMEMBER, token)
     recalled = [await client.fetchval(_RECALL) for client in clients]
     for client in clients:
-        await client.fetchval(_REMEMBER, "")  # a pooler keeps the session, and with it the token
+        await client.fetchval(_REMEMBER, "")  # a pooler keeps the server's session, and the token in it
     return recalled != tokens
 
 
@@ -63,16 +63,16 @@ async def _prepared_statements(subject: Subject) -> list[Finding]:
 
 
 async def _seen_by_the_server(driver: Any, name: str) -> set[str]:
-    """Prepare a statement by name and return the names that the server has: a pooler that tracks them renames it.
+    """Prepare a statement by name and return the server's names: a pooler that tracks statements renames it.
 
-    In one transaction, where the session is the same in any pooler.
+    It runs in one transaction, for which every pooler keeps one server session.
     """
     async with driver.transaction(readonly=True):
         kept = await driver.prepare("select 1", name=name)
         names = {row["name"] for row in await driver.fetch("select name from pg_prepared_statements")}
-        del kept  # the driver closes what nobody refers to
+        del kept  # asyncpg closes statements without references
         if name in names:
-            with suppress(*DRIVER_ERRORS):  # it is gone with the session, too
+            with suppress(*DRIVER_ERRORS):  # the end of the session removes it too
                 await driver.execute(f"deallocate {name}")
     return names
 

@@ -1,4 +1,4 @@
-"""Which queries a repository's call runs."""
+"""Record the queries that a call of a repository runs."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ Ran = list[tuple[Query[Any], dict[str, Any]]]
 
 
 class Recorder:
-    """Runs queries on another executor and keeps them with their parameters: ``TaskRepo(Recorder(db))``."""
+    """Run queries on another executor and record them with their parameters: ``TaskRepo(Recorder(db))``."""
 
     def __init__(self, executor: Executor | AsyncSession, ran: Ran | None = None) -> None:
         self._executor = executor_of(executor)
@@ -22,12 +22,12 @@ class Recorder:
         """Each query and its parameters, in order."""
 
     async def fetch(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
-        """Keep the query and run it."""
+        """Record the query and run it."""
         self.ran.append((query, dict(parameters)))
         return await self._executor.fetch(query, parameters)
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[Executor]:
-        """Give an executor of one transaction that records into the same list."""
+        """Yield an executor of one transaction that records into the same list."""
         async with self._executor.together() as executor:
             yield Recorder(executor, self.ran)

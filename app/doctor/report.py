@@ -1,4 +1,4 @@
-"""All that was found, as data."""
+"""All findings, as data."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _UNREACHED: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an examination comes to; without a connection it is what the URL says, and why there is none."""
+    """The result of an examination; without a connection, how the URL was read and why connecting failed."""
 
     findings: Sequence[Finding]
     reached: bool = True
@@ -24,13 +24,13 @@ class Report:
 
     @property
     def exit_status(self) -> int:
-        """0: well, 1: warnings, 2: errors, 3: no connection."""
+        """0: no problem, 1: warnings, 2: errors, 3: no connection."""
         if not self.reached:
             return _UNREACHED
         return {Level.WARNING: 1, Level.ERROR: 2}.get(self.worst, 0)
 
     def as_json(self) -> str:
-        """Return the report as JSON; its keys stay."""
+        """Return the report as JSON; its keys are stable."""
         content: dict[str, Any] = {
             "exit_status": self.exit_status,
             "reached": self.reached,

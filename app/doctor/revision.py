@@ -1,4 +1,4 @@
-"""Whether the schema is the one that this code was written for."""
+"""Check that the schema is the one that this code was written for."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +15,7 @@ _DRIFT: Final = "schema.drift"
 _SEQUENCES: Final = "schema.sequences"
 _FORBIDDEN: Final = "42501"
 _MIGRATE: Final = "Run: python -m app migrate"
-# Told by the checks of indexes, constraints and triggers, with the statement that fixes it.
+# Reported by the checks of indexes, constraints and triggers, with the statement that fixes them.
 _TOLD_ELSEWHERE: Final = ("index", "check", "foreign key", "unique constraint", "trigger")
 _ELSEWHERE: Final = """
 select quote_ident(cast(nspname as text)) as schema, quote_ident(cast(current_user as text)) as role
@@ -51,7 +51,7 @@ def _compared(at: Sequence[str], lineage: Lineage) -> Finding:
     if needless:
         rows = ", ".join(f"'{revision}'" for revision in needless)
         found = f"at {', '.join(at)}: the others contain {', '.join(needless)}, and no migration runs until it is gone"
-        delete = f"delete from {version_table()} where version_num in ({rows});"  # noqa: S608 - to be read by a person
+        delete = f"delete from {version_table()} where version_num in ({rows});"  # noqa: S608 - printed, not run
         return error(_REVISION, found, delete)
     missing = lineage.missing(at)
     if missing:

@@ -1,4 +1,4 @@
-"""Whether the role may do more than the application needs."""
+"""Check that the role may do no more than the application needs."""
 
 from typing import Final
 

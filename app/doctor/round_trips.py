@@ -1,19 +1,19 @@
-"""How many times a client and a server waited for each other."""
+"""Count the round trips between a client and the server."""
 
 import asyncio
 from typing import Any, Self
 
 from app.db.pool.pool import Pool
 
-# The driver waits twice: for ReadyForQuery after a statement, and for ParameterDescription when it prepares one.
+# asyncpg waits for ReadyForQuery after a statement, and for ParameterDescription when it prepares one.
 _AWAITED = frozenset(b"Zt")
-_HEADER_BYTES = 5  # a letter and a length, which counts itself but not the letter
+_HEADER_BYTES = 5  # a letter, and a length that includes itself but not the letter
 
 
 class RoundTrips:
-    """Counts a pool's round trips by the answers that the driver waited for.
+    """Count a pool's round trips by the replies that asyncpg waits for.
 
-    For demo and doctor; it sees what the driver sees, so it counts through TLS and poolers too.
+    It reads what asyncpg reads, so it also works through TLS and poolers. The demo and the doctor use it.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class RoundTrips:
         return trips
 
     def reset(self) -> None:
-        """Begin again at zero."""
+        """Reset the count to zero."""
         self.count = 0
 
     async def _listen(self, driver: Any) -> None:
@@ -36,7 +36,7 @@ class RoundTrips:
 
 
 class _Counting(asyncio.Protocol):
-    """Stands between the transport and the driver and passes everything on."""
+    """Stand between the transport and asyncpg, and pass everything on."""
 
     def __init__(self, driver: Any, trips: RoundTrips) -> None:
         self._driver = driver
@@ -62,7 +62,7 @@ class _Counting(asyncio.Protocol):
         self._driver.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Count the ends of answers in `data`, which may begin and end anywhere in a message."""
+        """Count the ends of replies in `data`, which may begin and end anywhere in a message."""
         place = 0
         while place < len(data):
             if self._body_bytes:

@@ -1,4 +1,4 @@
-"""Whether row-level security, where it is on, is on for every table, and whether the application is ready for it."""
+"""Check that row-level security, if on, covers every table, and that the application is ready for it."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""A schema of the doctor's own: made, worked in, and removed however the work ends."""
+"""The doctor's scratch schema: create it, work in it, and drop it however the work ends."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ from app.doctor.subject import Checks, Subject, open_driver, patient
 
 _POOL_SIZE: Final = 5
 _COMMAND_SECONDS: Final = 120
-# The session that keeps a schema is named after it: where there is none, its doctor was killed.
+# The connection that keeps a schema is named after it: without such a connection, its doctor was killed.
 _LEFT: Final = r"""
 select nspname as name, exists (select from pg_stat_activity where application_name = cast(nspname as text)) as in_use
 from pg_namespace where cast(nspname as text) ~ '^doctor_\d{14}_[0-9a-f]{8}$' order by nspname"""
@@ -30,7 +30,7 @@ from pg_namespace where cast(nspname as text) ~ '^doctor_\d{14}_[0-9a-f]{8}$' or
 
 @dataclass(frozen=True)
 class Scratch:
-    """An empty schema, and the only ways to it: each of their connections was looked at, and sees nothing else."""
+    """An empty schema, and the only ways to reach it: each of their connections is verified to see nothing else."""
 
     schema: str
     db: Database
@@ -39,7 +39,7 @@ class Scratch:
 
 
 class _Settings(DatabaseSettings):
-    """The settings for the server itself, where a session keeps its search_path, with the schema alone in it."""
+    """The settings for the direct host, where the search_path lasts; it contains only the scratch schema."""
 
     goal: ConnectionTarget
 
@@ -65,9 +65,9 @@ class _Settings(DatabaseSettings):
 
 @asynccontextmanager
 async def scratch(settings: DatabaseSettings) -> AsyncIterator[Scratch]:
-    """Give an empty schema, and drop it with all that is in it; also those that a killed doctor left.
+    """Yield an empty schema, and drop it with its content at the end; also drop those that a killed doctor left.
 
-    Raises a `DataAccessError`, before anything is made where what is set in a session does not stay in it.
+    Raises a `DataAccessError`, before anything is created if session settings do not last.
     """
     schema = f"doctor_{datetime.now(UTC):%Y%m%d%H%M%S}_{secrets.token_hex(4)}"
     target = settings.direct_target()
@@ -80,7 +80,7 @@ async def scratch(settings: DatabaseSettings) -> AsyncIterator[Scratch]:
         async with _open(_Settings.of(settings, schema), schema) as place:
             yield place
     finally:
-        await uninterrupted(_drop(settings, target, schema))  # who interrupts the doctor does not interrupt this
+        await uninterrupted(_drop(settings, target, schema))  # not interrupted when the doctor is
         keeper.terminate()
 
 
@@ -98,9 +98,9 @@ def _refused_by(look: Any) -> Any:
 
 
 def _refuse_elsewhere(schema: str) -> Any:
-    """Return what looks at a new connection: there are poolers that drop a search_path without a word.
+    """Return a check for new connections: some poolers silently drop the search_path.
 
-    What is done in a scratch schema, done elsewhere, would destroy everything.
+    The work in a scratch schema, done in another schema, would destroy everything there.
     """
 
     async def look(driver: Any) -> None:
@@ -119,7 +119,7 @@ async def _keeper(settings: DatabaseSettings, target: ConnectionTarget, schema: 
 async def _clear_away(keeper: Any) -> None:
     for row in await keeper.fetch(_LEFT):
         if not row["in_use"]:
-            with suppress(*DRIVER_ERRORS):  # somebody else's: the check below tells it
+            with suppress(*DRIVER_ERRORS):  # owned by another role: the check below reports it
                 await keeper.execute(f"drop schema if exists {row['name']} cascade")
 
 
@@ -131,7 +131,7 @@ async def _run(driver: Any, statement: str) -> None:
 
 
 async def _drop(settings: DatabaseSettings, target: ConnectionTarget, schema: str) -> None:
-    with suppress(DataAccessError):  # the check below tells it
+    with suppress(DataAccessError):  # the check below reports it
         driver = await open_driver(settings, target)
         try:
             await _run(driver, f"drop schema if exists {schema} cascade")

@@ -1,4 +1,4 @@
-"""What the server is, what it promises when it says "committed", and what it does about those who hang."""
+"""Check the server: version, clock, encoding, durability of commits, and timeouts for statements that hang."""
 
 import time
 from typing import Final
@@ -15,8 +15,8 @@ _LOST: Final = {
     "fsync": "a crash of the machine may destroy the whole database",
     "full_page_writes": "a crash of the machine may destroy pages of the database",
 }
-_ON_NEON: Final = ("fsync", "full_page_writes")  # off there: what is written is safe elsewhere than on its disk
-# As sessions of this role begin: what the doctor sets for its own transaction is not meant.
+_ON_NEON: Final = ("fsync", "full_page_writes")  # off there: Neon does not rely on the compute's disk for durability
+# The values with which this role's sessions begin, not those that the doctor sets for its transaction.
 _TIMEOUTS: Final = """
 select name, cast(reset_val as numeric) / 1000.0 as seconds, quote_ident(cast(current_user as text)) as role
 from pg_settings where name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout')
@@ -54,7 +54,7 @@ async def _clock(subject: Subject) -> list[Finding]:
 
 
 async def _skew_seconds(subject: Subject) -> tuple[float, float]:
-    """Return by how much the server's clock is ahead, and half the round trip in which that was measured."""
+    """Return how far the server's clock is ahead, and half the round trip of the measurement, in seconds."""
     samples = []
     for _ in range(_CLOCK_SAMPLES):
         asked = time.time()

@@ -1,4 +1,4 @@
-"""What keeps the promises inside the database: indexes, constraints and triggers, each there and in force."""
+"""Check that indexes, constraints and triggers exist and are in force."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -50,7 +50,7 @@ async def _indexes(subject: Subject) -> list[Finding]:
 
 
 def indexes_of(table: Table) -> Iterator[Index | Constraint]:
-    """Yield what has an index of its name in the database: keys, unique constraints, indexes."""
+    """Yield what has an index of the same name in the database: keys, unique constraints, indexes."""
     yield table.primary_key
     yield from (constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint))
     yield from table.indexes
@@ -107,7 +107,7 @@ async def _triggers(subject: Subject) -> list[Finding]:
     check, there = "schema.triggers", await _there(subject, _TRIGGERS)
     if there is None:
         return []
-    # Disabled, or for replication only; a foreign key has several.
+    # Disabled, or enabled for replication only; a foreign key has several triggers.
     idle = {(table, _broken_without(row)) for (table, _), row in there.items() if row["enabled"] in "DR"}
     findings = [
         error(check, f"triggers of {table} do not run: {without}", f"alter table {table} enable trigger all;")
@@ -130,7 +130,7 @@ def _broken_without(trigger: RowMapping) -> str:
 
 
 async def _there(subject: Subject, statement: str) -> dict[tuple[str, str], RowMapping] | None:
-    """Return what our tables have, by table and name; None where there are no tables: that is told once, elsewhere."""
+    """Return what our tables have, by table and name; None if there are no tables, which another check reports."""
     names = table_names()
     if not await subject.value(_ALL_THERE, names=names):
         return None

@@ -1,4 +1,4 @@
-"""The database that is examined, and how the checks reach it."""
+"""The database under examination, and how the checks reach it."""
 
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -27,8 +27,8 @@ ours as (
   select pg_class.oid, relname, relowner, relacl from pg_class join pg_catalog.unnest(cast(:tables as text[])) as name
   on pg_class.oid = cast(to_regclass(quote_ident(name)) as oid)
 )"""
-"""The part of a WITH that finds the tables named in `:tables` as the role sees them."""
-# There, to be read by this role, and nobody keeps us out.
+"""The part of a WITH clause that finds the tables named in `:tables` as the role sees them."""
+# Whether each table exists, the role may read it, and no lock keeps it out.
 _READABLE: Final = """
 select bool_and(coalesce(pg_catalog.has_table_privilege(oid, 'select'), false)
   and not exists (select from pg_locks where relation = oid and mode = 'AccessExclusiveLock'
@@ -42,27 +42,27 @@ class Subject:
     """One database under examination."""
 
     settings: DatabaseSettings
-    """As the application has them."""
+    """The application's settings."""
     target: ConnectionTarget
     instances: int
     write: bool
     db: Database
-    """The doctor's own: a small pool, few retries, and right for a pooler that nobody knows of."""
+    """The doctor's own database: a small pool, few retries, and safe behind an undeclared pooler."""
     trips: RoundTrips
-    """Counts on every connection of `db`."""
+    """The count over every connection of `db`."""
     driver: Any
-    """A connection of asyncpg, for what only the driver shows."""
+    """A connection of asyncpg, for what SQLAlchemy does not show."""
     tls: ssl.SSLObject | None
     """The TLS session of `driver`."""
     first_connect_seconds: float
     behind_pooler: bool
-    """Whether sessions are shared, as measured; the URL may say otherwise."""
+    """Whether server sessions are shared, as measured; the URL may say otherwise."""
     on_neon: bool
-    """Whether the server is Neon's, as it says itself: its host may be an address or a name of one's own."""
+    """Whether the server reports that it is Neon's: its host may be an address or a custom name."""
     session: AsyncSession
-    """What checks read with: the server itself refuses its transactions to write, and ends what takes long in them."""
+    """The session for the checks' reads: the server refuses writes in it and ends long statements."""
     findings: list[Finding] = field(default_factory=list)
-    """What was found so far."""
+    """The findings so far."""
 
     async def rows(self, statement: str, **parameters: Any) -> Sequence[RowMapping]:
         """Return the rows of a SELECT."""
@@ -73,31 +73,31 @@ class Subject:
         return (await self.session.execute(text(statement), parameters)).scalar_one()
 
     async def pause(self) -> None:
-        """End the transaction before something that takes long; the next look begins another."""
+        """End the transaction before long work; the next read begins another."""
         await self.session.rollback()
 
     async def is_readable(self) -> bool:
-        """Whether our tables can be read now; why not is told by the checks of revision, access and locks."""
+        """Return whether our tables can be read now; the checks of revision, access and locks report why not."""
         return bool(await self.value(_READABLE, names=table_names()))
 
 
 Check = Callable[[Subject], Awaitable[list[Finding]]]
 Checks = Mapping[str, Check]
-"""Checks by the name under which it is told that one could not look."""
+"""Checks by the name under which a failure to run is reported."""
 
 
 def our_tables() -> list[Table]:
-    """Return the tables of the models, in their order."""
+    """Return the tables of the models, in dependency order."""
     return metadata.sorted_tables
 
 
 def table_names() -> list[str]:
-    """Return their names."""
+    """Return the names of our tables."""
     return [table.name for table in our_tables()]
 
 
 def patient(settings: DatabaseSettings) -> DatabaseSettings:
-    """Return the settings as the doctor uses them: named, and with nothing that waits for long."""
+    """Return the settings for the doctor: with its application name and short waits."""
     return settings.model_copy(
         update={
             "application_name": f"{settings.application_name} doctor",
@@ -111,18 +111,18 @@ def patient(settings: DatabaseSettings) -> DatabaseSettings:
 
 
 async def open_driver(settings: DatabaseSettings, target: ConnectionTarget) -> Any:
-    """Return a new connection of the driver that keeps no statements, so that it works behind any pooler."""
+    """Return a new asyncpg connection that keeps no prepared statements, so that it works behind any pooler."""
     settings = patient(settings)
     return await Retry(settings, tries=_TRIES).connecting(partial(connect, settings, replace(target, pooled=True)))
 
 
 @asynccontextmanager
 async def drivers(settings: DatabaseSettings, target: ConnectionTarget, count: int) -> AsyncIterator[list[Any]]:
-    """Give several connections at once, and close them."""
+    """Yield several connections, and close them at the end."""
     opened: list[Any] = []
     try:
         for _ in range(count):
-            opened.append(await open_driver(settings, target))  # noqa: PERF401 - those before a failure are closed
+            opened.append(await open_driver(settings, target))  # noqa: PERF401 - connections opened before a failure are closed
         yield opened
     finally:
         for driver in opened:

@@ -1,4 +1,4 @@
-"""Whether the connection is encrypted, and whether the certificate says who is at its other end."""
+"""Check that the connection is encrypted, and that the certificate proves the server's identity."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ _VERIFY: Final = "Write sslmode=verify-full; for a CA of your own also sslrootce
 
 
 def record_tls(tls: TlsSettings) -> list[ssl.SSLObject]:
-    """Return a list to which every connection made with `tls` from now on adds its side of the TLS session."""
+    """Return a list to which every new connection with `tls` adds its side of the TLS session."""
     sessions: list[ssl.SSLObject] = []
 
     class Recorded(ssl.SSLObject):
@@ -61,7 +61,7 @@ async def _certificate(subject: Subject) -> list[Finding]:
 
 async def _validity(subject: Subject) -> list[Finding]:
     check, tls = "tls.expiry", subject.tls
-    shown = tls.getpeercert(binary_form=True) if tls is not None else None  # also where it is not verified
+    shown = tls.getpeercert(binary_form=True) if tls is not None else None  # also if it is not verified
     if not shown:
         return []
     now, (since, until) = datetime.now(UTC), validity_of(shown)
