@@ -1,1 +1,1 @@
-"""What the performance promises are measured with: `make bench`."""
+"""Measure the performance promises: `make bench`."""

@@ -72,7 +72,7 @@ async def _workers(url: str, places: Mapping[str, Place]) -> AsyncIterator[dict[
 
 
 def main() -> int:
-    """Run everything; the status is the number of budgets that are over."""
+    """Run everything; return the number of budgets exceeded."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds, about a minute; no report is written")
     parser.add_argument("--report", action="store_true", help="measure nothing; write the last run's report again")

@@ -1,4 +1,4 @@
-"""The budgets of the design, each with what was measured for it."""
+"""The design's budgets, each with its measurement."""
 
 import statistics
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ SINGLE = tuple(operation for operation in OPERATIONS if operation != "turn")
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One promise in numbers."""
+    """One promise as a number."""
 
     what: str
     limit: str
@@ -63,7 +63,7 @@ def budgets(results: Results) -> list[Budget]:
 
 
 def _deletion(results: Results) -> list[Budget]:
-    """Return nothing of a quick run, which leaves it out."""
+    """Return the budget of a deletion; nothing for a quick run, which skips it."""
     seconds, what = results.deletion_seconds, "deleting a conversation of 1,000,000 messages, fsync on"
     return [] if results.quick else [Budget(what, "succeeds", f"{seconds:.1f} s", seconds > 0)]
 

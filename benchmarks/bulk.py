@@ -1,4 +1,4 @@
-"""Ten thousand messages at once against COPY, and an empty database brought to head."""
+"""Compare ten thousand messages at once with COPY, and time an upgrade of an empty database to head."""
 
 import asyncio
 import gc
@@ -44,7 +44,7 @@ async def _interleaved(calls: dict[str, Callable[[], Awaitable[None]]], rounds: 
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds + 1):
         for name in random.sample(list(calls), len(calls)):
-            gc.collect()  # now, and not in the middle of one of them
+            gc.collect()  # now, not in the middle of a call
             began = time.perf_counter()
             await calls[name]()
             seconds[name].append(time.perf_counter() - began)
@@ -52,7 +52,7 @@ async def _interleaved(calls: dict[str, Callable[[], Awaitable[None]]], rounds: 
 
 
 async def upgrade_seconds(url: str) -> float:
-    """Return how long `alembic upgrade head` takes on an empty database, Python's start included."""
+    """Return how long `alembic upgrade head` takes on an empty database, including the start of Python."""
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "alembic", "upgrade", "head"),

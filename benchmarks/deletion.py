@@ -1,4 +1,4 @@
-"""Deleting the longest conversation, on a server that writes as one in production does."""
+"""Delete the longest conversation, on a server that writes to disk as in production."""
 
 import time
 
@@ -30,5 +30,5 @@ async def deletion_seconds(*, messages: int) -> float:
 async def _fill(url: str, conversation: int, messages: int) -> None:
     connection = await asyncpg.connect(url)
     await connection.execute(_MESSAGES, conversation, messages, timeout=300)
-    await connection.execute("checkpoint", timeout=300)  # each page is then written whole once more
+    await connection.execute("checkpoint", timeout=300)  # the deletion then writes each page in full to the WAL
     await connection.close()

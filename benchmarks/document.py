@@ -1,4 +1,4 @@
-"""`docs/benchmarks.md` and its plots: generated from the results, never edited."""
+"""Generate `docs/benchmarks.md` and its plots from the results."""
 
 import statistics
 from pathlib import Path
@@ -113,6 +113,6 @@ def _plots(results: Results) -> dict[str, str]:
 
 
 def headline(results: Results) -> str:
-    """Return the run in a sentence."""
+    """Return a summary of the run in one sentence."""
     ratios = [ratio for operation in OPERATIONS if (ratio := results.ratio(OURS, operation, 0))]
     return f"{OURS}: {statistics.geometric_mean(ratios):.2f}x the time of {BASELINE}, without delay"

@@ -1,4 +1,4 @@
-"""What a page costs as its table grows, and the slowest of many calls."""
+"""Measure what a page costs as its table grows, and the slowest of many calls."""
 
 import json
 import statistics
@@ -23,7 +23,7 @@ TABLE_ROWS = 1_000_000
 USER_ROWS = 10_000
 _TASK_ROWS = (1_000, 10_000, 100_000)
 
-# Everybody's rows in one table, interleaved as users come and go, the last user filling it up.
+# The rows of all users in one table, interleaved as in real use; the last user fills it up.
 _TASKS = """
 insert into task (user_id, title, completed)
 select case when n % 1000 < 1 then 'tasks-1000' when n % 1000 < 11 then 'tasks-10000'
@@ -40,7 +40,7 @@ from conversation c, generate_series(1, substr(c.user_id, 10)::int) n"""
 async def grow(url: str, *, largest_exponent: int) -> None:
     """Fill a database: 10^6 tasks of many users, conversations of 10^2 to 10^`largest_exponent` messages."""
     connection = await asyncpg.connect(url)
-    await connection.execute("set session_replication_role = replica")  # no foreign key is looked up for each row
+    await connection.execute("set session_replication_role = replica")  # foreign keys are not checked for each row
     await connection.execute(_TASKS, TABLE_ROWS, timeout=300)
     await connection.execute(_CONVERSATIONS, largest_exponent)
     await connection.execute(_MESSAGES, timeout=300)
@@ -49,7 +49,7 @@ async def grow(url: str, *, largest_exponent: int) -> None:
 
 
 async def pages(url: str, *, largest_exponent: int) -> list[Growth]:
-    """Measure a page of 50 at every size."""
+    """Measure a page of 50 rows at every size."""
     found = []
     async with Database(_settings(url)) as db:
         for exponent in range(2, largest_exponent + 1):
@@ -79,7 +79,7 @@ async def _page(db: Database, url: str, what: str, rows: int, ask: Ask) -> Growt
 
 
 async def _sent(url: str, ask: Ask) -> tuple[str, list[Any]]:
-    """Return the statement and the parameters that a call sends."""
+    """Return the statement and parameters that a call sends."""
     async with Database(_settings(url)) as db:
         recorder = Recorder(db)
         await ask(recorder)

@@ -1,4 +1,4 @@
-"""What importing the layer costs a process, against importing the libraries that it stands on."""
+"""Compare the cost of importing this layer with that of importing its libraries."""
 
 import os
 import statistics
@@ -9,9 +9,9 @@ _OURS = "import app.db, app.repositories"
 
 
 def import_ratio(*, rounds: int) -> float:
-    """Return the processor time of one in units of the other: the median of pairs, taken by turns."""
+    """Return the ratio of the two processor times: the median of alternating pairs."""
     pairs = [(_processor_seconds(_OURS), _processor_seconds(_BARE)) for _ in range(rounds + 1)]
-    return statistics.median(ours / bare for ours, bare in pairs[1:])  # the first pair reads the files
+    return statistics.median(ours / bare for ours, bare in pairs[1:])  # the first pair reads the files from disk
 
 
 def _processor_seconds(code: str) -> float:

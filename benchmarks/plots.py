@@ -1,4 +1,4 @@
-"""Plots as SVG, written by hand: two kinds are all that is needed, and a plotting library would be the largest peer."""
+"""Write plots as SVG by hand: two kinds are enough, and a plotting library would be the largest dependency."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ _GREY = "#8a8f98"
 
 
 def bars(title: str, values: Mapping[str, float], *, unit: str, ours: str, mark: float | None = None) -> str:
-    """Return horizontal bars, the shortest first; `ours` in colour, a dashed line at `mark`."""
+    """Return horizontal bars, shortest first, with `ours` in colour and a dashed line at `mark`."""
     room = _WIDTH - _LEFT - 90
     scale = room / max(values.values())
     parts = []
@@ -29,7 +29,7 @@ def bars(title: str, values: Mapping[str, float], *, unit: str, ours: str, mark:
 
 
 def curves(title: str, series: Mapping[str, Sequence[tuple[float, float]]], *, unit: str) -> str:
-    """Return lines over a logarithmic x axis, the y axis from zero."""
+    """Return lines over a logarithmic x axis; the y axis starts at zero."""
     height, bottom, right = 300, 250, _WIDTH - 170
     xs = [math.log10(x) for points in series.values() for x, _ in points]
     top = max(y for points in series.values() for _, y in points) * 1.15

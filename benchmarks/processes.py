@@ -1,4 +1,4 @@
-"""The processes that a run starts: a worker for each contender, a relay for each delay."""
+"""The processes of a run: a worker for each contender and a relay for each delay."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ _LONGEST_LINE_BYTES = 10_000_000
 
 
 class Process:
-    """A module of ours in a process of its own, which answers a line of JSON with another."""
+    """One of our modules in a separate process, which answers each line of JSON with another."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -27,13 +27,13 @@ class Process:
         return cls(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=_LONGEST_LINE_BYTES))
 
     async def ask(self, **question: Any) -> dict[str, Any]:
-        """Return the answer to a question; a process that died is an error."""
+        """Send a command and return the answer; raises an error if the process has died."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(question).encode() + b"\n")
         return await self.hear() or {}
 
     async def hear(self) -> dict[str, Any]:
-        """Return the next line that it says."""
+        """Return the next line of the process's output."""
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
@@ -42,7 +42,7 @@ class Process:
         return heard
 
     async def end(self) -> None:
-        """Close its input, at which it ends by itself, and wait."""
+        """Close the process's input, which ends it, and wait."""
         assert self._process.stdin is not None
         self._process.stdin.close()
         try:
@@ -54,7 +54,7 @@ class Process:
 
 @asynccontextmanager
 async def relay(port: int, *, delay_seconds: float) -> AsyncIterator[tuple[Process, int]]:
-    """Run a relay to the server at `port`; yields it and its own port."""
+    """Run a relay to the server at `port`; yield it and its own port."""
     process = await Process.start("relay", str(port), str(delay_seconds))
     try:
         yield process, int((await process.hear())["port"])
@@ -63,5 +63,5 @@ async def relay(port: int, *, delay_seconds: float) -> AsyncIterator[tuple[Proce
 
 
 async def start_worker(name: str, url: str, place: Place) -> Process:
-    """Start a contender's process; it works on no connection before it is told to open one."""
+    """Start a contender's process; it has no connection until it is told to open one."""
     return await Process.start("worker", name, url, json.dumps(asdict(place)))

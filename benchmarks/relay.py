@@ -1,4 +1,4 @@
-"""A process between client and server: it delays what passes, and counts how often the two waited for each other."""
+"""A process between client and server: it delays the traffic and counts round trips."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from collections import deque
 
 
 class Relay:
-    """Listens, and carries each connection to the server, half of `delay_seconds` each way."""
+    """Listen, and relay each connection to the server, with half of `delay_seconds` each way."""
 
     def __init__(self, port: int, delay_seconds: float) -> None:
         self._port = port
@@ -20,7 +20,7 @@ class Relay:
         return await asyncio.get_running_loop().create_server(lambda: Side(self), "127.0.0.1", 0)
 
     async def connect(self, client: "Side") -> None:
-        """Open the other half of a connection."""
+        """Open the server's half of a connection."""
         await asyncio.get_running_loop().create_connection(lambda: Side(self, client), "127.0.0.1", self._port)
 
 
@@ -37,7 +37,7 @@ class Side(asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Join the two ends."""
+        """Connect the two ends."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         if self._peer is None:
@@ -48,7 +48,7 @@ class Side(asyncio.Protocol):
             self._peer.data_received(data)
 
     def data_received(self, data: bytes) -> None:
-        """Send it on, later."""
+        """Pass the data on after the delay."""
         if self._peer is None:
             self._early.append(data)
             return
@@ -69,7 +69,7 @@ class Side(asyncio.Protocol):
         self._peer._transport.write(self._on_the_way.popleft())  # noqa: SLF001
 
     def _count(self) -> None:
-        # A round trip is an answer to a question, in however many packets.
+        # A round trip is a request and its answer, in any number of packets.
         assert self._peer is not None
         if not self._faces_server:
             self._asked = True
@@ -79,7 +79,7 @@ class Side(asyncio.Protocol):
 
 
 async def main(port: int, delay_seconds: float) -> None:
-    """Say the port, then answer each line with the round trips so far."""
+    """Print the port, then answer each input line with the round trips so far."""
     relay = Relay(port, delay_seconds)
     server = await relay.serve()
     print(json.dumps({"port": server.sockets[0].getsockname()[1]}), flush=True)
@@ -88,6 +88,6 @@ async def main(port: int, delay_seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    # Not epoll, and not uvloop: their timers are of whole milliseconds, and half of one is wanted here.
+    # Neither epoll nor uvloop: their timers have whole milliseconds, and half of one is needed here.
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
         runner.run(main(int(sys.argv[1]), float(sys.argv[2])))

@@ -1,4 +1,4 @@
-"""What a run found; written to `results.json`, from which the report is made."""
+"""The results of a run; stored in `results.json`, from which the report is generated."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -36,7 +36,7 @@ class Burst:
 
 @dataclass(slots=True)
 class Growth:
-    """What one page of 50 costs where `rows` are there to page through."""
+    """What one page of 50 costs in a list of `rows`."""
 
     what: str
     rows: int
@@ -47,7 +47,7 @@ class Growth:
 
 @dataclass(slots=True)
 class Query:
-    """How slow one method of a repository gets for a user of 10,000 rows in a table of 1,000,000."""
+    """The slowest calls of one repository method, for a user with 10,000 rows in a table of 1,000,000."""
 
     method: str
     median: float
@@ -56,7 +56,7 @@ class Query:
 
 @dataclass(slots=True)
 class Results:
-    """Everything that one run found."""
+    """All results of one run."""
 
     machine: dict[str, str]
     versions: dict[str, str]
@@ -75,28 +75,28 @@ class Results:
     took_seconds: float = 0.0
 
     def timing(self, contender: str, operation: str, delay_ms: float) -> Timing | None:
-        """Return what was measured, or None where the contender can't do it."""
+        """Return the measurement, or None if the contender cannot do the operation."""
         for timing in self.timings:
             if (timing.contender, timing.operation, timing.delay_ms) == (contender, operation, delay_ms):
                 return timing
         return None
 
     def ratio(self, contender: str, operation: str, delay_ms: float, *, to: str = BASELINE) -> float | None:
-        """Return a contender's time in units of another's, or None where one of them can't do it."""
+        """Return a contender's time divided by another's, or None if one of them cannot do the operation."""
         mine, other = self.timing(contender, operation, delay_ms), self.timing(to, operation, delay_ms)
         return mine.median / other.median if mine and other else None
 
     def delays(self) -> list[float]:
-        """Return the delays measured, in milliseconds."""
+        """Return the measured delays, in milliseconds."""
         return sorted({timing.delay_ms for timing in self.timings})
 
     def save(self, file: Path) -> None:
-        """Write everything as JSON."""
+        """Write the results as JSON."""
         file.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
     @classmethod
     def load(cls, file: Path) -> "Results":
-        """Read what `save` wrote."""
+        """Read the results that `save` wrote."""
         raw: dict[str, Any] = json.loads(file.read_text())
         for name, kind in (("timings", Timing), ("bursts", Burst), ("growth", Growth), ("queries", Query)):
             raw[name] = [kind(**item) for item in raw[name]]

@@ -1,4 +1,4 @@
-"""The rounds: every contender does the same, in an order that is drawn anew each time."""
+"""The rounds: every contender runs the same calls, in a new random order each time."""
 
 import random
 import statistics
@@ -17,7 +17,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """How often at one delay: `rounds` times `calls` in a row."""
+    """How much to measure at one delay: `rounds` times `calls` in a row."""
 
     delay_ms: float
     rounds: int
@@ -26,31 +26,31 @@ class Rounds:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """The contenders' processes, and the database that they work in."""
+    """The contenders' processes and their database."""
 
     workers: Mapping[str, Process]
     port: int
     database: str
 
     async def open(self, port: int) -> None:
-        """Connect all of them, through `port`."""
+        """Connect all contenders, through `port`."""
         for worker in self.workers.values():
             await worker.ask(do="open", url=url_of(port, self.database))
 
     async def close(self) -> None:
-        """Disconnect all of them."""
+        """Disconnect all contenders."""
         for worker in self.workers.values():
             await worker.ask(do="close")
 
     def able(self, operation: str) -> list[str]:
-        """Return who can do an operation, in random order."""
+        """Return the contenders that can do an operation, in random order."""
         names = [name for name in self.workers if operation in load(name).operations]
         random.shuffle(names)
         return names
 
 
 async def time_calls(field: Field, plan: Rounds, progress: Progress) -> list[Timing]:
-    """Measure every operation at one delay; without one, past the relay."""
+    """Measure every operation at one delay; without a delay, not through the relay."""
     if not plan.delay_ms:
         return await _time_calls(field, plan, field.port, progress)
     async with relay(field.port, delay_seconds=plan.delay_ms / 1000) as (_, port):
@@ -84,7 +84,7 @@ def _timing(name: str, operation: str, delay_ms: float, seconds: list[float], cp
 
 
 async def count_round_trips(field: Field, progress: Progress) -> dict[str, dict[str, float]]:
-    """Count between client and server; six calls less one, so that what happens once does not count."""
+    """Count round trips; one call is subtracted from six, so that what happens only once does not count."""
     counts: dict[str, dict[str, float]] = defaultdict(dict)
     async with relay(field.port, delay_seconds=0) as (process, port):
         await field.open(port)
@@ -106,7 +106,7 @@ async def _trips(process: Process, worker: Process, operation: str, calls: int) 
 
 
 async def burst(field: Field, *, callers: int, calls: int, rounds: int, progress: Progress) -> list[Burst]:
-    """Measure the throughput of many callers at once on 20 connections; the median of a few rounds."""
+    """Measure the throughput of many concurrent callers on 20 connections; the median of a few rounds."""
     await field.open(field.port)
     found: dict[str, list[Burst]] = defaultdict(list)
     for number in range(-1, rounds):

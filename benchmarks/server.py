@@ -1,4 +1,4 @@
-"""The server that all are measured on, and what is in it."""
+"""The server that all contenders are measured on, and its content."""
 
 import os
 import platform
@@ -17,25 +17,25 @@ from app.db.migrations import upgrade
 from app.embedded import EmbeddedPostgres
 from benchmarks.contenders import CONTENDERS, Place, load
 
-# No autovacuum: it would come in the middle of somebody's turn.
+# No autovacuum: it would run in the middle of one contender's round.
 _SETTINGS = {"max_connections": "400", "shared_buffers": "512MB", "max_wal_size": "4GB", "autovacuum": "off"}
 _ROWS = 300
 
 
 @contextmanager
 def server() -> Iterator[EmbeddedPostgres]:
-    """Start a throwaway PostgreSQL, on TCP since that is how a server elsewhere is reached."""
+    """Start a temporary PostgreSQL, on TCP, since remote servers are reached that way."""
     with EmbeddedPostgres(port=0, settings=_SETTINGS) as postgres:
         yield postgres
 
 
 def url_of(port: int, database: str) -> str:
-    """Return a database's URL on a port of this machine: the server's, or a relay's."""
+    """Return a database's URL on a port of this machine: the server's or a relay's."""
     return f"postgresql://postgres@127.0.0.1:{port}/{database}?sslmode=disable"
 
 
 async def create_database(port: int, name: str, *, migrated: bool = True) -> str:
-    """Create a database, at head if not otherwise said, and return its URL."""
+    """Create a database, at head unless `migrated` is false, and return its URL."""
     connection = await asyncpg.connect(url_of(port, "postgres"))
     await connection.execute(f'create database "{name}"')
     await connection.close()
@@ -75,7 +75,7 @@ async def _place(connection: Any, user: str) -> Place:
 
 
 async def machine(url: str) -> dict[str, str]:
-    """Name what the numbers depend on."""
+    """Return the properties of the machine and server that the numbers depend on."""
     connection = await asyncpg.connect(url)
     postgres = await connection.fetchval("show server_version")
     await connection.close()

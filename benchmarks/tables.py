@@ -1,4 +1,4 @@
-"""What is reported, as rows of text: the terminal and the document show the same."""
+"""The report as rows of text, for both the terminal and the document."""
 
 import statistics
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from benchmarks.results import OPERATIONS, Results
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A heading, what it says, and its cells."""
+    """A heading, an explanation and the cells."""
 
     title: str
     note: str
@@ -122,7 +122,7 @@ def _by_operation(cell: Callable[[str, str], str]) -> tuple[list[str], list[list
 
 
 def geometric_mean(results: Results, name: str, delay_ms: float) -> float | None:
-    """Return a contender's ratio to the baseline over all that it can do."""
+    """Return a contender's mean ratio to the baseline over all operations that it can do."""
     found = [results.ratio(name, operation, delay_ms) for operation in OPERATIONS]
     known = [ratio for ratio in found if ratio is not None]
     return statistics.geometric_mean(known) if known else None

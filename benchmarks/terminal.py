@@ -1,4 +1,4 @@
-"""What the terminal shows: how far a run is, and its tables."""
+"""Show the progress of a run and its tables on the terminal."""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _console = Console()
 
 
 class Teller:
-    """Says what is being done, with the seconds since the beginning: in place, or line by line where that is a file."""
+    """Show the current step and the seconds since the start: in place, or line by line if the output is a file."""
 
     def __init__(self, status: Status) -> None:
         self._status = status
@@ -24,11 +24,11 @@ class Teller:
 
     @property
     def seconds(self) -> float:
-        """How long it has taken so far."""
+        """Return the seconds since the start."""
         return time.monotonic() - self._began
 
     def __call__(self, what: str) -> None:
-        """Say it; in a file only what comes before the colon, when that is new."""
+        """Show the step; in a file, only the part before the colon, and only if it is new."""
         self._status.update(f"{self.seconds:4.0f} s  {what}")
         chapter = what.partition(":")[0]
         if not _console.is_terminal and chapter != self._last:
@@ -38,13 +38,13 @@ class Teller:
 
 @contextmanager
 def telling() -> Iterator[Teller]:
-    """Tell how far the run is while it lasts."""
+    """Show the progress while the block runs."""
     with _console.status("starting PostgreSQL") as status:
         yield Teller(status)
 
 
 def show(tables: list[Table], headline: str) -> None:
-    """Print the tables, our own rows in bold."""
+    """Print the tables, with our own rows in bold."""
     for table in tables:
         grid = Grid(title=table.title, title_justify="left", title_style="bold")
         for number, column in enumerate(table.columns):

@@ -1,4 +1,4 @@
-"""The process of one contender: reads commands, a JSON object a line, and answers each with what it measured."""
+"""The process of one contender: reads commands, one JSON object per line, and answers each with its measurements."""
 
 import asyncio
 import gc
@@ -16,7 +16,7 @@ from benchmarks.contenders.base import ANSWER
 
 
 class Worker:
-    """A contender, and the rows it needs."""
+    """A contender and the rows that it needs."""
 
     def __init__(self, contender: Contender, place: Place, direct_url: str) -> None:
         self._contender = contender
@@ -24,15 +24,15 @@ class Worker:
         self._direct_url = direct_url
 
     async def open(self, url: str) -> None:
-        """Connect anew, here through a relay, there directly."""
+        """Connect the contender again, through a relay or directly."""
         await self._contender.open(url, self._place)
 
     async def close(self) -> None:
-        """Let the connections go."""
+        """Close the connections."""
         await self._contender.close()
 
     async def run(self, operation: str, calls: int) -> dict[str, Any]:
-        """Do it `calls` times in a row; seconds of each, and of the processor for all."""
+        """Run the operation `calls` times in a row; return the seconds of each and the processor seconds of all."""
         await self._contender.prepare()
         tasks = await self._spare_tasks(calls) if operation == "delete" else [self._place.task] * calls
         seconds = []
@@ -45,7 +45,7 @@ class Worker:
         return {"seconds": seconds, "cpu_seconds": time.process_time() - cpu}
 
     async def burst(self, callers: int, calls: int) -> dict[str, Any]:
-        """Have `callers` read and write at once, `calls` times each, on the pool's connections."""
+        """Run `callers` at once that read and write, `calls` times each, on the pool's connections."""
 
         async def caller(first: int) -> None:
             for number in range(first, first + calls):
@@ -65,7 +65,7 @@ class Worker:
         }
 
     async def memory(self) -> dict[str, Any]:
-        """Return how much memory the process has; the system's own maximum would begin with its parent's."""
+        """Return the memory of the process; the system's maximum would include its parent's."""
         return {"bytes": psutil.Process().memory_info().rss}
 
     async def _call(self, operation: str, task: int) -> Any:

@@ -1,4 +1,4 @@
-"""Compare the pinned packages with the known vulnerabilities, and say clearly where that cannot be done."""
+"""Check the pinned packages for known vulnerabilities, and say clearly when that is not possible."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ _UNREACHABLE: Final = (
 
 
 def main() -> int:
-    """Audit what an installation runs; return 1 if a package has a known vulnerability."""
+    """Audit the packages of an installation; return 1 if one has a known vulnerability."""
     ran = subprocess.run(  # noqa: S603 - its own interpreter and constants
         [sys.executable, "-m", *_COMMAND, "--requirement", str(LOCKED)], capture_output=True, text=True, check=False
     )
@@ -25,7 +25,7 @@ def main() -> int:
 
 
 def verdict(output: str, errors: str) -> tuple[int, str]:
-    """Return the exit status and what to print for what pip-audit printed."""
+    """Return the exit status and the text to print for pip-audit's output."""
     try:
         packages: list[dict[str, Any]] = json.loads(output)["dependencies"]
     except (json.JSONDecodeError, KeyError):
@@ -33,7 +33,7 @@ def verdict(output: str, errors: str) -> tuple[int, str]:
             return 0, _UNREACHABLE
         return 1, f"audit: pip-audit failed:\n{errors}"
     audited = [package for package in packages if "skip_reason" not in package]
-    if not audited:  # it takes an index that does not answer for one that knows none of them, and calls that well
+    if not audited:  # pip-audit treats an index that does not answer as one without these packages, and reports success
         return 0, _UNREACHABLE
     found = [
         f"{package['name']} {package['version']}: {_shown(each)}" for package in audited for each in package["vulns"]

@@ -1,4 +1,4 @@
-"""Make the pictures of README.md from what the commands print: ``docs/pictures/*.svg``."""
+"""Make the pictures of README.md from the output of the commands: ``docs/pictures/*.svg``."""
 
 import inspect
 import os
@@ -22,13 +22,13 @@ _WIDTH: Final = 110
 _HEIGHT: Final = 34
 _TAIL: Final = 1
 _LIKE_A_SERVER: Final = {"fsync": "on", "full_page_writes": "on"}
-# Rich's template loads its font from another host; a reader's own does as well.
+# Rich's template loads its font from another host; the reader's own font is good enough.
 _TEMPLATE: Final = inspect.signature(Console.export_svg).parameters["code_format"].default
 _FORMAT: Final = re.sub(r"@font-face \{\{.*?\}\}\n", "", _TEMPLATE, flags=re.DOTALL)
 
 
 def _picture(name: str, url: str) -> str:
-    """Return what the command prints on a migrated database, as SVG; a long text without its middle."""
+    """Return the command's output on a migrated database as SVG; long output loses its middle."""
     console = Console(record=True, width=_WIDTH, file=StringIO(), force_terminal=True)
     lines = Text.from_ansi(_printed(*PICTURES[name], url=url)).split("\n", allow_blank=False)
     console.print(_without_middle(list(lines)))

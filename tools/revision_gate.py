@@ -1,4 +1,4 @@
-"""Check the revisions before they are merged: ``python -m tools.revision_gate``, a part of ``make check``."""
+"""Check the revisions before a merge: ``python -m tools.revision_gate``, part of ``make check``."""
 
 import ast
 import re
@@ -17,7 +17,7 @@ from alembic.util import CommandError
 
 _INI = Path(__file__).parents[1] / "alembic.ini"
 _OLDEST_SERVER = "14"
-_REPLACE_ENUM = "replace-enum"  # a rule of our own
+_REPLACE_ENUM = "replace-enum"  # our own rule
 _NAME = re.compile(r"\d{4}_\d\d_\d\d_\d{4}_[a-z0-9_]+\.py")
 _CONCURRENT = re.compile(r"(create( unique)?|drop) index concurrently", re.IGNORECASE)
 _AROUND = re.compile(r"(set|reset|begin|commit|(insert into|update|delete from) alembic_version)\b", re.IGNORECASE)
@@ -25,7 +25,7 @@ _AROUND = re.compile(r"(set|reset|begin|commit|(insert into|update|delete from) 
 _EXPLAINED: Final = {
     "prefer-text-field": "the specification gives lengths; raising one later changes the catalogue only",
 }
-"""Rules of squawk that do not apply here, with the reason. A revision's own exceptions are in its `explained`."""
+"""Rules of squawk that do not apply here, with reasons. A revision lists its own exceptions in `explained`."""
 
 _DOWN: Final = [
     "ban-drop-column",
@@ -33,13 +33,13 @@ _DOWN: Final = [
     "ban-drop-function",
     "ban-drop-table",
     "ban-drop-type",
-    "constraint-missing-not-valid",  # what was valid before is so again, in one transaction
+    "constraint-missing-not-valid",  # what was valid before is valid again, in one transaction
 ]
 """Rules that a downgrade breaks by its nature."""
 
 
 def problems(ini: Path = _INI) -> Iterator[str]:
-    """Yield what is wrong with the revisions of `ini`, each in a sentence that begins with the file."""
+    """Yield each problem with the revisions of `ini`, in a sentence that begins with the file."""
     script = ScriptDirectory.from_config(_config(ini))
     heads = script.get_heads()
     if len(heads) > 1:
@@ -70,7 +70,7 @@ def _of_one(revision: Script, ini: Path) -> Iterator[str]:
     try:
         down = _sql(command.downgrade, f"{revision.revision}:{revision.down_revision or 'base'}", ini)
     except CommandError:
-        return  # there is none, and it says why
+        return  # there is no downgrade, and the revision says why
     yield from (f"{name}: {problem}" for problem in _squawk(down, [*allowed, *_DOWN], "down"))
 
 
@@ -85,7 +85,7 @@ def _is_constant(node: ast.stmt) -> bool:
 
 
 def _mixed(sql: str) -> Iterator[str]:
-    """Yield a problem if statements that cannot be rolled back are mixed with others: run again, one would fail."""
+    """Yield a problem if statements that cannot be rolled back are mixed with others: a second run would fail."""
     if not _CONCURRENT.search(sql):
         return
     statements = re.sub(r"^--.*$", "", sql, flags=re.MULTILINE).split(";")
@@ -94,7 +94,7 @@ def _mixed(sql: str) -> Iterator[str]:
 
 
 def _adds_again_what_it_drops(sql: str) -> bool:
-    """Return whether every constraint that is dropped is added again, with another text, in the same transaction."""
+    """Return whether every dropped constraint is added again, with another text, in the same transaction."""
     dropped, added = (set(re.findall(rf"{verb} CONSTRAINT (\S+?)[;\s]", sql)) for verb in ("DROP", "ADD"))
     return bool(dropped) and dropped <= added
 
@@ -107,12 +107,12 @@ def _sql(function: Any, span: str, ini: Path) -> str:
 
 def _config(ini: Path, output: StringIO | None = None) -> Config:
     config = Config(ini, output_buffer=output)
-    config.remove_main_option("prepend_sys_path")  # the application is imported from where the gate is
+    config.remove_main_option("prepend_sys_path")  # import the application from the gate's own directory
     return config
 
 
 def _squawk(sql: str, allowed: list[str], label: str) -> list[str]:
-    ran = subprocess.run(  # noqa: S603 - a program of our own environment
+    ran = subprocess.run(  # noqa: S603 - a program in our own environment
         [
             Path(sysconfig.get_path("scripts")) / "squawk",
             *("--reporter", "gcc", "--pg-version", _OLDEST_SERVER, "--stdin-filepath", label),

@@ -19,7 +19,7 @@ _HEAD: Final = "| variable | default | what it is |\n|---|---|---|\n"
 
 
 def with_tables(page: str) -> str:
-    """Return the page with each table as the settings are; a table is known by the prefix of its variables."""
+    """Return the page with each table rewritten; the prefix of its variables identifies a table's settings."""
     for settings in SETTINGS:
         prefix = settings.model_config["env_prefix"]
         table = re.search(rf"{re.escape(_HEAD)}(\| `{prefix}\w+` \|.*\n)+", page)

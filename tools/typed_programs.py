@@ -1,4 +1,4 @@
-"""Check that the programs which readers write pass mypy and pyright as they are set up by default: no plugins.
+"""Check that the documented programs pass mypy and pyright with their default settings: no plugins.
 
 The programs are ``examples/`` and every Python block of README.md and ``docs/``.
 """
@@ -19,7 +19,7 @@ _PYRIGHT: Final = {"typeCheckingMode": "standard", "pythonVersion": "3.11", "ext
 
 
 def programs() -> Iterator[tuple[str, str]]:
-    """Yield each program with a file name that says where it stands."""
+    """Yield each program with a file name that says where it comes from."""
     for example in sorted((ROOT / "examples").glob("*.py")):
         yield example.name, example.read_text()
     for page in sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]):
@@ -28,7 +28,7 @@ def programs() -> Iterator[tuple[str, str]]:
 
 
 def complaints(folder: Path) -> str:
-    """Return what mypy and pyright say of the programs in `folder`; empty if nothing."""
+    """Return the errors of mypy and pyright for the programs in `folder`; empty if there are none."""
     (folder / "mypy.ini").write_text(_MYPY)
     (folder / "pyrightconfig.json").write_text(json.dumps(_PYRIGHT))
     cache = ROOT / ".mypy_cache" / "programs"
@@ -47,7 +47,7 @@ def _said(command: tuple[str, ...], folder: Path) -> str:
 
 
 def main() -> None:
-    """Check all programs; exit with what is wrong."""
+    """Check all programs; exit with the errors."""
     with TemporaryDirectory() as folder:
         for name, program in programs():
             (Path(folder) / name).write_text(program)

@@ -1,4 +1,4 @@
-"""Who is measured; each module is loaded only in its own process."""
+"""The contenders; each module is loaded only in its own process."""
 
 from importlib import import_module
 from typing import Final

@@ -53,7 +53,7 @@ class _Messages(SQLAlchemyAsyncRepository[_Message]):
 
 
 class AdvancedAlchemy(Contender):
-    """`SQLAlchemyAsyncRepository` on a session for each call."""
+    """`SQLAlchemyAsyncRepository` with a session for each call."""
 
     how = "`SQLAlchemyAsyncRepository(session=...)`, `auto_commit=True`, one session for each call; gives ORM objects"
     packages = ("advanced-alchemy", "sqlalchemy", "asyncpg")

@@ -1,4 +1,4 @@
-"""asyncpg's own pool, as it comes and without the query by which it resets a connection."""
+"""asyncpg's own pool, with its defaults and without the query that resets a connection."""
 
 from typing import Any, ClassVar
 
@@ -61,7 +61,7 @@ class AsyncpgPoolWithoutReset(AsyncpgPool):
 
 
 class AsyncpgPoolWithModels(AsyncpgPoolWithoutReset):
-    """What a careful team writes by hand: the floor, and each row as this layer's own read model."""
+    """What a careful team writes by hand: the floor, with each row as this layer's read model."""
 
     how = "the same, and each row validated as this layer's read model, a page in one call"
 

@@ -1,4 +1,4 @@
-"""What each contender does."""
+"""What each contender can do."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a contender works: a user of its own, with a task and a conversation."""
+    """The rows of one contender: its own user, with a task and a conversation."""
 
     user: str
     task: int
@@ -18,26 +18,26 @@ class Place:
 
 
 class Contender(ABC):
-    """One way to keep tasks and messages; every method returns what its library naturally gives."""
+    """One way to keep tasks and messages; every method returns what its library naturally returns."""
 
     how: ClassVar[str]
-    """One line: how it is used, after its own documentation, and what cannot be done with it."""
+    """One line: how its documentation uses it, and what it cannot do."""
     packages: ClassVar[tuple[str, ...]]
-    """What its speed depends on, as the package index names it."""
+    """The packages that its speed depends on, by their names in the package index."""
     operations: ClassVar[tuple[str, ...]] = ("create", "get", "page", "update", "append", "latest", "delete", "turn")
     pooled: ClassVar[bool] = True
     """Whether many callers can share its connections."""
 
     @abstractmethod
     async def open(self, url: str, place: Place) -> None:
-        """Be ready to work at `place`; `url` is libpq's."""
+        """Prepare to work at `place`; `url` is a libpq URL."""
 
     @abstractmethod
     async def close(self) -> None:
         """Close every connection."""
 
     async def prepare(self) -> None:  # noqa: B027 - most have nothing to undo
-        """Undo before a round what earlier rounds would make slower."""
+        """Undo, before a round, effects of earlier rounds that would slow it down."""
 
     async def create(self, title: str) -> Any:
         """Add a task and return it."""
@@ -61,14 +61,14 @@ class Contender(ABC):
 
     @abstractmethod
     async def append(self, role: str, content: str) -> Any:
-        """Add a message to the conversation, which moves its `updated_at`."""
+        """Add a message to the conversation and update its `updated_at`."""
 
     @abstractmethod
     async def latest(self) -> Any:
-        """Return the conversation's last 50 messages, the oldest of them first."""
+        """Return the conversation's last 50 messages, oldest first."""
 
     async def turn(self) -> Any:
-        """Do what a chat does: keep the question, read what the model needs, keep the answer."""
+        """Run one turn of a chat: store the question, read what the model needs, store the answer."""
         await self.append("user", QUESTION)
         await self.latest()
         return await self.append("assistant", ANSWER)

@@ -28,7 +28,7 @@ class OpenAIAgents(Contender):
         await self._engine.dispose()
 
     async def append(self, role: str, content: str) -> Any:
-        item: Any = {"role": role, "content": content}  # the SDK's types know only literal roles
+        item: Any = {"role": role, "content": content}  # the SDK's types accept only literal roles
         return await self._session.add_items([item])
 
     async def latest(self) -> Any:

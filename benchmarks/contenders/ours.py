@@ -1,4 +1,4 @@
-"""The layer that all this is about."""
+"""Our layer."""
 
 from app.db import Database, DatabaseSettings
 from app.db.models import MessageCreate, MessageRead, Role, TaskCreate, TaskRead, TaskUpdate

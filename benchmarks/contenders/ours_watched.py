@@ -1,4 +1,4 @@
-"""The layer while something measures it or listens: what that costs the client's processor."""
+"""Our layer while it is observed: what observation costs the client's processor."""
 
 from typing import Any
 
@@ -16,14 +16,14 @@ _NEVER_SECONDS = 60.0
 
 
 class Watched(Ours):
-    """Measured in one operation, since each costs the same."""
+    """Measured in one operation, since the cost is the same for each."""
 
     operations = ("get",)
     pooled = False
 
 
 class OursWithSlowLog(Watched):
-    """The log of slow statements is on, and none is slow."""
+    """The log of slow statements is on, and no statement is slow."""
 
     how = "the same with `DATABASE_SLOW_STATEMENT_SECONDS`"
 
@@ -33,7 +33,7 @@ class OursWithSlowLog(Watched):
 
 
 class OursWithSpans(Watched):
-    """Each call is a span."""
+    """Each call creates a span."""
 
     how = "the same with OpenTelemetry's SDK: a batch processor, spans kept in memory"
 
@@ -48,7 +48,7 @@ class OursWithSpans(Watched):
 
 
 class OursBesideAListener(Watched):
-    """An APM agent has listened to every engine of the process, and gone again."""
+    """An APM agent listened to every engine of the process and was removed."""
 
     how = "the same after a listener was set on SQLAlchemy's class `Engine` and removed"
 

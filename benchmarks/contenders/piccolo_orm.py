@@ -45,7 +45,7 @@ class PiccoloOrm(Contender):
         self._place = place
         self._engine = PostgresEngine(config={"dsn": url})
         for table in (Task, Conversation, Message):
-            table._meta.db = self._engine  # noqa: SLF001 - where its documentation has a piccolo_conf.py in the path
+            table._meta.db = self._engine  # noqa: SLF001 - its documentation uses a piccolo_conf.py in the path
         await self._engine.start_connection_pool(min_size=1, max_size=POOL_SIZE)
 
     async def close(self) -> None:

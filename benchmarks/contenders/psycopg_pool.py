@@ -12,7 +12,7 @@ from benchmarks.contenders.base import PAGE, POOL_SIZE, Contender, Place
 
 
 class PsycopgPool(Contender):
-    """A connection of the pool for each call, committed at its end."""
+    """A connection from the pool for each call, committed at the end."""
 
     how = "`async with pool.connection() as c: await c.execute(...)` with `dict_row`; begins and commits each time"
     packages = ("psycopg", "psycopg-pool")
@@ -60,7 +60,7 @@ _STATEMENTS: dict[str, str] = {}
 
 
 def _translated(statement: str) -> str:
-    """Return `statement` with psycopg's placeholders; done once for each."""
+    """Return `statement` with psycopg's placeholders; each is translated once."""
     if statement not in _STATEMENTS:
         _STATEMENTS[statement] = re.sub(r"\$(\d+)", r"%(p\1)s", statement)
     return _STATEMENTS[statement]

@@ -1,4 +1,4 @@
-"""A SQLModel session for each call, as the tutorials write it."""
+"""A SQLModel session for each call, as in the tutorials."""
 
 from typing import Any
 
@@ -87,14 +87,14 @@ class SqlmodelSession(Contender):
 
 
 class SqlmodelSessionWithPing(SqlmodelSession):
-    """As most guides then advise."""
+    """With the ping that most guides advise."""
 
     how = "the same with `pool_pre_ping=True`, as most guides then advise"
     pre_ping = True
 
 
 class TunedSqlmodelSession(SqlmodelSession):
-    """Without what costs round trips: no ping, no refresh, nothing expires."""
+    """Without extra round trips: no ping, no refresh, no expiry."""
 
     how = "the same with `expire_on_commit=False` and no `refresh`: the values that the database sets come by RETURNING"
 

@@ -1,4 +1,4 @@
-"""The database to develop on: DATABASE_URL, or a private PostgreSQL whose data is kept.
+"""The database for development: DATABASE_URL, or a private PostgreSQL whose data is kept.
 
 python -m tools.dev.database start
 python -m tools.dev.database migrate
@@ -46,7 +46,7 @@ def migrate() -> int:
 
 
 def revision(message: str) -> int:
-    """Write a revision from the models; the private PostgreSQL is brought to head first, which it needs."""
+    """Write a revision from the models; autogenerate needs head, so the private PostgreSQL is upgraded first."""
     if not message.strip():
         sys.exit('Say what the revision does: make revision m="add the due date"')
     private = given_url() is None

@@ -1,4 +1,4 @@
-"""Begin a new entity as a copy of the tasks: table, models, repository and routes, known wherever the tasks are.
+"""Start a new entity as a copy of the tasks: table, models, repository and routes, registered wherever the tasks are.
 
 python -m tools.dev.entity Note
 """
@@ -15,7 +15,7 @@ _ROOT: Final = Path.cwd()
 _console: Final = Console(soft_wrap=True, highlight=False)
 _COPIED: Final = ("app/db/models/task.py", "app/repositories/tasks.py", "app/api/tasks.py")
 _NAMES: Final = ("Task", "TaskCreate", "TaskRead", "TaskUpdate", "TaskRepo")
-# Where the tasks are named besides: the lines that begin so are repeated, the words are added behind the tasks'.
+# Other places that name the tasks: lines with these beginnings are copied, and the words are added after the tasks'.
 _LINES: Final = {
     "app/db/models/__init__.py": [r"from app\.db\.models\.task import .*", *(rf'    "{name}",' for name in _NAMES[:4])],
     "app/repositories/__init__.py": [r"from app\.repositories\.tasks import .*", r'    "TaskRepo",'],
@@ -36,7 +36,7 @@ def renamed(text: str, name: str) -> str:
 
 
 def main(name: str) -> int:
-    """Write the files of the entity, which must not be there yet."""
+    """Write the files of the entity, which must not exist yet."""
     if not re.fullmatch(r"([A-Z][a-z0-9]+)+", name):
         _console.print(f"{name}: give the name of a class, as in Note")
         return 2

@@ -1,6 +1,6 @@
-"""Install a lock into a virtual environment and show how far it is: install.py VENV LOCK.
+"""Install a lock file into a virtual environment and show the progress: install.py VENV LOCK.
 
-It runs before anything is installed, on the Python that make was given, so it uses the standard library alone.
+It runs before anything is installed, on the Python that make was given, so it uses only the standard library.
 """
 
 import re
@@ -14,9 +14,9 @@ from typing import Final
 
 OLDEST_PIP: Final = (23, 0)  # Debian 12 has 23.0.1
 _OPTIONS: Final = (
-    "--no-deps",  # the lock is complete: no resolver can choose a version that it does not pin
+    "--no-deps",  # the lock file is complete: no resolver can choose a version that it does not pin
     "--require-hashes",
-    "--no-compile",  # Python compiles what it imports; compiling all takes a third of the time
+    "--no-compile",  # Python compiles what it imports; compiling everything takes a third of the time
     "--progress-bar=off",
     "--no-warn-script-location",
     "--root-user-action=ignore",
@@ -40,7 +40,7 @@ class Installation:
         self._stage = "fetching"
 
     def run(self) -> int:
-        """Install the lock without a resolver, then check that no package lacks another; return the exit status."""
+        """Install the lock file without a resolver, then check for missing packages; return the exit status."""
         expected = max(10, round(self._pins * _SECONDS_PER_PACKAGE, -1))
         _say(f"installing {self._lock}: {self._pins} packages into {self._venv}, about {expected:.0f} s the first time")
         began = time.monotonic()
@@ -74,7 +74,7 @@ class Installation:
 
 
 def refuse_old_pip() -> None:
-    """Exit with one sentence where pip is missing or cannot install into another environment with hashes."""
+    """Exit with one sentence if pip is missing or cannot install into another environment with hashes."""
     advice = (
         f"pip {'.'.join(map(str, OLDEST_PIP))} or newer is needed; apt-get install python3-pip on Debian and Ubuntu"
     )
