@@ -16,13 +16,13 @@ MANY = 30
 
 
 def of(size: int, letter: str = "x") -> MessageCreate:
-    """Return a message of so many bytes."""
+    """Return a message of this many bytes."""
     return MessageCreate(role="user", content=letter * (size // len(letter.encode())))
 
 
 @pytest.fixture
 async def conversation_id(db: Database, user_id: str) -> int:
-    """Create a conversation of 30 messages of a megabyte each, one and two bytes a character by turns."""
+    """Create a conversation of 30 messages of 1 MB each, with one and two bytes per character in turn."""
     conversation = await ConversationRepo(db).create(user_id)
     for number in range(MANY):
         await MessageRepo(db).append(user_id, conversation.id, of(MEGABYTE, "xä"[number % 2]))
@@ -63,7 +63,7 @@ async def test_the_latest_and_the_history_keep_the_newest(db: Database, user_id:
 
 
 async def test_a_row_longer_than_the_budget_comes_alone(db: Database, user_id: str) -> None:
-    """It can be read, and what follows it too."""
+    """It can be read, and so can the rows after it."""
     conversation = await ConversationRepo(db).create(user_id)
     messages = MessageRepo(db)
     sent = [await messages.append(user_id, conversation.id, of(size)) for size in (1, PAGE_BYTES + 1, 1)]
@@ -84,7 +84,7 @@ async def test_a_page_that_the_budget_just_allows_is_the_last(db: Database, user
 
 
 async def test_no_read_holds_more_than_a_page_in_memory(db: Database, user_id: str, conversation_id: int) -> None:
-    """Of 30 MB, asked for in one call, and streamed."""
+    """The 30 MB are read in one call, and streamed."""
     messages = MessageRepo(db)
     tracemalloc.start()
     try:

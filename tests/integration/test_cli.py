@@ -1,4 +1,4 @@
-"""The commands, each run in a process of its own."""
+"""The commands, each run in its own process."""
 
 import asyncio
 import json
@@ -114,7 +114,7 @@ async def test_migrate_brings_a_database_to_head_and_says_so(make_database: Call
 def test_what_is_wrong_is_a_sentence(
     migrated_url: str, tmp_path: Path, arguments: list[str], environment: dict[str, str], says: str
 ) -> None:
-    """Exit status 2, and no traceback."""
+    """The command exits with 2 and without a traceback."""
     known = {name: migrated_url if value == "migrated" else value for name, value in environment.items()}
     ran = _app(*arguments, folder=tmp_path, **known)
     assert ran.returncode == 2, ran.stdout + ran.stderr
@@ -123,7 +123,7 @@ def test_what_is_wrong_is_a_sentence(
 
 
 def test_without_a_url_it_is_one_sentence(tmp_path: Path) -> None:
-    """Said once, in one line."""
+    """The error is printed once, in one line."""
     ran = _app("migrate", folder=tmp_path)
     assert ran.stdout.startswith("error: Set DATABASE_URL, in the environment or in .env")
     assert (ran.stdout.count("\n"), ran.stderr) == (1, "")
@@ -139,7 +139,7 @@ def test_without_a_url_it_is_one_sentence(tmp_path: Path) -> None:
     ids=["python -m app", "import app.api", "python -m app serve"],
 )
 def test_a_missing_extra_is_named(migrated_url: str, statement: str, absent: str, says: str) -> None:
-    """In one sentence, with the way to install it."""
+    """One sentence says how to install it."""
     ran = subprocess.run(
         [sys.executable, "-c", f"import runpy, sys; sys.modules['{absent}'] = None; {statement}"],
         env=_environment(DATABASE_URL=migrated_url),
@@ -155,7 +155,7 @@ def test_a_missing_extra_is_named(migrated_url: str, statement: str, absent: str
 
 
 def test_a_port_that_is_taken_is_a_sentence(migrated_url: str) -> None:
-    """The sentence says what to try."""
+    """The sentence says what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ran = _app("serve", "--port", str(taken.getsockname()[1]), DATABASE_URL=migrated_url)
     assert ran.returncode == 2

@@ -29,7 +29,7 @@ async def test_a_conversation_comes_back_as_it_was_created(conversations: Conver
 
 
 async def test_pages_show_the_most_recently_active_first(db: Database, user_id: str) -> None:
-    """A message moves its conversation to the front; every one is seen once."""
+    """A message moves its conversation to the front; each conversation is seen once."""
     conversations = ConversationRepo(db)
     ids = [(await conversations.create(user_id)).id for _ in range(7)]
     for moved in (ids[2], ids[0]):
@@ -44,7 +44,7 @@ async def test_pages_show_the_most_recently_active_first(db: Database, user_id: 
 
 
 async def test_conversations_of_one_moment_are_paged_by_id(db: Database, user_id: str) -> None:
-    """A page may end between two rows of the same time: none is lost, none is doubled."""
+    """A page may end between two rows of the same time: none is lost or doubled."""
     async with db.transaction() as session:
         connection = await session.connection()
         await connection.exec_driver_sql(
@@ -62,7 +62,7 @@ async def test_conversations_of_one_moment_are_paged_by_id(db: Database, user_id
 
 
 async def test_deleting_a_conversation_deletes_all_its_messages(db: Database, user_id: str) -> None:
-    """100 % of them, and no other conversation's."""
+    """All of its messages are deleted, and no other conversation's."""
     conversations, messages = ConversationRepo(db), MessageRepo(db)
     doomed, kept = await conversations.create(user_id), await conversations.create(user_id)
     for conversation in (doomed, kept):
@@ -76,7 +76,7 @@ async def test_deleting_a_conversation_deletes_all_its_messages(db: Database, us
 async def test_what_is_not_there_and_what_is_somebody_elses_cannot_be_told_apart(
     conversations: ConversationRepo, user_id: str
 ) -> None:
-    """Same error, same text; and nothing happens to the row."""
+    """The error and its text are the same, and the row does not change."""
     theirs = await conversations.create(user_id)
     for id in (theirs.id, 2**63 - 1, 0):  # noqa: A001 - as the argument is called
         for call in (conversations.get("eve", id), conversations.delete("eve", id)):
@@ -88,7 +88,7 @@ async def test_what_is_not_there_and_what_is_somebody_elses_cannot_be_told_apart
 
 
 async def test_wrong_arguments_are_refused_by_name(conversations: ConversationRepo, user_id: str) -> None:
-    """Whichever method they are given to."""
+    """Every method refuses them."""
     wrong: Any
     for wrong in ("", "x" * 256, None):
         for call in (
@@ -110,7 +110,7 @@ async def test_wrong_arguments_are_refused_by_name(conversations: ConversationRe
 
 
 async def test_a_foreign_or_forged_cursor_is_refused(conversations: ConversationRepo, user_id: str) -> None:
-    """Also one that is well made, for a time that no calendar has."""
+    """A valid one for a time that no calendar has is refused, too."""
     for _ in "ab":
         await conversations.create(user_id)
     cursor = (await conversations.list_page(user_id, limit=1)).next_cursor

@@ -1,4 +1,4 @@
-"""The demo, run in a process of its own."""
+"""The demo, run in its own process."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The files that deploy it: what can be run of them is run, the rest is read."""
+"""The deployment files: what can run here is run, the rest is read."""
 
 import os
 import pwd
@@ -49,14 +49,14 @@ def _has_compose() -> bool:
 
 @pytest.mark.skipif(not _has_compose(), reason="needs the compose client")
 def test_compose_accepts_the_file() -> None:
-    """With its profile, and without any variable set."""
+    """It is valid with its profile, and without any variable set."""
     command = ["docker", "compose", "--file", str(COMPOSE), "--profile", "pooler", "config", "--quiet"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_compose_names_only_what_there_is(compose: dict[str, Any]) -> None:
-    """Services that are waited for, volumes, folders to build, files to mount."""
+    """Its dependencies, volumes, build folders and mounted files all exist."""
     services = compose["services"]
     for service in services.values():
         assert set(service.get("depends_on", {})) <= services.keys()
@@ -66,7 +66,7 @@ def test_compose_names_only_what_there_is(compose: dict[str, Any]) -> None:
 
 
 def test_nothing_serves_before_the_release_step(compose: dict[str, Any]) -> None:
-    """The API waits for its role's rights, these for the migrations, and these for PostgreSQL."""
+    """The API waits for its role's rights, the rights for the migrations, and the migrations for PostgreSQL."""
     services = compose["services"]
     assert services["migrate"]["command"][-1] == "migrate"
     assert services["migrate"]["depends_on"]["postgres"]["condition"] == "service_healthy"
@@ -76,7 +76,7 @@ def test_nothing_serves_before_the_release_step(compose: dict[str, Any]) -> None
 
 
 def test_each_service_has_the_least_rights(compose: dict[str, Any]) -> None:
-    """What migrates is the owner, what serves is neither that nor the superuser, and each has its own password."""
+    """Migrations run as the owner, services as neither owner nor superuser, and each has its own password."""
     roles: dict[str, set[tuple[str, str]]] = {}
     for name, service in compose["services"].items():
         urls = [value for value in service.get("environment", {}).values() if value.startswith("postgresql:")]
@@ -92,7 +92,7 @@ def test_each_service_has_the_least_rights(compose: dict[str, Any]) -> None:
 
 
 def test_every_connection_is_verified_and_no_port_is_open_to_others(compose: dict[str, Any]) -> None:
-    """Between the services by certificate; from outside only this machine is let in."""
+    """Services verify each other by certificate; from outside only this machine can connect."""
     for service in compose["services"].values():
         urls = [value for value in service.get("environment", {}).values() if value.startswith("postgresql:")]
         assert [url for url in urls if not url.endswith("?sslmode=verify-full&sslrootcert=/tls/ca.crt")] == []
@@ -100,7 +100,7 @@ def test_every_connection_is_verified_and_no_port_is_open_to_others(compose: dic
 
 
 def test_only_the_certificates_are_made_as_root(compose: dict[str, Any]) -> None:
-    """Everything of ours that listens runs as somebody else, without capabilities, and writes nowhere."""
+    """Every other service runs as another user, without capabilities and with a read-only file system."""
     services = compose["services"]
     assert [name for name, service in services.items() if "user" in service] == ["certificates"]
     assert [name for name, service in services.items() if "cap_add" in service] == ["certificates"]
@@ -110,7 +110,7 @@ def test_only_the_certificates_are_made_as_root(compose: dict[str, Any]) -> None
 
 
 def test_a_key_belongs_to_the_user_of_its_server(compose: dict[str, Any]) -> None:
-    """PostgreSQL's Alpine image runs as 70, Debian's as another; ours says so itself."""
+    """PostgreSQL's Alpine image runs as user 70, Debian's as another; the application's image names its own."""
     services = compose["services"]
     owners = dict(server.split(":") for server in services["certificates"]["command"][3:])
     assert services["postgres"]["image"].endswith("-alpine")
@@ -119,7 +119,7 @@ def test_a_key_belongs_to_the_user_of_its_server(compose: dict[str, Any]) -> Non
 
 
 def test_a_secret_that_is_not_set_does_not_look_like_one() -> None:
-    """One password everywhere, which says what it is and is refused outside this machine; for tokens none at all."""
+    """The only default password says what it is and is refused outside this machine; tokens have no default."""
     defaults = dict(re.findall(r"\$\{(\w+(?:PASSWORD|SECRET)):-([^}]*)\}", COMPOSE.read_text()))
     passwords = set(re.findall(r"\$\{\w+_PASSWORD:-([^}]*)\}", COMPOSE.read_text()))
     assert passwords == {DEVELOPMENT_PASSWORD}
@@ -129,7 +129,7 @@ def test_a_secret_that_is_not_set_does_not_look_like_one() -> None:
 
 
 def test_a_container_is_not_killed_before_its_answers_are_stored(compose: dict[str, Any]) -> None:
-    """Open requests end first, then in-flight replies; the page on deploys asks for as much."""
+    """Open requests end first, then in-flight replies; docs/operations.md gives the same time."""
     server = subprocess.run([sys.executable, "-m", "app.api", "--help"], capture_output=True, text=True, check=True)
     requests = int(re.findall(r"may\s+take\s+at\s+the\s+end\s+\(default:\s+(\d+)\)", server.stdout)[0])
     needed = requests + ApiSettings.model_fields["shutdown_seconds"].default
@@ -142,7 +142,7 @@ def test_a_container_is_not_killed_before_its_answers_are_stored(compose: dict[s
 
 @pytest.mark.parametrize("file", [ROOT / "Dockerfile", POOLER / "Dockerfile"], ids=["api", "pgbouncer"])
 def test_an_image_is_pinned_and_not_of_root(file: Path) -> None:
-    """By tag; the last user is a number that is not 0; it says whether it is well; what it copies is there."""
+    """It has a tag, a numeric last user that is not 0 and a health check, and what it copies exists."""
     text = file.read_text()
     images = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
     assert [image for image in images if ":" not in image or image.endswith(":latest")] == []
@@ -153,7 +153,7 @@ def test_an_image_is_pinned_and_not_of_root(file: Path) -> None:
 
 
 def test_the_image_gets_nothing_that_git_ignores() -> None:
-    """Everything is left out but what it copies: no `.env`, no history."""
+    """Only what it copies is sent to the build: no `.env`, no history."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in lines
     kept = {line.removeprefix("!") for line in lines if line.startswith("!")}
@@ -162,7 +162,7 @@ def test_the_image_gets_nothing_that_git_ignores() -> None:
 
 @pytest.fixture
 def made() -> Iterator[Path]:
-    """Make the certificates as the compose file does, for whom the servers of the tests run as."""
+    """Make the certificates as the compose file does, for the user that the tests' servers run as."""
     with certificate_folder() as folder:
         _make_certificates(folder)
         yield folder
@@ -179,7 +179,7 @@ def _server_uid() -> int:
 
 
 def test_certificates_are_made_once(made: Path) -> None:
-    """Keys are for their servers alone; the second start changes nothing; the CA's key is nowhere."""
+    """Only its server can read a key; a second start changes nothing; the CA's key is not kept."""
     before = {file.name: file.read_bytes() for file in made.iterdir()}
     assert sorted(before) == ["ca.crt", "pgbouncer.crt", "pgbouncer.key", "postgres.crt", "postgres.key"]
     assert {file.stat().st_mode & 0o777 for file in made.glob("*.key")} == {0o600}
@@ -198,7 +198,7 @@ def server(made: Path) -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 async def address(server: EmbeddedPostgres) -> str:
-    """Make who logs in by password, and return where, without the query."""
+    """Make a role that logs in by password, and return its URL without the query string."""
     async with Database(DatabaseSettings(url=server.url())) as db:
         quoted = PASSWORD.replace("'", "''")
         await db.execute(text(f"create role app superuser login password '{quoted}'"))
@@ -206,7 +206,7 @@ async def address(server: EmbeddedPostgres) -> str:
 
 
 async def test_clients_verify_the_server_by_them(address: str, made: Path) -> None:
-    """Strictly, as Python does since 3.13."""
+    """Verification is strict, as in Python since 3.13."""
     settings = DatabaseSettings(url=f"{address}?sslmode=verify-full&sslrootcert={made}/ca.crt")
     context = settings.target().tls.context()
     assert context
@@ -217,7 +217,7 @@ async def test_clients_verify_the_server_by_them(address: str, made: Path) -> No
 
 
 async def test_the_server_refuses_who_does_not_encrypt(address: str) -> None:
-    """Also with the right password."""
+    """The right password does not help."""
     async with Database(DatabaseSettings(url=f"{address}?sslmode=disable")) as db:
         with pytest.raises(ConfigurationError, match="no encryption"):
             await TaskRepo(db).count("ada")
@@ -225,7 +225,7 @@ async def test_the_server_refuses_who_does_not_encrypt(address: str) -> None:
 
 @pytest.fixture
 def pooler_port(server: EmbeddedPostgres, made: Path) -> Iterator[int]:
-    """Run the pooler by its own script and its own settings, with only the places changed."""
+    """Run the pooler by its own script and settings, with only paths and addresses changed."""
     needs.pgbouncer()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
@@ -258,7 +258,7 @@ def pooler_port(server: EmbeddedPostgres, made: Path) -> Iterator[int]:
 async def test_the_pooler_works_as_it_is_configured(
     server: EmbeddedPostgres, address: str, made: Path, pooler_port: int
 ) -> None:
-    """Verified on both sides, by password on both; a call through it is answered."""
+    """Both sides are verified and use a password; a call through it returns."""
     await upgrade(DatabaseSettings(url=server.url()))
     url = address.replace(f":{server.port}/", f":{pooler_port}/")
     settings = DatabaseSettings(url=f"{url}?sslmode=verify-full&sslrootcert={made}/ca.crt", pooler="transaction")

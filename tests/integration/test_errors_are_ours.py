@@ -1,4 +1,4 @@
-"""Whatever goes wrong, and however it was asked: the error is one of `app.db.errors`, and says what is true."""
+"""Every failure, by every way to run a query, raises an error of `app.db.errors` that says what is true."""
 
 import struct
 from contextlib import suppress
@@ -17,7 +17,7 @@ _SECRET = "Schnurrbert"
 
 
 async def test_an_error_while_rows_are_streamed(db: Database) -> None:
-    """A server-side cursor fails in the middle; SQLAlchemy lets the driver's error pass."""
+    """A server-side cursor fails in the middle; SQLAlchemy does not translate the driver's error."""
     with pytest.raises(InvalidInputError) as failed:
         async with db.transaction() as session:
             numbers = text("select cast('Schnurrbert' || number as integer) from generate_series(1, 2) number")
@@ -28,7 +28,7 @@ async def test_an_error_while_rows_are_streamed(db: Database) -> None:
 
 
 async def test_a_flush_whose_error_was_caught(db: Database, user_id: str) -> None:
-    """Nothing is stored, and who goes on hears why."""
+    """Nothing is stored, and a caller that goes on gets the reason."""
     with pytest.raises(DataAccessError, match="a flush in it had failed"):
         async with db.transaction() as session:
             await TaskRepo(session).create(user_id, TaskCreate(title="x"))
@@ -39,7 +39,7 @@ async def test_a_flush_whose_error_was_caught(db: Database, user_id: str) -> Non
 
 
 async def test_more_parameters_than_a_statement_can_have(db: Database) -> None:
-    """The driver refuses to send it: nothing is unknown."""
+    """The driver refuses to send it, so the outcome is known."""
     ids: BindParameter[Any] = bindparam("ids", expanding=True)
     statement = select(func.count()).select_from(table_of(Task)).where(table_of(Task).c.id.in_(ids))
     with pytest.raises(DataAccessError, match="32767") as failed:
@@ -48,7 +48,7 @@ async def test_more_parameters_than_a_statement_can_have(db: Database) -> None:
 
 
 async def test_a_value_that_python_cannot_hold(db: Database, user_id: str) -> None:
-    """Python knows no time before Christ; the next call is well."""
+    """Python has no times before year 1; the next call works."""
     insert = text(f"insert into task (user_id, title, created_at) values ('{user_id}', 'x', '0044-03-15 BC')")
     await db.execute(insert)
     with pytest.raises(DataAccessError, match="OverflowError"):
@@ -57,7 +57,7 @@ async def test_a_value_that_python_cannot_hold(db: Database, user_id: str) -> No
 
 
 async def test_prepared_statements_that_are_gone(migrated_url: str, user_id: str) -> None:
-    """DISCARD ALL takes them from a session; whoever uses it next prepares anew, in a transaction too."""
+    """DISCARD ALL removes them from a connection; its next caller prepares them again, also in a transaction."""
     async with Database(DatabaseSettings(url=migrated_url, pool_size=1, retry_seconds=2)) as db:
         for _ in range(2):
             assert await TaskRepo(db).count(user_id) == 0
@@ -67,7 +67,7 @@ async def test_prepared_statements_that_are_gone(migrated_url: str, user_id: str
 
 @pytest.mark.parametrize("way", ["repository", "execute"])
 async def test_a_session_whose_end_is_heard_before_it_is_seen(migrated_url: str, user_id: str, way: str) -> None:
-    """The server's last word has come, the end of the stream not yet: the driver sends nothing, and nothing is lost."""
+    """The server's last message has arrived, the end of the stream has not: asyncpg sends nothing, nothing is lost."""
     async with Database(DatabaseSettings(url=migrated_url, pool_size=1)) as db:
         async with db.engine.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection

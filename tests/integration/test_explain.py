@@ -1,4 +1,4 @@
-"""`explain` says what PostgreSQL does, and leaves nothing behind."""
+"""`explain` shows what PostgreSQL does and changes nothing."""
 
 from dataclasses import FrozenInstanceError
 
@@ -13,7 +13,7 @@ from app.repositories import TaskRepo
 
 
 async def test_a_plan_without_execution_knows_only_its_shape(db: Database) -> None:
-    """Nothing is measured, so nothing is claimed."""
+    """Nothing is measured, so the plan has no measured figures."""
     async with db.engine.connect() as connection:
         plan = await explain(connection, "select * from task where id = :id", {"id": 1})
     assert plan == Plan(nodes=("Index Scan",), indexes=("pk_task",))
@@ -21,7 +21,7 @@ async def test_a_plan_without_execution_knows_only_its_shape(db: Database) -> No
 
 
 async def test_an_executed_plan_counts_what_it_read(db: Database) -> None:
-    """In all loops, and what a filter threw away, too."""
+    """The count includes all loops, and rows that a filter removed."""
     async with db.engine.begin() as connection:
         await connection.execute(text("create temporary table note as select n from generate_series(1, 30) n"))
         scan = await explain(connection, "select n from note where n = :n", {"n": 1}, analyze=True)
@@ -34,7 +34,7 @@ async def test_an_executed_plan_counts_what_it_read(db: Database) -> None:
 
 
 async def test_a_write_that_was_explained_did_not_happen(db: Database, user_id: str) -> None:
-    """On a connection of its own, and within the caller's transaction, which goes on."""
+    """The same holds on its own connection and in the caller's transaction, which goes on."""
     write = insert(Task).values(user_id=user_id, title="explained").returning(Task.id)
     async with db.engine.connect() as connection:
         assert "ModifyTable" in (await explain(connection, write, analyze=True)).nodes
@@ -55,7 +55,7 @@ async def test_a_connection_that_cannot_roll_back_is_refused(db: Database, user_
 
 
 async def test_a_statement_that_fails_raises_ours_and_spares_the_transaction(db: Database, user_id: str) -> None:
-    """The caller's transaction can go on after the mistake."""
+    """The caller's transaction can go on after the error."""
     async with db.engine.begin() as connection:
         await connection.execute(insert(Task).values(user_id=user_id, title="kept"))
         with pytest.raises(ConfigurationError):
@@ -64,7 +64,7 @@ async def test_a_statement_that_fails_raises_ours_and_spares_the_transaction(db:
 
 
 def test_a_plan_cannot_be_changed() -> None:
-    """It is what was found."""
+    """A plan records what was found."""
     plan = Plan(nodes=(), indexes=())
     with pytest.raises(FrozenInstanceError):
         plan.rows_read = 1  # type: ignore[misc]

@@ -25,7 +25,7 @@ async def conversation_id(db: Database, user_id: str) -> int:
 async def test_the_new_message_is_the_last_of_the_history(
     db: Database, user_id: str, conversation_id: int, limit: int, key: UUID | None
 ) -> None:
-    """Oldest first, at most `limit`, the new one among them."""
+    """The history is oldest first, and at most `limit` long with the new message."""
     messages = MessageRepo(db)
     before = await messages.append_many(user_id, conversation_id, [HI] * 5)
     history = await messages.append_with_history(
@@ -36,7 +36,7 @@ async def test_the_new_message_is_the_last_of_the_history(
 
 
 async def test_a_repeat_returns_the_history_of_its_message(db: Database, user_id: str, conversation_id: int) -> None:
-    """What came later does not belong to it."""
+    """Later messages are not part of it."""
     messages, key = MessageRepo(db), uuid4()
     first = await messages.append_with_history(user_id, conversation_id, HI, idempotency_key=key)
     touched = await ConversationRepo(db).get(user_id, conversation_id)
@@ -54,7 +54,7 @@ async def test_a_repeat_returns_the_history_of_its_message(db: Database, user_id
 async def test_the_history_holds_what_was_committed_while_it_waited(
     db: Database, user_id: str, conversation_id: int, key: UUID | None
 ) -> None:
-    """The statement's snapshot is older than the message that it waited for."""
+    """The statement's snapshot is older than the message that it waits for."""
     async with db.transaction() as session:
         earlier = await MessageRepo(session).append(user_id, conversation_id, HI)
         waiting = asyncio.create_task(

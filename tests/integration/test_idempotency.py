@@ -1,4 +1,4 @@
-"""What a key means for a task: which data is the same, and how long it lives. tests/walking has what holds for all."""
+"""What a key means for a task: which data is the same, and how long it lives. tests/walking covers every entity."""
 
 from typing import Any
 from uuid import uuid4
@@ -23,7 +23,7 @@ HI = MessageCreate(role="user", content="hi")
     ],
 )
 async def test_the_same_key_with_another_task_is_a_conflict(db: Database, user_id: str, other: TaskCreate) -> None:
-    """Whichever field differs; the first task stays as it is."""
+    """A difference in any field is a conflict; the first task stays as it is."""
     tasks, key = TaskRepo(db), uuid4()
     first = await tasks.create(user_id, MILK, idempotency_key=key)
     with pytest.raises(ConflictError, match=str(key)):
@@ -32,7 +32,7 @@ async def test_the_same_key_with_another_task_is_a_conflict(db: Database, user_i
 
 
 async def test_a_repeat_returns_the_task_as_it_is_today(db: Database, user_id: str) -> None:
-    """What changed it since does not make the repeat a conflict, nor what looks like it now a repeat."""
+    """Later changes do not make the repeat a conflict, and data equal to the changed row is not a repeat."""
     tasks, key = TaskRepo(db), uuid4()
     first = await tasks.create(user_id, MILK, idempotency_key=key)
     now = await tasks.update(user_id, first.id, TaskUpdate(title="Buy oat milk"))
@@ -42,7 +42,7 @@ async def test_a_repeat_returns_the_task_as_it_is_today(db: Database, user_id: s
 
 
 async def test_a_field_left_out_is_the_same_as_its_default(db: Database, user_id: str) -> None:
-    """So a field that later code adds makes no conflict of a repeat that began before the deploy."""
+    """So a field that later code adds does not turn a repeat from before the deploy into a conflict."""
     tasks, key = TaskRepo(db), uuid4()
     first = await tasks.create(user_id, TaskCreate(title="x"), idempotency_key=key)
     spelled_out = TaskCreate(title="x", description=None, completed=False)
@@ -58,13 +58,13 @@ async def test_a_key_is_free_again_when_its_row_is_deleted(db: Database, user_id
 
 
 async def test_a_key_stays_inside(db: Database, user_id: str) -> None:
-    """No read model shows it."""
+    """No read model has it."""
     key = uuid4()
     assert str(key) not in (await TaskRepo(db).create(user_id, MILK, idempotency_key=key)).model_dump_json()
 
 
 async def test_a_key_that_is_no_uuid_is_refused(db: Database, user_id: str) -> None:
-    """Before anything is sent."""
+    """It is refused before anything is sent."""
     key: Any = "milk-1"
     with pytest.raises(InvalidInputError, match="idempotency_key"):
         await TaskRepo(db).create(user_id, MILK, idempotency_key=key)

@@ -21,7 +21,7 @@ HI = MessageCreate(role="user", content="hi")
 async def test_the_same_key_with_another_message_is_a_conflict(
     db: Database, user_id: str, other: MessageCreate
 ) -> None:
-    """By role, by content, and by conversation, also one that does not exist."""
+    """Another role, content or conversation is a conflict, also a conversation that does not exist."""
     conversations, messages, key = ConversationRepo(db), MessageRepo(db), uuid4()
     here, there = await conversations.create(user_id), await conversations.create(user_id)
     await messages.append(user_id, here.id, HI, idempotency_key=key)
@@ -31,7 +31,7 @@ async def test_the_same_key_with_another_message_is_a_conflict(
 
 
 async def test_a_message_is_found_by_its_key(db: Database, user_id: str) -> None:
-    """By its user, and by no other; a key that was never used finds nothing."""
+    """Only its user finds it; an unused key finds nothing."""
     messages, key = MessageRepo(db), uuid4()
     conversation = await ConversationRepo(db).create(user_id)
     first = await messages.append(user_id, conversation.id, HI, idempotency_key=key)
@@ -42,7 +42,7 @@ async def test_a_message_is_found_by_its_key(db: Database, user_id: str) -> None
 
 
 async def test_a_repeated_append_leaves_the_conversation_alone(db: Database, user_id: str) -> None:
-    """It is not active again because a client did not hear the answer, however many ask at once."""
+    """A client's repeat does not make it active again, however many run at once."""
     conversations, messages = ConversationRepo(db), MessageRepo(db)
     conversation, key = await conversations.create(user_id), uuid4()
     rows = await asyncio.gather(
@@ -55,7 +55,7 @@ async def test_a_repeated_append_leaves_the_conversation_alone(db: Database, use
 
 
 async def test_twenty_repeats_at_once_touch_the_conversation_once(db: Database, user_id: str) -> None:
-    """Those that waited for the first change nothing: a second touch would be later by what they waited."""
+    """Repeats that waited for the first change nothing: a second touch would be later by the time they waited."""
     conversation = await ConversationRepo(db).create(user_id)
     async with db.transaction() as session:
         await session.execute(text("select set_config('lock_timeout', '5s', true)"))
@@ -75,7 +75,7 @@ async def test_twenty_repeats_at_once_touch_the_conversation_once(db: Database, 
 async def test_an_append_that_waited_for_another_one_touches_the_conversation(
     db: Database, user_id: str, key: UUID | None
 ) -> None:
-    """Its statement began before the other touched it; it is active since the later of the two all the same."""
+    """Its statement began before the other touched it; the conversation still gets the later of the two times."""
     conversation = await ConversationRepo(db).create(user_id)
     async with db.transaction() as session:
         first = await MessageRepo(session).append(user_id, conversation.id, HI, idempotency_key=key)
@@ -89,7 +89,7 @@ async def test_an_append_that_waited_for_another_one_touches_the_conversation(
 
 
 async def test_appends_with_and_without_keys_keep_one_order(db: Database, user_id: str) -> None:
-    """Ids in the order of times, strictly, whichever statement wrote the message."""
+    """Ids and times grow strictly together, whichever statement wrote the message."""
     conversation = await ConversationRepo(db).create(user_id)
     keys = [uuid4() if n % 2 else None for n in range(60)]
     await asyncio.gather(*(MessageRepo(db).append(user_id, conversation.id, HI, idempotency_key=key) for key in keys))
@@ -99,7 +99,7 @@ async def test_appends_with_and_without_keys_keep_one_order(db: Database, user_i
 
 
 async def test_appending_with_a_key_to_no_conversation_raises_missing_reference(db: Database, user_id: str) -> None:
-    """One that is not there, or is somebody else's; the key stays free."""
+    """The conversation is missing or another user's; the key stays free."""
     theirs = await ConversationRepo(db).create(f"{user_id}-2")
     mine, key = await ConversationRepo(db).create(user_id), uuid4()
     for conversation_id in (theirs.id, 2**60):

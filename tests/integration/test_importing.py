@@ -1,4 +1,4 @@
-"""Importing does nothing: each module is imported by a process of its own."""
+"""Importing does nothing: each module is imported in its own process."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "app").rglob("*.py"))
-# Imports every module of `app` with what would be a surprise turned into an error, and says how many there were.
+# Imports every module of `app`, turns every side effect into an error, and prints how many modules there are.
 IMPORT_ALL = r"""
 import asyncio, importlib, os, pkgutil, sys
 
@@ -37,7 +37,7 @@ print(len(names))
 
 
 def test_importing_everything_does_nothing() -> None:
-    """No socket, no loop, no `.env`, no variable of ours: they are wrong on purpose, and nothing reads them."""
+    """It uses no socket, loop, `.env` or variable of the application, all of which are wrong on purpose."""
     poisoned = {"DATABASE_URL": "::: not a URL", "DATABASE_POOL_SIZE": "many", "PGHOST": "nowhere.invalid"}
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", IMPORT_ALL],

@@ -21,7 +21,7 @@ TITLE = st.sampled_from(["milk", "bread", "eggs"])
 
 
 class Users(RuleBasedStateMachine):
-    """Three users who know each other's ids; `self.tasks` and the like are what each is entitled to see."""
+    """Three users who know each other's ids; `self.tasks` and the like hold what each may see."""
 
     task_ids, conversation_ids = Bundle("task_ids"), Bundle("conversation_ids")
 
@@ -39,7 +39,7 @@ class Users(RuleBasedStateMachine):
         return self.loop.run_until_complete(call)
 
     def pages(self, list_page: Callable[..., Awaitable[Any]], *arguments: Any, **more: Any) -> list[Any]:
-        """Return what all pages show."""
+        """Return the rows of all pages."""
         page = self.run(list_page(*arguments, **more))
         seen = list(page.items)
         while page.next_cursor:
@@ -48,7 +48,7 @@ class Users(RuleBasedStateMachine):
         return seen
 
     def refused(self, call: Awaitable[Any], error: type[Exception]) -> None:
-        """See that a call finds nothing."""
+        """Check that a call finds nothing."""
         with pytest.raises(error):
             self.run(call)
 
@@ -70,7 +70,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(user=USERS, id=task_ids)
     def get_task(self, user: int, id: int) -> None:  # noqa: A002
-        """Find it for its owner alone."""
+        """Check that only its owner finds it."""
         own = self.own(self.tasks, user, id)
         assert self.run(self.task_repo.get_or_none(self.names[user], id)) == own
         if own:
@@ -80,7 +80,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(user=USERS, id=task_ids, title=TITLE, expecting=st.booleans())
     def update_task(self, user: int, id: int, title: str, *, expecting: bool) -> None:  # noqa: A002
-        """Change it for its owner alone, also with the time of its last change guessed."""
+        """Check that only its owner changes it, also when another user guesses the time of its last change."""
         task = self.tasks.get(id)
         expected = task.updated_at if task and expecting else None
         call = self.task_repo.update(self.names[user], id, TaskUpdate(title=title), expected_updated_at=expected)
@@ -93,7 +93,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(user=USERS, id=task_ids)
     def delete_task(self, user: int, id: int) -> None:  # noqa: A002
-        """Delete it for its owner alone."""
+        """Check that only its owner deletes it."""
         if self.own(self.tasks, user, id):
             self.run(self.task_repo.delete(self.names[user], id))
             del self.tasks[id]
@@ -102,7 +102,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(user=USERS, completed=st.sampled_from([None, True, False]), limit=LIMIT)
     def list_tasks(self, user: int, limit: int, completed: bool | None) -> None:  # noqa: FBT001 - hypothesis names it
-        """See one's own, page by page."""
+        """Check that a user sees only their own, page by page."""
         expected = [task for task in self.all_of(self.tasks, user) if completed in (None, task.completed)]
         assert self.pages(self.task_repo.list_page, self.names[user], completed=completed, limit=limit) == expected
         assert self.run(self.task_repo.count(self.names[user], completed=completed)) == len(expected)
@@ -117,7 +117,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(user=USERS, id=conversation_ids)
     def get_conversation(self, user: int, id: int) -> None:  # noqa: A002
-        """Find it for its owner alone."""
+        """Check that only its owner finds it."""
         own = self.own(self.conversations, user, id)
         assert self.run(self.conversation_repo.get_or_none(self.names[user], id)) == own
         if own:
@@ -127,7 +127,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(user=USERS, id=conversation_ids)
     def delete_conversation(self, user: int, id: int) -> None:  # noqa: A002
-        """Delete it for its owner alone; its messages go with it."""
+        """Check that only its owner deletes it, and its messages with it."""
         if self.own(self.conversations, user, id):
             self.run(self.conversation_repo.delete(self.names[user], id))
             del self.conversations[id]
@@ -137,7 +137,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(user=USERS, limit=LIMIT)
     def list_conversations(self, user: int, limit: int) -> None:
-        """See the last active first."""
+        """Check that the most recently active come first."""
         own = self.all_of(self.conversations, user)
         own.sort(key=lambda conversation: (conversation.updated_at, conversation.id), reverse=True)
         assert self.pages(self.conversation_repo.list_page, self.names[user], limit=limit) == own
@@ -145,7 +145,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(user=USERS, id=conversation_ids, texts=st.lists(TITLE, min_size=1, max_size=4), many=st.booleans())
     def append(self, user: int, id: int, texts: list[str], *, many: bool) -> None:  # noqa: A002
-        """Let the owner alone write."""
+        """Check that only the owner appends."""
         data = [MessageCreate(role="user", content=content) for content in texts]
         repo, name = self.message_repo, self.names[user]
         call: Awaitable[Any] = repo.append_many(name, id, data) if many else repo.append(name, id, data[0])
@@ -159,7 +159,7 @@ class Users(RuleBasedStateMachine):
 
     @rule(user=USERS, id=conversation_ids, limit=LIMIT)
     def read_messages(self, user: int, id: int, limit: int) -> None:  # noqa: A002
-        """Show the owner all of them, every other user none: in pages, the last, and as a stream."""
+        """Check that the owner sees all and other users none: in pages, as the latest, and as a stream."""
         repo, name = self.message_repo, self.names[user]
         expected = self.messages[id] if self.own(self.conversations, user, id) else []
         assert self.pages(repo.list_page, name, id, limit=limit) == expected
@@ -173,14 +173,14 @@ async def _all(messages: AsyncIterator[MessageRead]) -> list[MessageRead]:
 
 @pytest.fixture
 async def loop() -> asyncio.AbstractEventLoop:
-    """Give the loop that the database lives in; it stands still while a synchronous test runs."""
+    """Give the loop that the database runs in; it is idle while a synchronous test runs."""
     return asyncio.get_running_loop()
 
 
 def test_no_user_sees_or_changes_a_row_of_another(db: Database, loop: asyncio.AbstractEventLoop) -> None:
-    """Whatever several users do, in whatever order, with whatever ids."""
+    """The test makes random calls of several users, in any order, with any ids."""
     run_state_machine_as_test(
-        cast("type[Users]", lambda: Users(db, loop)),  # a factory does as well
+        cast("type[Users]", lambda: Users(db, loop)),  # a factory is allowed, too
         settings=settings(
             max_examples=100,
             stateful_step_count=40,

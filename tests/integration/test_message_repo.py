@@ -14,7 +14,7 @@ HELLO = MessageCreate(role="user", content="hello")
 
 
 def numbered(count: int) -> list[MessageCreate]:
-    """Return messages that tell their place."""
+    """Return messages that contain their position."""
     return [MessageCreate(role=("user", "assistant")[n % 2], content=str(n)) for n in range(count)]
 
 
@@ -33,7 +33,7 @@ async def conversation_id(db: Database, user_id: str) -> int:
 async def test_a_message_comes_back_as_it_was_appended(
     messages: MessageRepo, user_id: str, conversation_id: int
 ) -> None:
-    """Whatever it says, an empty answer and newlines too; the role is a `Role`."""
+    """Any content is kept, including an empty text and newlines; the role is a `Role`."""
     for content in ("hello", "", " \n\t", "naïve \N{PARTY POPPER}", "{}%s :name $1 \\"):
         message = await messages.append(user_id, conversation_id, MessageCreate(role="assistant", content=content))
         assert (message.user_id, message.conversation_id, message.content) == (user_id, conversation_id, content)
@@ -42,7 +42,7 @@ async def test_a_message_comes_back_as_it_was_appended(
 
 
 async def test_ten_megabytes_come_back_equal(messages: MessageRepo, user_id: str, conversation_id: int) -> None:
-    """A message is text without a limit that anyone would meet."""
+    """The limit of a message is far beyond practical use."""
     content = "0123456789 äöü \N{PARTY POPPER}\n" * 500_000
     assert len(content.encode()) > 10_000_000
     await messages.append(user_id, conversation_id, MessageCreate(role="user", content=content))
@@ -52,7 +52,7 @@ async def test_ten_megabytes_come_back_equal(messages: MessageRepo, user_id: str
 
 @pytest.mark.parametrize("count", [0, 1, 2, 2001, 4000])
 async def test_many_are_appended_in_order(db: Database, user_id: str, conversation_id: int, count: int) -> None:
-    """In one statement or in several; what is returned is what is stored."""
+    """The same holds in one statement and in several; what is returned is what is stored."""
     messages = MessageRepo(db)
     sent = numbered(count)
     appended = await messages.append_many(user_id, conversation_id, sent)
@@ -74,7 +74,7 @@ async def test_many_are_appended_together_or_not_at_all(
 async def test_appending_to_someone_elses_conversation_raises_missing_reference(
     messages: MessageRepo, user_id: str, conversation_id: int
 ) -> None:
-    """As for one that is not there: with the constraint's name, and nothing is written."""
+    """The error is the same as for a missing one, with the constraint's name; nothing is written."""
     for owner, id in (("eve", conversation_id), (user_id, 2**63 - 1)):  # noqa: A001 - as the argument is called
         for call in (messages.append(owner, id, HELLO), messages.append_many(owner, id, [HELLO] * 3)):
             with pytest.raises(MissingReferenceError, match=f"conversation {id} not found") as refused:
@@ -84,7 +84,7 @@ async def test_appending_to_someone_elses_conversation_raises_missing_reference(
 
 
 async def test_another_user_finds_no_messages(messages: MessageRepo, user_id: str, conversation_id: int) -> None:
-    """A conversation that is not theirs is an empty one."""
+    """Another user's conversation looks empty."""
     await messages.append(user_id, conversation_id, HELLO)
     assert await messages.latest("eve", conversation_id) == []
     assert (await messages.list_page("eve", conversation_id)).items == []
@@ -94,7 +94,7 @@ async def test_another_user_finds_no_messages(messages: MessageRepo, user_id: st
 async def test_latest_returns_the_last_the_oldest_of_them_first(
     messages: MessageRepo, user_id: str, conversation_id: int
 ) -> None:
-    """As a model wants them."""
+    """A language model needs them in this order."""
     appended = await messages.append_many(user_id, conversation_id, numbered(10))
     assert await messages.latest(user_id, conversation_id, limit=3) == appended[-3:]
     assert await messages.latest(user_id, conversation_id) == appended
@@ -103,7 +103,7 @@ async def test_latest_returns_the_last_the_oldest_of_them_first(
 async def test_pages_in_both_directions_show_every_message_once(
     messages: MessageRepo, user_id: str, conversation_id: int
 ) -> None:
-    """Forwards from the beginning, and back from the end, each page in order."""
+    """Pages go forwards from the beginning and backwards from the end, each in order."""
     appended = await messages.append_many(user_id, conversation_id, numbered(25))
     page = await messages.list_page(user_id, conversation_id, limit=7)
     seen: list[MessageRead] = list(page.items)
@@ -124,7 +124,7 @@ async def test_pages_in_both_directions_show_every_message_once(
 async def test_polling_after_the_end_shows_what_came_later(
     messages: MessageRepo, user_id: str, conversation_id: int
 ) -> None:
-    """`end_cursor` is there when nothing follows yet; `before=start_cursor` shows what came earlier."""
+    """`end_cursor` exists when nothing follows yet; `before=start_cursor` shows earlier messages."""
     await messages.append_many(user_id, conversation_id, numbered(3))
     page = await messages.list_page(user_id, conversation_id)
     assert page.next_cursor is None
@@ -139,7 +139,7 @@ async def test_polling_after_the_end_shows_what_came_later(
 async def test_cursors_of_another_conversation_or_user_are_refused(
     db: Database, messages: MessageRepo, user_id: str, conversation_id: int
 ) -> None:
-    """In both directions; an empty one too; and both directions at once."""
+    """Both directions refuse them, and an empty cursor; both directions at once are refused, too."""
     await messages.append(user_id, conversation_id, HELLO)
     other = await ConversationRepo(db).create(user_id)
     cursor = (await messages.list_page(user_id, conversation_id)).end_cursor
@@ -159,7 +159,7 @@ async def test_cursors_of_another_conversation_or_user_are_refused(
 async def test_the_stream_holds_no_connection_while_the_caller_works(
     db: Database, user_id: str, conversation_id: int
 ) -> None:
-    """A caller that stops halfway, or takes an hour for each message, keeps no other caller waiting."""
+    """A caller that stops halfway, or takes an hour for each message, does not make other callers wait."""
     messages = MessageRepo(db)
     appended = await messages.append_many(user_id, conversation_id, numbered(250))
     seen = []
@@ -170,7 +170,7 @@ async def test_the_stream_holds_no_connection_while_the_caller_works(
 
 
 async def test_wrong_arguments_are_refused_by_name(messages: MessageRepo, user_id: str, conversation_id: int) -> None:
-    """Whichever method they are given to."""
+    """Every method refuses them."""
     wrong: Any
     for wrong in ("", "x" * 256, "\x00"):
         for call in (

@@ -30,7 +30,7 @@ async def ahead(make_database: MakeDatabase, tmp_path: Path) -> DatabaseSettings
     "arguments", [("upgrade", "head"), ("downgrade", FIRST), ("check",), ("current",), ("stamp", HEAD)]
 )
 async def test_the_command_says_so_and_exits_with_3(ahead: DatabaseSettings, arguments: tuple[str, ...]) -> None:
-    """A sentence with the revision, no traceback, and nothing is changed."""
+    """It prints a sentence with the revision and no traceback, and changes nothing."""
     async with Database(ahead) as db:
         before = await describe(db)
         process = start_alembic(*arguments, url=ahead.url.get_secret_value())
@@ -42,7 +42,7 @@ async def test_the_command_says_so_and_exits_with_3(ahead: DatabaseSettings, arg
 
 
 async def test_in_process_it_is_an_error_of_its_own(ahead: DatabaseSettings) -> None:
-    """For an application that migrates when it starts."""
+    """An application that migrates when it starts can catch it."""
     for call in (upgrade(ahead), downgrade(ahead, FIRST), check(ahead)):
         with pytest.raises(DatabaseAheadError, match="tomorrow"):
             await call
@@ -50,7 +50,7 @@ async def test_in_process_it_is_an_error_of_its_own(ahead: DatabaseSettings) -> 
 
 
 async def test_the_newer_code_can_take_it_down(ahead: DatabaseSettings, tmp_path: Path) -> None:
-    """As docs/operations.md says to do."""
+    """The steps are those of docs/operations.md."""
     process = start_alembic("downgrade", HEAD, url=ahead.url.get_secret_value(), folder=tmp_path)
     _, errors = await asyncio.to_thread(process.communicate)
     assert process.returncode == 0, errors

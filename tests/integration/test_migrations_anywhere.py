@@ -41,21 +41,21 @@ async def test_inside_a_running_loop(make_database: MakeDatabase) -> None:
 
 
 async def test_from_a_thread(make_database: MakeDatabase) -> None:
-    """With a loop of its own."""
+    """The thread gets its own loop."""
     settings = DatabaseSettings(url=await make_database())
     await asyncio.to_thread(asyncio.run, upgrade(settings))
     await asyncio.to_thread(asyncio.run, check(settings))
 
 
 def test_without_a_loop(make_database: MakeDatabase, migrated_url: str) -> None:
-    """In a script or a synchronous test."""
+    """A script or a synchronous test has none."""
     settings = DatabaseSettings(url=migrated_url)
     asyncio.run(upgrade(settings))
     assert asyncio.run(current(settings)) == HEAD
 
 
 async def test_on_an_engine(make_database: MakeDatabase) -> None:
-    """Ours tells only where: a connection of its own, not one of the pool's."""
+    """A `Database` engine gives only the target: the migration opens its own connection, not one of the pool."""
     settings = DatabaseSettings(url=await make_database(), pool_size=1)
     async with Database(settings) as db, db.engine.connect():
         await upgrade(db.engine, FIRST)
@@ -74,7 +74,7 @@ async def test_on_an_engine_of_the_callers(make_database: MakeDatabase) -> None:
 
 
 async def test_a_pooled_url_is_migrated_on_the_direct_host(migrated_url: str, make_database: MakeDatabase) -> None:
-    """Session locks do not pass through a pooler: `DATABASE_DIRECT_URL` is where it goes, or it goes nowhere."""
+    """Session locks do not work through a pooler: it uses `DATABASE_DIRECT_URL`, or refuses."""
     direct = await make_database()
     pooled = DatabaseSettings(url=migrated_url, pooler="transaction", direct_url=direct)
     await upgrade(pooled)
@@ -85,7 +85,7 @@ async def test_a_pooled_url_is_migrated_on_the_direct_host(migrated_url: str, ma
 
 
 async def test_a_slow_statement_is_not_cut_by_the_clients_timeout(make_database: MakeDatabase) -> None:
-    """`command_timeout_seconds` is for calls of the application."""
+    """`command_timeout_seconds` applies only to the application's calls."""
     url = await make_database()
     settings = DatabaseSettings(url=url, command_timeout_seconds=0.5, migration_lock_timeout_seconds=30)
     await upgrade(settings, FIRST)
@@ -100,7 +100,7 @@ async def test_a_slow_statement_is_not_cut_by_the_clients_timeout(make_database:
 
 
 async def test_a_revision_that_does_not_exist_is_a_command_error(migrated_url: str) -> None:
-    """A typing mistake is not a database that is ahead."""
+    """A mistyped revision is not a database that is ahead."""
     with pytest.raises(CommandError, match="nonsense"):
         await upgrade(DatabaseSettings(url=migrated_url), "nonsense")
 
@@ -116,7 +116,7 @@ async def test_what_the_database_refuses_is_one_of_our_errors(make_database: Mak
 
 
 async def test_cancelled_it_stops_and_leaves_no_lock(make_database: MakeDatabase) -> None:
-    """An application that is told to end while it migrates."""
+    """An application may be told to exit while it migrates."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings, FIRST)
@@ -133,7 +133,7 @@ async def test_cancelled_it_stops_and_leaves_no_lock(make_database: MakeDatabase
 
 
 def test_without_the_revisions_it_says_where_they_should_be(tmp_path: Path) -> None:
-    """No connection is needed to know that they are missing."""
+    """No connection is needed to find that they are missing."""
     shutil.copytree(ROOT / "app", tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
     ran = subprocess.run(
         [sys.executable, "-m", "app", "migrate"],

@@ -1,4 +1,4 @@
-"""Up, down and up again: from the command line, in-process, and as SQL to be run elsewhere."""
+"""Up, down and up again: from the command line, in-process, and as SQL to run elsewhere."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ MakeDatabase = Callable[[], Awaitable[str]]
 
 
 def alembic(*arguments: str, folder: Path, url: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder that has no `.env`, with `DATABASE_URL` or without."""
+    """Run the command in a folder without `.env`, with or without `DATABASE_URL`."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "alembic", "-c", str(ROOT / "alembic.ini"), *arguments],
@@ -53,7 +53,7 @@ async def test_an_empty_database_is_ready_within_30_seconds(make_database: MakeD
 
 
 async def test_up_down_and_up_again_with_rows_in_the_tables(make_database: MakeDatabase, user_id: str) -> None:
-    """Base is empty, and nothing that the first time left is in the way of the second."""
+    """Base is empty, and nothing left from the first time hinders the second."""
     async with Database(DatabaseSettings(url=await make_database())) as db:
         await upgrade(db.engine)
         at_head = await describe(db)
@@ -69,7 +69,7 @@ async def test_up_down_and_up_again_with_rows_in_the_tables(make_database: MakeD
 
 
 async def test_upgrading_twice_is_upgrading_once(make_database: MakeDatabase, user_id: str) -> None:
-    """Each instance of an application may do it as it starts; the rows stay."""
+    """Each instance of an application may migrate when it starts; the rows stay."""
     async with Database(DatabaseSettings(url=await make_database())) as db:
         await upgrade(db.engine)
         task = await TaskRepo(db).create(user_id, TaskCreate(title="x"))
@@ -78,7 +78,7 @@ async def test_upgrading_twice_is_upgrading_once(make_database: MakeDatabase, us
 
 
 async def test_the_command_line_upgrades_checks_and_downgrades(make_database: MakeDatabase, tmp_path: Path) -> None:
-    """From any folder, on `DATABASE_URL`; a failing check has an exit status."""
+    """They work from any folder on `DATABASE_URL`; a failed check sets the exit status."""
     url = await make_database()
     for arguments in (("upgrade", "head"), ("check",), ("downgrade", "base")):
         ran = await asyncio.to_thread(alembic, *arguments, folder=tmp_path, url=url)
@@ -105,7 +105,7 @@ async def test_the_printed_sql_needs_no_database_and_does_the_same(
 
 
 def test_without_a_url_the_command_says_what_to_set(tmp_path: Path) -> None:
-    """No traceback: a sentence that names the variable."""
+    """The error is a sentence that names the variable, without a traceback."""
     ran = alembic("upgrade", "head", folder=tmp_path)
     assert ran.returncode != 0
     assert "Set DATABASE_URL" in ran.stderr + ran.stdout
@@ -113,7 +113,7 @@ def test_without_a_url_the_command_says_what_to_set(tmp_path: Path) -> None:
 
 
 async def test_a_url_is_taken_from_the_config_inside_a_running_loop(make_database: MakeDatabase) -> None:
-    """Alembic's commands are synchronous, and the caller may stand in a loop, or in none."""
+    """Alembic's commands are synchronous, and the caller may run with or without a loop."""
     url = await make_database()
     config = Config(ROOT / "alembic.ini")
     config.attributes["url"] = url
@@ -125,7 +125,7 @@ async def test_a_url_is_taken_from_the_config_inside_a_running_loop(make_databas
 
 @pytest.mark.parametrize("keep", [True, False])
 async def test_a_connection_is_taken_from_the_config(make_database: MakeDatabase, *, keep: bool) -> None:
-    """What it does belongs to the caller's transaction: with it, it stays or goes."""
+    """Its changes belong to the caller's transaction, and are committed or rolled back with it."""
     config = Config(ROOT / "alembic.ini")
 
     def run(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Several deploys at once: one migrates, the others log that they wait, and find nothing to do."""
+"""Several deploys at once: one migrates, the others log that they wait and then find nothing to do."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ WAITING = "from pg_stat_activity where wait_event = 'relation' and query like 'A
 
 @asynccontextmanager
 async def holding_the_lock(db: Database) -> AsyncIterator[None]:
-    """Be the other migration, between two revisions."""
+    """Hold the lock as another migration does between two revisions."""
     async with db.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         await connection.execute(text(f"select pg_advisory_lock({MIGRATION_LOCK_KEY})"))
@@ -43,7 +43,7 @@ async def holding_the_lock(db: Database) -> AsyncIterator[None]:
 async def test_ten_processes_at_once_all_succeed_and_apply_it_once(
     make_database: MakeDatabase, begin_at: str | None
 ) -> None:
-    """As ten replicas that run ``alembic upgrade head`` when they start; all ten wait before the first may begin."""
+    """Ten replicas run ``alembic upgrade head`` when they start; all ten wait before the first begins."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     if begin_at:
@@ -60,7 +60,7 @@ async def test_ten_processes_at_once_all_succeed_and_apply_it_once(
 
 
 async def test_twenty_upgrades_in_one_process(make_database: MakeDatabase) -> None:
-    """Alembic's globals are one command's at a time; databases do not mix."""
+    """Only one command at a time uses Alembic's globals; databases do not mix."""
     urls = [await make_database(), await make_database()]
     await asyncio.gather(*(upgrade(DatabaseSettings(url=url)) for url in urls * 10))
     for url in urls:
@@ -68,7 +68,7 @@ async def test_twenty_upgrades_in_one_process(make_database: MakeDatabase) -> No
 
 
 async def test_at_head_it_takes_no_lock_and_one_look(migrated_url: str) -> None:
-    """So that each replica may upgrade when it starts: one SELECT, also while another migration holds the lock."""
+    """So each replica may upgrade when it starts: it costs one SELECT, also while another migration holds the lock."""
     async with FaultProxy(migrated_url).running() as proxy:
         wire = WireCounter(proxy)
         await upgrade(DatabaseSettings(url=proxy.url()))
@@ -93,7 +93,7 @@ async def test_a_waiting_migration_names_the_holder_and_gives_up_in_time(
 
 
 async def test_a_waiting_migration_goes_on_when_the_lock_comes_free(make_database: MakeDatabase) -> None:
-    """It reads the revision again: what the other has done is not repeated."""
+    """It reads the revision again and does not repeat the other's work."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     async with Database(settings) as db:
@@ -106,7 +106,7 @@ async def test_a_waiting_migration_goes_on_when_the_lock_comes_free(make_databas
 
 
 async def test_the_lock_is_free_afterwards(make_database: MakeDatabase) -> None:
-    """Also after a failure."""
+    """The same holds after a failure."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings)
@@ -120,7 +120,7 @@ async def test_the_lock_is_free_afterwards(make_database: MakeDatabase) -> None:
 
 
 async def test_a_migration_that_is_killed_frees_the_lock(make_database: MakeDatabase) -> None:
-    """The server notices that its client is gone, though it waits in the middle of a statement."""
+    """The server notices that its client is gone while a statement waits."""
     url = await make_database()
     settings = DatabaseSettings(url=url, migration_wait_seconds=15)
     await upgrade(settings, FIRST)

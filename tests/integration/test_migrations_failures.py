@@ -1,4 +1,4 @@
-"""Migrations that break half way: what was started is rolled back, or completed by the next run."""
+"""Migrations that fail halfway: what was started is rolled back, or the next run completes it."""
 
 import asyncio
 import signal
@@ -25,7 +25,7 @@ async def schema(url: str) -> str:
 async def test_a_revision_that_fails_half_way_leaves_everything_as_it_was(
     make_database: MakeDatabase, tmp_path: Path
 ) -> None:
-    """The revisions before it stay; the next run, with the mistake fixed, goes on there."""
+    """Earlier revisions stay; the next run, with the mistake fixed, continues from there."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     folder = with_revisions(
@@ -56,7 +56,7 @@ async def test_a_revision_that_fails_half_way_leaves_everything_as_it_was(
 async def test_a_revision_killed_half_way_leaves_everything_as_it_was(
     make_database: MakeDatabase, tmp_path: Path, how: signal.Signals
 ) -> None:
-    """The server ends its statement within seconds, and the next run does it all."""
+    """The server cancels its statement within seconds, and the next run does all the work."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings)
@@ -79,7 +79,7 @@ async def test_a_revision_killed_half_way_leaves_everything_as_it_was(
 async def test_a_statement_timeout_is_off_unless_set(
     make_database: MakeDatabase, tmp_path: Path, statement_timeout: str | None
 ) -> None:
-    """Off also where the role or the database has one: an index may take hours."""
+    """It is off even where the role or the database sets one: an index may take hours."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings, FIRST)

@@ -17,7 +17,7 @@ MakeDatabase = Callable[[], Awaitable[str]]
 HISTORY = [revision.revision for revision in ScriptDirectory.from_config(Config(ROOT / "alembic.ini")).walk_revisions()]
 HISTORY.reverse()
 
-# 100,000 rows, of many users, with what is easily lost: nulls, wide characters, times to the microsecond.
+# 100,000 rows of many users, with values that are easily lost: nulls, wide characters, times to the microsecond.
 FILL = (
     """insert into task (user_id, title, description, completed, created_at, updated_at)
     select 'user-' || n % 50, 'task ' || n, case when n % 2 = 0 then 'größe ' || n end, n % 3 = 0,
@@ -36,7 +36,7 @@ FINGERPRINTS = {
 
 
 async def fingerprint(db: Database) -> dict[str, tuple[int, str]]:
-    """Return how many rows each table has, and a digest of all that revision 1 keeps in them."""
+    """Return each table's number of rows, and a digest of the columns of revision 1."""
     found = {}
     for table, columns in FINGERPRINTS.items():
         digest = text(f"select count(*), md5(string_agg(({columns})::text, '|' order by id)) from {table}")
@@ -55,7 +55,7 @@ def test_there_is_one_head() -> None:
 
 
 async def test_each_revision_goes_up_down_and_up_again(make_database: MakeDatabase) -> None:
-    """Down leaves exactly the schema that was there before, and up the one that was there after."""
+    """Down restores exactly the schema from before, and up the one from after."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     for before, revision in zip(["base", *HISTORY], HISTORY, strict=False):
@@ -72,7 +72,7 @@ async def test_each_revision_goes_up_down_and_up_again(make_database: MakeDataba
 
 
 async def test_100000_rows_survive_up_check_down_and_up(make_database: MakeDatabase) -> None:
-    """No row is lost, and none changes in what was there before."""
+    """No row is lost, and no existing value changes."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings, FIRST)
@@ -92,7 +92,7 @@ async def test_100000_rows_survive_up_check_down_and_up(make_database: MakeDatab
 
 
 async def test_a_row_changed_would_be_noticed(make_database: MakeDatabase) -> None:
-    """The fingerprint sees one microsecond in one row."""
+    """The fingerprint detects a change of one microsecond in one row."""
     settings = DatabaseSettings(url=await make_database())
     await upgrade(settings)
     async with Database(settings) as db:
@@ -105,6 +105,6 @@ async def test_a_row_changed_would_be_noticed(make_database: MakeDatabase) -> No
 
 @pytest.mark.parametrize("file", sorted((ROOT / "alembic" / "versions").glob("*.py")), ids=lambda file: file.stem)
 def test_names_are_in_the_order_of_the_history(file: Path) -> None:
-    """A listing of the folder is the history."""
+    """A listing of the folder shows the history in order."""
     names = sorted(path.name for path in file.parent.glob("*.py"))
     assert HISTORY[names.index(file.name)] in file.read_text()

@@ -1,4 +1,4 @@
-"""Indexes made while the table is in use: interrupted, refused, there already, or there under another table."""
+"""Indexes made while the table is in use: interrupted, refused, present already, or present on another table."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ where query like 'CREATE UNIQUE INDEX%' and state = 'active' and datname = curre
 
 @pytest.mark.parametrize("how", ["pg_cancel_backend", "pg_terminate_backend", "kill -9"])
 async def test_an_index_interrupted_is_repaired_by_the_next_run(make_database: MakeDatabase, how: str) -> None:
-    """CREATE INDEX CONCURRENTLY leaves it INVALID: the next run drops it and makes it anew."""
+    """CREATE INDEX CONCURRENTLY leaves it INVALID: the next run drops it and makes it again."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings, COLUMNS)
@@ -49,17 +49,17 @@ async def test_an_index_interrupted_is_repaired_by_the_next_run(make_database: M
 
 @pytest.mark.parametrize("number", range(0, 60, 4))
 async def test_a_migration_that_is_cancelled_ends_as_cancelled(make_database: MakeDatabase, number: int) -> None:
-    """At whatever await, of its indexes too; it leaves no lock, and the next run does the rest."""
+    """A cancel at any await, also while it makes an index, leaves no lock; the next run does the rest."""
     settings = DatabaseSettings(url=await make_database())
     await upgrade(settings, COLUMNS)
-    assert await cancelled_at(number, AT_ONCE, lambda: upgrade(settings))  # raises what is no cancellation
+    assert await cancelled_at(number, AT_ONCE, lambda: upgrade(settings))  # raises something other than a cancellation
     async with asyncio.timeout(60):
         await upgrade(settings)
     await check(settings)
 
 
 async def test_an_index_refused_by_the_rows_is_repaired_once_they_are(make_database: MakeDatabase) -> None:
-    """A unique index on rows that are not; the table stays usable meanwhile."""
+    """A unique index is refused on rows that are not unique; the table stays usable meanwhile."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings, COLUMNS)
@@ -75,7 +75,7 @@ async def test_an_index_refused_by_the_rows_is_repaired_once_they_are(make_datab
 
 
 async def test_an_index_that_is_valid_is_left_alone(make_database: MakeDatabase) -> None:
-    """A run that broke between the index and the version repeats nothing that may take hours."""
+    """After a failure between the index and the version, the next run does not repeat work of hours."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings, INDEXES)
@@ -89,7 +89,7 @@ async def test_an_index_that_is_valid_is_left_alone(make_database: MakeDatabase)
 
 
 async def test_the_lock_is_held_while_an_index_is_made(make_database: MakeDatabase, tmp_path: Path) -> None:
-    """Outside the transaction, too, one migration at a time."""
+    """One migration runs at a time, also outside the transaction."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings)
@@ -107,7 +107,7 @@ async def test_the_lock_is_held_while_an_index_is_made(make_database: MakeDataba
 
 
 async def test_an_index_with_capitals_in_its_name_is_repaired_too(make_database: MakeDatabase, tmp_path: Path) -> None:
-    """SQL folds names that are not quoted; the one looked for must be the one that was made."""
+    """SQL folds unquoted names; the lookup must find the name that was made."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings)
@@ -124,7 +124,7 @@ async def test_an_index_with_capitals_in_its_name_is_repaired_too(make_database:
 
 
 async def test_another_tables_index_of_the_same_name_is_an_error(make_database: MakeDatabase, tmp_path: Path) -> None:
-    """Taken for ours, the revision would pass without its index; and on the way down theirs would be dropped."""
+    """Otherwise the revision would pass without its own index, and its downgrade would drop the other table's."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings)

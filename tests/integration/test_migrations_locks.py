@@ -1,4 +1,4 @@
-"""A migration that has to wait for a table does not make everybody else wait behind it."""
+"""A migration that waits for a table does not block other callers behind it."""
 
 import asyncio
 import logging
@@ -50,7 +50,7 @@ class _Traffic:
 async def test_traffic_goes_on_while_a_migration_waits_for_a_long_transaction(
     make_database: MakeDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It asks in slices of the lock timeout, lets the traffic pass in between, and gets through when it can."""
+    """It requests the lock for one lock timeout at a time, lets traffic pass in between, and then succeeds."""
     url = await make_database()
     settings = DatabaseSettings(url=url, migration_lock_timeout_seconds=LOCK_TIMEOUT)
     await upgrade(settings, FIRST)
@@ -73,12 +73,12 @@ async def test_traffic_goes_on_while_a_migration_waits_for_a_long_transaction(
         traffic.ended = True
         await asyncio.gather(*clients)
     assert await current(settings) == HEAD
-    assert served[0] < served[1] < served[2]  # calls are served between the slices
-    assert traffic.longest_seconds > LOCK_TIMEOUT / 4  # else none queued, and the test shows nothing
+    assert served[0] < served[1] < served[2]  # calls are served between the attempts
+    assert traffic.longest_seconds > LOCK_TIMEOUT / 4  # otherwise none queued, and the test shows nothing
 
 
 async def test_a_lock_that_never_comes_free_ends_in_an_error(make_database: MakeDatabase) -> None:
-    """After `migration_wait_seconds`, with nothing of the revision done."""
+    """The error comes after `migration_wait_seconds`, and nothing of the revision is done."""
     url = await make_database()
     settings = DatabaseSettings(url=url, migration_lock_timeout_seconds=0.2, migration_wait_seconds=1.5)
     await upgrade(settings, FIRST)

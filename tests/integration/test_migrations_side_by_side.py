@@ -27,7 +27,7 @@ FROZEN = {
     )
 }
 FUTURE = datetime(2100, 1, 1, tzinfo=UTC)
-# In the order of a life: made, read, changed, counted, deleted; with how many rows each is to return.
+# In the order of use: create, read, change, count, delete; with the number of rows that each returns.
 LIFE = {
     "tasks._CREATE": 1, "tasks._GET": 1, "tasks._PAGE": 1, "tasks._PAGE_BY_COMPLETED": 1, "tasks._UPDATE": 1,
     "tasks._UPDATE_UNCHANGED": 1, "tasks._COUNT": 1, "tasks._COUNT_BY_COMPLETED": 1, "tasks._DELETE": 1,
@@ -50,7 +50,7 @@ def _arguments(names: list[str], made: dict[str, int], name: str) -> list[Any]:
 
 
 async def _live(url: str) -> dict[str, list[Any]]:
-    """Run every frozen statement on the driver, once prepared and once more; returns the rows."""
+    """Run every frozen statement on asyncpg, prepare it once and run it twice; return the rows."""
     answers: dict[str, list[Any]] = {}
     made: dict[str, Any] = {}
     async with Database(DatabaseSettings(url=url)) as db, db.engine.connect() as connection:
@@ -65,7 +65,7 @@ async def _live(url: str) -> dict[str, list[Any]]:
 
 
 async def test_the_statements_of_revision_1_work_at_head_as_they_did(make_database: MakeDatabase) -> None:
-    """The same rows, the same columns, none of them the new ones."""
+    """They return the same rows and columns, and no new column."""
     urls = [await make_database(), await make_database()]
     await upgrade(DatabaseSettings(url=urls[0]), FIRST)
     await upgrade(DatabaseSettings(url=urls[1]))
@@ -78,12 +78,12 @@ async def test_the_statements_of_revision_1_work_at_head_as_they_did(make_databa
 
 
 def test_every_statement_of_revision_1_is_lived_through() -> None:
-    """None is forgotten."""
+    """No statement is left out."""
     assert FROZEN.keys() == LIFE.keys()
 
 
 async def test_a_connection_that_lived_through_the_migration_goes_on(make_database: MakeDatabase) -> None:
-    """Old code's prepared statements are still right after it."""
+    """Old code's prepared statements are still valid after it."""
     settings = DatabaseSettings(url=await make_database(), pool_size=1)
     await upgrade(settings, FIRST)
     async with Database(settings) as db:
@@ -96,7 +96,7 @@ async def test_a_connection_that_lived_through_the_migration_goes_on(make_databa
 
 
 async def test_new_code_works_on_the_old_schema_without_keys(make_database: MakeDatabase) -> None:
-    """Repositories and sessions alike: nothing names the new columns until a caller uses a key."""
+    """Neither repositories nor sessions name the new columns until a caller uses a key."""
     settings = DatabaseSettings(url=await make_database())
     await upgrade(settings, FIRST)
     async with Database(settings) as db:

@@ -1,4 +1,4 @@
-"""A time without a time zone never reaches a timestamptz: the driver would take it for the machine's local time."""
+"""A time without a time zone never reaches a timestamptz: asyncpg would read it as the machine's local time."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -54,14 +54,14 @@ async def _in_a_transaction(db: Database, column: "Column[Any]") -> None:
 async def test_a_naive_time_is_refused(
     db: Database, column: "Column[Any]", send: Callable[[Database, "Column[Any]"], Awaitable[None]]
 ) -> None:
-    """By every column of a time, in every kind of statement, with words that say what to write."""
+    """Every time column refuses it, in every kind of statement, and the error says what to write."""
     with pytest.raises(InvalidInputError, match="must have timezone information"):
         await send(db, column)
 
 
 @pytest.mark.parametrize("column", ZONED_COLUMNS.values(), ids=ZONED_COLUMNS)
 async def test_a_naive_time_is_refused_in_a_session(db: Database, user_id: str, column: "Column[Any]") -> None:
-    """`datetime.utcnow()` on a new row: in a transaction of the layer and in a plain session of SQLAlchemy's."""
+    """`datetime.utcnow()` on a new row is refused in a transaction of the layer and in a plain SQLAlchemy session."""
     (model,) = (each.class_ for each in SQLModel._sa_registry.mappers if each.local_table is column.table)
     with pytest.raises(InvalidInputError, match="must have timezone information"):
         async with db.transaction() as session:
@@ -72,7 +72,7 @@ async def test_a_naive_time_is_refused_in_a_session(db: Database, user_id: str, 
 
 
 async def test_a_naive_time_is_refused_by_a_repository(db: Database, user_id: str) -> None:
-    """Where a method takes a time."""
+    """Every method that takes a time refuses it."""
     tasks = TaskRepo(db)
     task = await tasks.create(user_id, TaskCreate(title="x"))
     with pytest.raises(InvalidInputError, match="time zone"):
@@ -99,7 +99,7 @@ FOLLOWING: Query[datetime] = Query(
 
 
 async def test_a_naive_time_is_refused_by_a_column_of_the_users_own(db: Database) -> None:
-    """Declared as SQLAlchemy's manual does; a column without time zone takes it."""
+    """The column is declared as in SQLAlchemy's manual; a column without time zone accepts it."""
     for statement in (
         select(literal(NAIVE, DateTime(timezone=True))),
         select(NOTES.c.day).where(NOTES.c.due > NAIVE),
@@ -111,7 +111,7 @@ async def test_a_naive_time_is_refused_by_a_column_of_the_users_own(db: Database
 
 
 async def test_a_naive_time_is_refused_by_a_query(db: Database) -> None:
-    """Where no SQLAlchemy type converts on the way."""
+    """No SQLAlchemy type converts the value there."""
     with pytest.raises(InvalidInputError, match="must have timezone information"):
         await db.fetch(FOLLOWING, {"p_time": NAIVE})
     now = datetime.now(UTC)

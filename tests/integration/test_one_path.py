@@ -1,4 +1,4 @@
-"""A repository's call takes one path, whatever measures it or listens."""
+"""A repository's call takes one path, with or without telemetry and listeners."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -46,7 +46,7 @@ def _spans(db: Database) -> MeterProvider:
 
 @pytest.mark.parametrize("watched", WATCHED)
 async def test_a_call_is_one_round_trip_and_passes_sqlalchemy_by(migrated_url: str, user_id: str, watched: str) -> None:
-    """So that telemetry costs what it measures and no more, and an APM agent's listener costs nothing."""
+    """So telemetry adds little cost, and an APM agent's listener adds none."""
     heard: list[str] = []
     settings = DatabaseSettings(
         url=migrated_url,
@@ -71,7 +71,7 @@ async def test_a_call_is_one_round_trip_and_passes_sqlalchemy_by(migrated_url: s
 
 
 async def test_a_listener_on_the_engine_hears_sessions(watched_db: Database, user_id: str) -> None:
-    """What passes through SQLAlchemy is heard: the statements of sessions, and of a repository in one."""
+    """It gets what passes through SQLAlchemy: the statements of sessions, and of repositories in a session."""
     heard: list[str] = []
     with _listening(watched_db.engine.sync_engine, heard):
         await TaskRepo(watched_db).count(user_id)
@@ -83,7 +83,7 @@ async def test_a_listener_on_the_engine_hears_sessions(watched_db: Database, use
 
 
 async def test_a_report_hears_every_executor(watched_db: Database, user_id: str) -> None:
-    """By `Database.report_to`, with the times of each phase."""
+    """`Database.report_to` reports each call with the times of its phases."""
     heard: list[Execution] = []
     watched_db.report_to(heard.append)
     await TaskRepo(watched_db).count(user_id)

@@ -1,4 +1,4 @@
-"""Order is true: a poller with a cursor misses nothing and sees nothing twice."""
+"""The order is reliable: a poller with a cursor misses nothing and sees nothing twice."""
 
 import asyncio
 from contextlib import suppress
@@ -21,14 +21,14 @@ async def _poll(messages: MessageRepo, user_id: str, conversation_id: int, *, ex
 
 
 async def test_a_reader_sees_every_message_of_20_writers_once_and_in_order(db: Database, user_id: str) -> None:
-    """Ids in commit order, times that never run backwards, each writer's own messages in its own order."""
+    """Ids are in commit order, times never go back, and each writer's messages keep their order."""
     conversation = await ConversationRepo(db).create(user_id)
     messages = MessageRepo(db)
 
     async def write(writer: int) -> None:
         for n in range(EACH):
             data = MessageCreate(role="user", content=f"{writer}:{n}")
-            if n % 3 == 0:  # in transactions of the writer's own, too, which stay open for a while
+            if n % 3 == 0:  # also in the writer's own transactions, which stay open for a while
                 async with db.transaction() as session:
                     await MessageRepo(session).append(user_id, conversation.id, data)
                     await asyncio.sleep(0.001)
@@ -67,7 +67,7 @@ async def test_an_append_that_was_undone_leaves_no_gap_that_fills_later(db: Data
 
 
 async def test_writers_of_other_conversations_do_not_wait(db: Database, user_id: str) -> None:
-    """The order of one conversation costs no other one anything."""
+    """Ordering one conversation does not slow another."""
     conversations, data = ConversationRepo(db), MessageCreate(role="user", content="x")
     busy, free = await conversations.create(user_id), await conversations.create(user_id)
     async with db.transaction() as session, asyncio.timeout(60):

@@ -1,4 +1,4 @@
-"""The SQLModel classes in a plain session: as anyone would expect, and the database has the last word."""
+"""The SQLModel classes work as expected in a plain session, and the database enforces the rules."""
 
 from typing import Any, cast
 
@@ -43,7 +43,7 @@ async def test_what_the_database_fills_in_is_there_after_the_flush(db: Database,
 
 
 async def test_an_update_brings_back_the_time_that_the_trigger_set(db: Database, user_id: str) -> None:
-    """The object is as the row is, without a refresh."""
+    """The object equals the row without a refresh."""
     async with db.sessionmaker.begin() as session:
         task = Task(user_id=user_id, title="x")
         session.add(task)
@@ -57,7 +57,7 @@ async def test_an_update_brings_back_the_time_that_the_trigger_set(db: Database,
 
 
 async def test_messages_are_loaded_when_asked_for_in_order(db: Database, user_id: str) -> None:
-    """`selectinload` returns them."""
+    """`selectinload` loads them."""
     conversation_id = await a_conversation(db, user_id, "one", "two", "three")
     async with db.sessionmaker() as session:
         loaded = await session.get_one(Conversation, conversation_id, options=[selectinload(Conversation.messages)])
@@ -65,7 +65,7 @@ async def test_messages_are_loaded_when_asked_for_in_order(db: Database, user_id
 
 
 async def test_nothing_is_loaded_behind_the_callers_back(db: Database, user_id: str) -> None:
-    """Access to what was not asked for raises, in the session and after it."""
+    """Access to what was not loaded raises, in the session and after it."""
     conversation_id = await a_conversation(db, user_id, "one")
     async with db.sessionmaker() as session:
         conversation = await session.get_one(Conversation, conversation_id)
@@ -79,7 +79,7 @@ async def test_nothing_is_loaded_behind_the_callers_back(db: Database, user_id: 
 
 
 async def test_a_message_of_no_conversation_is_refused(db: Database, user_id: str) -> None:
-    """An orphan: SQLAlchemy's error in a plain session, ours in a transaction of the layer."""
+    """A plain session raises SQLAlchemy's error, a transaction of the layer one of the layer's."""
     orphan: dict[str, Any] = {"user_id": user_id, "conversation_id": 2**62, "role": Role.USER, "content": "x"}
     with pytest.raises(IntegrityError) as plain:
         async with db.sessionmaker.begin() as session:
@@ -92,7 +92,7 @@ async def test_a_message_of_no_conversation_is_refused(db: Database, user_id: st
 
 
 async def test_a_message_in_someone_elses_conversation_is_refused(db: Database, user_id: str) -> None:
-    """The foreign key holds the user, too: new, or moved there by an update in SQL."""
+    """The foreign key includes the user, for a new message and for one moved there by an update in SQL."""
     theirs = await a_conversation(db, user_id)
     with pytest.raises(MissingReferenceError):
         async with db.transaction() as session:
@@ -113,7 +113,7 @@ async def test_a_message_in_someone_elses_conversation_is_refused(db: Database, 
 async def test_deleting_a_conversation_in_a_session_deletes_all_its_messages(
     db: Database, user_id: str, *, loaded: bool
 ) -> None:
-    """Whether the session had seen them or not."""
+    """The session may have loaded them or not."""
     conversation_id = await a_conversation(db, user_id, *"abc")
     async with db.sessionmaker.begin() as session:
         options = [selectinload(Conversation.messages)] if loaded else []
@@ -159,7 +159,7 @@ async def test_the_database_refuses_what_went_around_the_models(
 
 
 async def test_the_database_refuses_an_unknown_role(db: Database, user_id: str) -> None:
-    """The session does not let it out, the constraint does not let it in."""
+    """Both the session and the constraint refuse it."""
     conversation_id = await a_conversation(db, user_id)
     with pytest.raises((DBAPIError, StatementError)):
         async with db.sessionmaker.begin() as session:

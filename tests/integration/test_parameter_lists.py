@@ -1,4 +1,4 @@
-"""`Database.execute` with a list of parameters: for all of them or for none."""
+"""`Database.execute` with a list of parameters applies all of them or none."""
 
 from collections.abc import Awaitable, Callable
 
@@ -15,7 +15,7 @@ _ROWS = 1_200  # more than SQLAlchemy puts into one statement
 _PLAIN = insert(table_of(Task))
 _RETURNING = _PLAIN.returning(table_of(Task).c.id)
 
-# A sequence counts the tries: what it gave is not taken back when a transaction is.
+# A sequence counts the attempts: a rollback does not undo its values.
 _REFUSE_THE_LAST_ONCE = (
     "create sequence tries",
     """create function refuse() returns trigger language plpgsql as $$
@@ -38,7 +38,7 @@ def _tasks(user_id: str, *, last: str) -> list[dict[str, object]]:
 async def test_a_list_that_is_tried_again_is_written_once(
     empty_copy: Callable[[], Awaitable[str]], user_id: str, statement: object
 ) -> None:
-    """Also where it takes several statements, and a later one is refused the first time."""
+    """The same holds when it takes several statements and a later one fails the first time."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         for ddl in _REFUSE_THE_LAST_ONCE:
             await db.execute(text(ddl))
@@ -48,14 +48,14 @@ async def test_a_list_that_is_tried_again_is_written_once(
 
 @pytest.mark.parametrize("statement", [_PLAIN, _RETURNING], ids=["plain", "returning"])
 async def test_a_list_with_a_bad_row_is_not_written_at_all(db: Database, user_id: str, statement: object) -> None:
-    """The rows before it neither."""
+    """The rows before the bad one are not written, either."""
     with pytest.raises(InvalidInputError):
         await db.execute(statement, _tasks(user_id, last=" "))  # type: ignore[arg-type]  # an insert
     assert await TaskRepo(db).count(user_id) == 0
 
 
 async def test_a_list_returns_what_each_row_got(db: Database, user_id: str) -> None:
-    """All rows are there when the connection is back."""
+    """All rows can be read after the connection is back in the pool."""
     ids = (await db.execute(_RETURNING, _tasks(user_id, last="x"))).scalars().all()
     assert len(set(ids)) == _ROWS
     assert db.pool_status().in_use == 0

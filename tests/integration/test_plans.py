@@ -1,4 +1,4 @@
-"""What a page costs late in a list and in a long history; tests/walking has the plan of each query."""
+"""The cost of a page late in a list and in a long history; tests/walking checks the plan of each query."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -17,9 +17,9 @@ USER = "user-1"
 LONG, SHORT = 1, 21  # conversations of USER, of 100,000 messages and of 100
 PAGE = 50
 
-# 20 users have 10,000 rows of everything; tasks and conversations of all of them lie mixed, as in real life.
+# 20 users have 10,000 rows in each table; their tasks and conversations are mixed, as in real use.
 FILL = [
-    "set local session_replication_role = replica",  # no foreign key checks: what is filled in is right
+    "set local session_replication_role = replica",  # no foreign key checks: the inserted rows are valid
     """insert into task (user_id, title, completed)
     select 'user-' || n % 20, 'task ' || n, n % 3 = 0 from generate_series(1, 200000) n""",
     "insert into conversation (user_id) select 'user-' || n % 20 from generate_series(1, 200000) n",
@@ -62,7 +62,7 @@ async def _sent(db: Database, name: str) -> tuple[Executable, Mapping[str, Any]]
 
 
 async def test_the_last_page_costs_what_the_first_does(filled: Database) -> None:
-    """10,000 rows, or 100,000, lie between them: they are not read."""
+    """The 10,000 or 100,000 rows between them are not read."""
     oldest = await ConversationRepo(filled).get(USER, 1101)  # 55 of the user's are older
     near_the_end: dict[str, dict[str, Any]] = {
         "tasks.page": {"p_place": 1101},
@@ -83,7 +83,7 @@ async def test_the_last_page_costs_what_the_first_does(filled: Database) -> None
 
 @pytest.mark.parametrize("name", ["messages.after", "messages.before"])
 async def test_a_page_reads_the_same_buffers_in_a_long_history(filled: Database, name: str) -> None:
-    """Cost follows the page: 100,000 messages are no dearer than 100."""
+    """The cost depends on the page: 100,000 messages cost no more than 100."""
     statement, parameters = await _sent(filled, name)
     async with filled.engine.connect() as connection:
         for planned in (custom_plan, generic_plan):
@@ -95,7 +95,7 @@ async def test_a_page_reads_the_same_buffers_in_a_long_history(filled: Database,
 async def test_queries_by_user_answer_within_50_ms(filled: Database) -> None:
     """SC-003, each at 10,000 rows of the user among 200,000, counting included; `make bench` holds the 99th of 100.
 
-    The tenth of 100 is judged: the slowest ones tell of the machine.
+    The tenth fastest of 100 is checked: the slowest ones depend on the machine.
     """
     tasks, conversations, messages = TaskRepo(filled), ConversationRepo(filled), MessageRepo(filled)
     queries: list[Callable[[str], Awaitable[object]]] = [

@@ -1,4 +1,4 @@
-"""What the layer runs besides its queries cannot be taken over by planted names either: recorded on the wire."""
+"""Planted names cannot take over the layer's other statements, which the tests record on the wire."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,8 +22,8 @@ from tests.support.spies import plant_spies
 from tests.support.wire import WireCounter
 
 _AT_LEAST = 40
-# Whose text is not ours to change: SQLAlchemy's reflection, and the driver's look at types that it does not know. They
-# are why it is an error of the doctor's that anybody else may create in the schema.
+# Statements of other libraries: SQLAlchemy's reflection, and asyncpg's lookup of types that it does not know.
+# Because of them the doctor reports an error when another role may create in the schema.
 _OF_LIBRARIES = re.compile(r"SELECT (pg_catalog\.|attr\.)|typeinfo_tree")
 _KINDS = "select|with|insert|update|delete"
 _RESOLVED = re.compile(rf"\s*(?:explain\s*\([^)]*\)\s*)?((?:{_KINDS})\b.*)", re.IGNORECASE | re.DOTALL)
@@ -40,13 +40,13 @@ async def _work(settings: DatabaseSettings, roles: Roles) -> None:
         await forget_keys(db, older_than=timedelta(days=7))
         async with db.transaction(user_id="ada") as session:
             await session.execute(text("select 1"))
-    await examine(settings)  # what --write does besides is done in a schema of its own
+    await examine(settings)  # the other work of --write happens in its own schema
     await downgrade(settings, "base")
 
 
 @pytest.fixture(scope="module")
 async def sent(make_database: MakeDatabase) -> list[str]:
-    """Record every statement of it that has names to resolve."""
+    """Record each of its statements that has names to resolve."""
     url, suffix = await make_database(), uuid4().hex[:8]
     roles = Roles(f"app_{suffix}", f"reader_{suffix}")
     async with FaultProxy(url).running() as proxy:
@@ -62,7 +62,7 @@ async def sent(make_database: MakeDatabase) -> list[str]:
 
 @pytest.fixture(scope="module")
 async def planted(empty_copy: Callable[[], Awaitable[str]], sent: list[str]) -> AsyncIterator[AsyncConnection]:
-    """Connect to a database at head in whose schema another role could plant whatever it liked."""
+    """Connect to a database at head with a schema in which another role could create anything."""
     async with (
         Database(DatabaseSettings(url=await empty_copy())) as db,
         db.engine.connect() as connection,
@@ -75,13 +75,13 @@ async def planted(empty_copy: Callable[[], Awaitable[str]], sent: list[str]) -> 
 async def _taken(connection: AsyncConnection, sql: str) -> set[str]:
     try:
         found = await outside_the_catalog(connection, sql)
-    except DBAPIError as error:  # what was planted does not even fit where it was taken
+    except DBAPIError as error:  # the planted object does not even fit where it was used
         return {str(error.orig)}
     return {name for name in found if name.startswith(("operator", "function"))}
 
 
 async def test_nothing_that_is_sent_takes_a_planted_name(planted: AsyncConnection, sent: list[str]) -> None:
-    """Migrations, doctor, rights, row-level security, keys."""
+    """The statements are those of migrations, doctor, rights, row-level security and keys."""
     ours = [sql for sql in sent if not _OF_LIBRARIES.search(sql)]
     assert len(ours) > _AT_LEAST
     taken = {sql: names for sql in ours if (names := await _taken(planted, sql))}

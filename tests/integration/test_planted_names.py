@@ -1,4 +1,4 @@
-"""No operator, function or cast that another role plants changes what a statement of ours means."""
+"""No operator, function or cast that another role plants changes the meaning of the layer's statements."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
@@ -28,7 +28,7 @@ NOTE = (
     "create type kind as enum ('a', 'b')",
     "create table note (title varchar(9), day date, kind kind, tags text[], data jsonb)",
 )
-# What pg_catalog has for exactly these types, and what is qualified.
+# Operators that pg_catalog has for exactly these types, and qualified names.
 SAFE = (
     "select id from task where cast(user_id as text) = $1::text",
     "select id from task where cast(user_id as text) = any($1::text[])",
@@ -46,7 +46,7 @@ SAFE = (
     "select day from note where kind operator(pg_catalog.=) $1::kind and cast(kind as text) = $2::text",
     "insert into task (user_id, title) values ($1::text, $2::text) returning cast(title as varchar)",
 )
-# Where the server has to convert a value first, and what it takes instead.
+# Cases in which the server has to convert a value first, and the planted object that it uses instead.
 VARCHARS, TEXTS = "(character varying,character varying)", "(pg_catalog.text[],pg_catalog.text[])"
 UNSAFE = {
     "select id from task where user_id = $1::varchar": f"operator public.={VARCHARS}",
@@ -84,24 +84,24 @@ async def _planted_in(connection: AsyncConnection, sql: str) -> set[str]:
 
 @pytest.mark.parametrize("sql", SAFE)
 async def test_an_exact_or_qualified_name_is_the_systems(planted: AsyncConnection, sql: str) -> None:
-    """Forms that a new statement can use."""
+    """A new statement can use these forms."""
     assert await _planted_in(planted, sql) == set()
 
 
 @pytest.mark.parametrize(("sql", "taken"), UNSAFE.items())
 async def test_a_planted_name_is_noticed(planted: AsyncConnection, sql: str, taken: str) -> None:
-    """The tests of this page see what they are for."""
+    """The tests of this file detect what they look for."""
     assert await _planted_in(planted, sql) == {taken}
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
 async def test_every_statement_of_a_repository_is_the_systems(planted: AsyncConnection, name: str) -> None:
-    """Each operator and function that it names, as the server resolves it, is in pg_catalog."""
+    """The server resolves each operator and function in it to one of pg_catalog."""
     assert await _planted_in(planted, STATEMENTS[name]) == set()
 
 
 async def test_a_planted_operator_opens_no_row(empty_copy: Callable[[], Awaitable[str]]) -> None:
-    """The attack itself, by a role that may create in the schema and nothing else."""
+    """The attack itself fails, by a role that may only create in the schema."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         owned = await TaskRepo(db).create("ada", TaskCreate(title="private"))
         await _attack(db)

@@ -1,4 +1,4 @@
-"""What people write is private: it is in no log, no error's text and no traceback, unless asked for."""
+"""What users write is private: it is in no log, error text or traceback, unless a setting turns that on."""
 
 import logging
 import re
@@ -28,7 +28,7 @@ CREATE = text("insert into task (user_id, title, description) values (:user_id, 
 
 @pytest.fixture
 async def telling(migrated_url: str) -> AsyncIterator[Database]:
-    """Open a database in debug mode: each statement is logged, its parameters are not."""
+    """Open a database in debug mode, which logs each statement without its parameters."""
     async with Database(DatabaseSettings(url=migrated_url, echo=True)) as database:
         yield database
 
@@ -101,7 +101,7 @@ async def test_a_failure_does_not_tell(
     fail: Callable[[Database, str], Awaitable[None]],
     error: type[DataAccessError],
 ) -> None:
-    """Neither its text nor its traceback, causes included, nor a log holds a value."""
+    """No value is in its text, in its traceback with all causes, or in a log."""
     caplog.set_level(logging.DEBUG)
     with pytest.raises(error) as failed:
         await fail(db, user_id)
@@ -111,12 +111,12 @@ async def test_a_failure_does_not_tell(
 
 
 async def test_a_plain_session_does_not_tell_either(db: Database, user_id: str) -> None:
-    """SQLAlchemy's own errors, for who works without `transaction()`."""
+    """The same holds for SQLAlchemy's own errors, which callers without `transaction()` get."""
     with pytest.raises(IntegrityError) as failed:
         async with db.sessionmaker.begin() as session:
             session.add(Task(user_id=user_id, title=" ", description=SECRET))
     assert SECRET not in "".join(traceback.format_exception(failed.value))
-    assert "ck_task_title_visible" in str(failed.value)  # what was refused is told
+    assert "ck_task_title_visible" in str(failed.value)  # the error names what was refused
 
 
 async def test_models_do_not_tell() -> None:
@@ -146,7 +146,7 @@ async def _a_days_work(db: Database, user_id: str) -> None:
 async def test_the_usual_work_is_not_logged(
     db: Database, user_id: str, caplog: pytest.LogCaptureFixture, level: int
 ) -> None:
-    """Not even where an application turns every logger up: neither what is sent nor what comes back."""
+    """Neither parameters nor rows are logged, even when an application sets every logger to DEBUG."""
     caplog.set_level(level)
     caplog.set_level(level, "sqlalchemy.engine")
     async with Database(db.settings) as fresh:  # SQLAlchemy looks at the level when an engine is made
@@ -157,7 +157,7 @@ async def test_the_usual_work_is_not_logged(
 async def test_echo_logs_statements_and_times_without_values(
     telling: Database, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The debug mode of an application is not a licence to read messages."""
+    """An application's debug mode does not reveal messages."""
     await _a_days_work(telling, user_id)
     assert "INSERT INTO message" in caplog.text
     timings = [message for message in caplog.messages if re.fullmatch(r"\d+\.\d ms", message)]
@@ -169,7 +169,7 @@ async def test_echo_logs_statements_and_times_without_values(
 async def test_parameters_are_shown_when_asked_for(
     migrated_url: str, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In logs and in errors, for development."""
+    """For development they are shown in logs and errors."""
     settings = DatabaseSettings(url=migrated_url, echo=True, echo_parameters=True)
     async with Database(settings) as open_hearted:
         await _a_days_work(open_hearted, user_id)

@@ -1,4 +1,4 @@
-"""Idempotency keys are forgotten after a while; the rows that they made stay as they are."""
+"""Old idempotency keys are removed; the rows that have them stay as they are."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ AGE = "update {table} set created_at = created_at - interval '8 days' where id =
 
 @pytest.fixture
 async def place(empty_copy: Callable[[], Awaitable[str]]) -> AsyncIterator[Database]:
-    """Open a database of this test alone."""
+    """Open a database that only this test uses."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         yield db
 
@@ -41,7 +41,7 @@ async def _keys(db: Database, table: str) -> int:
 
 
 async def test_old_keys_are_forgotten_and_nothing_else_changes(place: Database) -> None:
-    """Neither `updated_at`, which orders conversations and guards updates, nor any row that is young."""
+    """`updated_at`, which orders conversations and guards updates, does not change, and neither do recent rows."""
     key, young = uuid4(), uuid4()
     task = await TaskRepo(place).create("ada", TaskCreate(title="old"), idempotency_key=key)
     kept = await TaskRepo(place).create("ada", TaskCreate(title="young"), idempotency_key=young)
@@ -59,7 +59,7 @@ async def test_old_keys_are_forgotten_and_nothing_else_changes(place: Database) 
 
 
 async def test_a_repeat_after_that_is_a_new_call(place: Database) -> None:
-    """So keys are kept for longer than any caller repeats; after a deletion a repeat makes the row again, too."""
+    """So keys must be kept longer than any caller repeats; after a deletion a repeat creates the row again, too."""
     key, tasks = uuid4(), TaskRepo(place)
     first = await tasks.create("ada", TaskCreate(title="x"), idempotency_key=key)
     await _age(place, "task", first.id)
@@ -74,7 +74,7 @@ async def test_a_repeat_after_that_is_a_new_call(place: Database) -> None:
 async def test_every_batch_is_looked_at_and_the_index_stays_small(
     place: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Old and young keys of several users lie mixed; as many batches as that takes."""
+    """Old and recent keys of several users are mixed, and take several batches."""
     monkeypatch.setattr(retention, "_BATCH_ROWS", 7)
     chats = [await ConversationRepo(place).create(f"user-{n}") for n in range(3)]
     await place.execute(
@@ -91,13 +91,13 @@ async def test_every_batch_is_looked_at_and_the_index_stays_small(
 
 
 async def test_keys_are_kept_for_a_day_at_least(place: Database) -> None:
-    """A caller that is offline overnight repeats in the morning."""
+    """A caller that is offline overnight may repeat in the morning."""
     with pytest.raises(InvalidInputError, match="at least 1 day"):
         await forget_keys(place, older_than=timedelta(hours=23))
 
 
 async def test_hidden_rows_are_no_success(place: Database) -> None:
-    """Row-level security would make it find nothing, and say that all is done."""
+    """With row-level security it would find nothing and report success."""
     await place.execute(text("alter table task enable row level security"))
     role = f"bound_{uuid4().hex[:8]}"
     await place.execute(text(f"create role {role}"))
@@ -113,7 +113,7 @@ async def test_hidden_rows_are_no_success(place: Database) -> None:
 
 
 async def test_the_command_says_how_many(place: Database) -> None:
-    """For the log of whatever runs it each day."""
+    """The count is for the log of the daily job."""
     task = await TaskRepo(place).create("ada", TaskCreate(title="x"), idempotency_key=UUID(int=7))
     await _age(place, "task", task.id)
     ran = await asyncio.to_thread(

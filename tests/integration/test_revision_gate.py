@@ -1,4 +1,4 @@
-"""The gate of `make check`: our revisions pass it, and careless ones do not."""
+"""The gate of `make check` accepts the repository's revisions and refuses careless ones."""
 
 import shutil
 import subprocess
@@ -33,7 +33,7 @@ CAREFUL = {
 
 
 def test_our_revisions_pass() -> None:
-    """As `make check` runs it."""
+    """The gate runs as in `make check`."""
     ran = subprocess.run(
         [sys.executable, "-m", "tools.revision_gate"], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -42,14 +42,14 @@ def test_our_revisions_pass() -> None:
 
 @pytest.mark.parametrize("rule", CARELESS)
 def test_a_careless_revision_is_refused(tmp_path: Path, rule: str) -> None:
-    """It would block traffic, break code that runs, or not be repeatable; the sentence names the file."""
+    """It would block traffic, break running code, or fail when run again; the sentence names the file."""
     found = list(problems(with_revisions(tmp_path, careless=CARELESS[rule]) / "alembic.ini"))
     assert any(rule in problem for problem in found), found
     assert all(problem.startswith("2030_01_01_0000_careless.py: ") for problem in found)
 
 
 def test_the_safe_ways_of_the_template_pass(tmp_path: Path) -> None:
-    """What `script.py.mako` teaches."""
+    """The ways are those that `script.py.mako` shows."""
     assert list(problems(with_revisions(tmp_path, **CAREFUL) / "alembic.ini")) == []
 
 
@@ -60,7 +60,7 @@ def _edited(folder: Path, old: str, new: str) -> list[str]:
 
 
 def test_a_warning_that_is_explained_passes(tmp_path: Path) -> None:
-    """With a reason; an empty one is none."""
+    """It needs a reason, and an empty reason does not count."""
     folder = with_revisions(tmp_path, made=CARELESS["ban-drop-column"])
     assert _edited(folder, "\n\n\ndef up", '\n\nexplained = {"ban-drop-column": "no code names it"}\n\n\ndef up') == []
     assert "`explained` gives no reason" in _edited(folder, "no code names it", " ")[0]
@@ -70,13 +70,13 @@ def test_a_warning_that_is_explained_passes(tmp_path: Path) -> None:
     ("body", "passes"), [("pass", False), ('"""Nothing."""', False), ("raise CommandError('gone')", True)]
 )
 def test_a_revision_goes_back_or_says_why_not(tmp_path: Path, body: str, *, passes: bool) -> None:
-    """An empty downgrade would claim that it went back."""
+    """An empty downgrade would claim that the change was undone."""
     found = _edited(with_revisions(tmp_path, made=CAREFUL["column"]), "op.execute('select 1')", body)
     assert (found == []) is passes
 
 
 def test_two_heads_are_refused(tmp_path: Path) -> None:
-    """Two branches were merged: `upgrade head` would not know which."""
+    """After a merge of two branches `upgrade head` would not know which one to use."""
     folder = with_revisions(tmp_path, made=CAREFUL["column"], other=CAREFUL["constant"])
     other = next(folder.glob("alembic/versions/*_other.py"))
     other.write_text(other.read_text().replace('down_revision = "made"', f'down_revision = "{HEAD}"'))
@@ -85,7 +85,7 @@ def test_two_heads_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["add_due.py", "2020_01_01_0000_too_early.py"])
 def test_a_name_begins_with_a_date_after_the_one_before(tmp_path: Path, name: str) -> None:
-    """A listing is the history."""
+    """A listing of the folder shows the history in order."""
     folder = with_revisions(tmp_path, made=CAREFUL["column"])
     made = next(folder.glob("alembic/versions/*_made.py"))
     made.rename(made.with_name(name))
@@ -94,7 +94,7 @@ def test_a_name_begins_with_a_date_after_the_one_before(tmp_path: Path, name: st
 
 @pytest.mark.parametrize("message", ["add due date", "Add due date."])
 def test_a_new_revision_is_dated_and_formatted(tmp_path: Path, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`alembic revision` writes from the template what the linter accepts, but for imports that its body will use."""
+    """`alembic revision` writes a file that the linter accepts, except for imports that its body will use."""
     monkeypatch.setattr(sys, "path", sys.path[:])  # Alembic puts the folder before it
     folder = with_revisions(tmp_path)
     shutil.copy(ROOT / "pyproject.toml", folder)

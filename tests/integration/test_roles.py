@@ -1,4 +1,4 @@
-"""Three roles: each can do its work, and nothing else."""
+"""Three roles, each of which can do its work and nothing else."""
 
 import os
 import re
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Divided:
-    """A database at head with its three roles; the superuser works as one by `options`."""
+    """A database at head with its three roles; the superuser takes a role through `options`."""
 
     url: str
     owner: str
@@ -39,7 +39,7 @@ class Divided:
 
 @pytest.fixture(scope="module")
 async def divided(make_database: MakeDatabase) -> AsyncIterator[Divided]:
-    """Make the roles, and the tables as their owner."""
+    """Create the roles, and the tables as their owner."""
     suffix, url = uuid4().hex[:8], await make_database()
     place = Divided(url, f"owner_{suffix}", Roles(f"app_{suffix}", f"reader_{suffix}"))
     async with Database(DatabaseSettings(url=url)) as db:
@@ -66,13 +66,13 @@ async def _is_refused(db: Database, statement: str) -> bool:
 
 @pytest.mark.parametrize("call", calls(), ids=lambda call: call.name)
 async def test_the_application_can_make_every_call(divided: Divided, call: Call) -> None:
-    """Each method of each repository, with the rights that it is given and no others."""
+    """Each method of each repository works with the application's rights and no others."""
     async with Database(divided.settings(divided.roles.application)) as db:
         await call.run(db, await Rows.of(db, f"user-{uuid4().hex}"))
 
 
 async def test_the_application_can_change_nothing_but_rows(divided: Divided) -> None:
-    """No table, no trigger, no revision, no schema, and no rule that keeps users apart."""
+    """It can change no table, trigger, revision, schema or row-level security policy."""
     async with Database(divided.settings(divided.roles.application)) as db:
         for table in metadata.tables:
             for statement in (
@@ -95,7 +95,7 @@ async def test_the_application_can_change_nothing_but_rows(divided: Divided) -> 
 
 
 async def test_the_reader_reads_every_table_and_writes_none(divided: Divided) -> None:
-    """For reports and support."""
+    """The role is for reports and support."""
     async with Database(divided.settings(divided.roles.reader)) as db:
         for table in metadata.tables:
             await db.execute(text(f"select * from {table}"))
@@ -105,7 +105,7 @@ async def test_the_reader_reads_every_table_and_writes_none(divided: Divided) ->
 
 
 async def test_rights_can_be_given_again_and_take_away_what_is_too_much(divided: Divided) -> None:
-    """As after each migration; what somebody granted besides is gone."""
+    """The rights are granted after each migration, and other grants are revoked."""
     application = divided.roles.application
     async with Database(divided.settings(divided.owner)) as owner:
         await owner.execute(text(f"grant truncate on task to {application}"))
@@ -116,19 +116,19 @@ async def test_rights_can_be_given_again_and_take_away_what_is_too_much(divided:
 
 
 async def test_the_owner_is_no_application(divided: Divided) -> None:
-    """A role that owns the tables cannot be given less."""
+    """The rights of a role that owns the tables cannot be reduced."""
     with pytest.raises(ConfigurationError, match="owns the tables"):
         await give_rights(divided.settings(divided.owner), Roles(application=divided.owner))
 
 
 async def test_a_database_without_tables_is_refused(make_database: MakeDatabase) -> None:
-    """The rights are on tables: the migration comes first."""
+    """The rights are on tables, so the migration comes first."""
     with pytest.raises(ConfigurationError, match="python -m app migrate first"):
         await give_rights(DatabaseSettings(url=await make_database()), Roles())
 
 
 def test_the_command_says_what_it_did(divided: Divided) -> None:
-    """So that it can be read, or run by hand."""
+    """An operator can read the statements, or run them by hand."""
     settings = divided.settings(divided.owner)
     options = ("--application", divided.roles.application, "--reader", divided.roles.reader)
     ran = subprocess.run(
@@ -144,7 +144,7 @@ def test_the_command_says_what_it_did(divided: Divided) -> None:
 
 
 async def test_the_file_for_the_first_start_makes_the_roles(make_database: MakeDatabase) -> None:
-    """Run as psql runs it, with the names of this test: its lines with a backslash take the passwords from outside."""
+    """It runs as in psql, with this test's names: its lines with a backslash read the passwords from outside."""
     url, suffix = await make_database(), uuid4().hex[:8]
     sql = re.sub(r"^\\.*$|--.*$", "", (ROOT / "deploy" / "roles.sql").read_text(), flags=re.MULTILINE)
     sql = re.sub(r":'(\w+)'", r"'\1'", sql).replace("database app ", f"database {make_url(url).database} ")

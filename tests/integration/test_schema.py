@@ -1,4 +1,4 @@
-"""The migrated database is what the specification lists, and what the models say."""
+"""The migrated database is what the specification lists and what the models declare."""
 
 from collections.abc import Awaitable, Callable
 
@@ -77,7 +77,7 @@ EXPECTED = {
 
 
 async def test_the_migrated_database_is_as_specified(db: Database) -> None:
-    """Columns, types, lengths, defaults, nullability, identities, constraints, indexes, triggers: each by name."""
+    """Columns, types, lengths, defaults, nullability, identities, constraints, indexes and triggers match by name."""
     assert await describe(db) == EXPECTED
 
 
@@ -107,7 +107,7 @@ async def test_alembic_sees_no_drift(db: Database) -> None:
     ],
 )
 async def test_alembic_would_see_drift(empty_copy: Callable[[], Awaitable[str]], drift: str) -> None:
-    """The clean check above means something."""
+    """The clean check above would fail on drift."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         for statement in drift.split(";"):
             await db.execute(text(statement))

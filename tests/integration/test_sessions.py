@@ -1,4 +1,4 @@
-"""20 sessions at once work, and those who come later wait and are served."""
+"""20 sessions work at once, and later callers queue and are served."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -34,7 +34,7 @@ async def _alone(db: Database) -> int:
 
 @pytest.mark.parametrize("open_one", ["sessionmaker", "transaction"])
 async def test_20_sessions_are_open_at_once(db: Database, user_id: str, open_one: str) -> None:
-    """Each has a connection of its own and an open transaction, and none finishes before all have begun."""
+    """Each has its own connection and an open transaction, and none finishes before all have begun."""
     together = asyncio.Barrier(20)
 
     async def work() -> int:
@@ -54,7 +54,7 @@ async def test_20_sessions_are_open_at_once(db: Database, user_id: str, open_one
 async def test_200_callers_are_served_by_20_connections(
     db: Database, call: Callable[[Database], Awaitable[int]]
 ) -> None:
-    """The 21st to 200th wait; afterwards nothing is in use and nobody waits."""
+    """The 21st to 200th queue; afterwards no connection is in use and the queue is empty."""
     connections = await asyncio.gather(*(call(db) for _ in range(200)))
     assert len(connections) == 200
     assert len(set(connections)) == 20
@@ -62,7 +62,7 @@ async def test_200_callers_are_served_by_20_connections(
 
 
 async def test_200_callers_of_repositories_are_served(db: Database, user_id: str) -> None:
-    """Each writes and reads its own."""
+    """Each writes and reads its own rows."""
     tasks = TaskRepo(db)
 
     async def work(n: int) -> None:
@@ -74,7 +74,7 @@ async def test_200_callers_of_repositories_are_served(db: Database, user_id: str
 
 
 async def test_calls_in_a_transaction_happen_together_or_not_at_all(db: Database, user_id: str) -> None:
-    """Repositories of one session, and the session's own objects, are one unit."""
+    """Repositories on one session and the session's own objects are one transaction."""
 
     async def work(*, fail: bool) -> None:
         async with db.transaction() as session:
@@ -95,7 +95,7 @@ async def test_calls_in_a_transaction_happen_together_or_not_at_all(db: Database
 
 
 async def test_every_method_works_in_a_transaction(db: Database, user_id: str) -> None:
-    """A repository on a session answers as one on a `Database` does."""
+    """A repository on a session returns the same as one on a `Database`."""
     async with db.transaction() as session:
         tasks, conversations, messages = TaskRepo(session), ConversationRepo(session), MessageRepo(session)
         task = await tasks.create(user_id, NEW)
@@ -117,7 +117,7 @@ async def test_every_method_works_in_a_transaction(db: Database, user_id: str) -
 
 
 async def test_a_transaction_has_the_servers_default_isolation(migrated_url: str) -> None:
-    """Also on a connection that a single call has used before: its AUTOCOMMIT leaves nothing behind."""
+    """A connection that a single call has used before is no exception: its AUTOCOMMIT does not persist."""
     async with Database(DatabaseSettings(url=migrated_url, pool_size=1)) as db:
         await db.execute(text("set default_transaction_isolation = 'serializable'"))
         async with db.transaction() as session:
@@ -126,7 +126,7 @@ async def test_a_transaction_has_the_servers_default_isolation(migrated_url: str
 
 @pytest.mark.parametrize("way", ["transaction", "run_in_transaction", "engine", "sessionmaker"])
 async def test_a_commit_that_undoes_is_an_error(db: Database, user_id: str, way: str) -> None:
-    """Whoever catches the error of a statement and goes on is not told that all is stored."""
+    """A caller that catches a statement's error and goes on gets an error at the end, not success."""
 
     async def write(session: Any) -> None:
         insert = text("insert into task (user_id, title) values (:user_id, 'x')")
@@ -151,7 +151,7 @@ async def test_a_commit_that_undoes_is_an_error(db: Database, user_id: str, way:
 
 
 async def test_an_error_caught_in_a_savepoint_undoes_only_that(db: Database, user_id: str) -> None:
-    """What was done before it and what comes after are stored."""
+    """Work before and after the savepoint is stored."""
     async with db.transaction() as session:
         await TaskRepo(session).create(user_id, TaskCreate(title="before"))
         with suppress(DBAPIError):
@@ -164,7 +164,7 @@ async def test_an_error_caught_in_a_savepoint_undoes_only_that(db: Database, use
 
 
 async def test_a_transaction_of_a_user_says_so_to_the_server(db: Database, user_id: str) -> None:
-    """For row-level security; nothing of it is left on the connection."""
+    """The setting is for row-level security, and does not stay on the connection."""
     setting = text("select current_setting('app.user_id', true)")
     async with db.transaction(user_id=user_id) as session:
         assert (await session.execute(setting)).scalar_one() == user_id

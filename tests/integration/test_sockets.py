@@ -1,4 +1,4 @@
-"""A socket is reached by every form of its path, colons and spaces included."""
+"""Every form of a socket's path works, also with colons and spaces."""
 
 import shutil
 import tempfile
@@ -15,7 +15,7 @@ from app.embedded import EmbeddedPostgres
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Give a folder named as Cloud SQL names its own, with the socket of a server in it."""
+    """Give a folder named as in Cloud SQL, with the socket of a server in it."""
     made = Path(tempfile.mkdtemp(dir="/tmp")) / "my project:region:instance"
     made.mkdir()
     with EmbeddedPostgres() as server:
@@ -37,7 +37,7 @@ def folder() -> Iterator[Path]:
     ],
 )
 async def test_a_socket_is_reached(folder: Path, url: str) -> None:
-    """As libpq, SQLAlchemy, Prisma and pg8000 write it; the second folder if the first has none."""
+    """Paths work as libpq, SQLAlchemy, Prisma and pg8000 write them; the second folder counts if the first has none."""
     path = str(folder).replace(" ", "%20")
     async with Database(DatabaseSettings(url=url.format(path=path, encoded=quote(str(folder), "")))) as db:
         assert (await db.execute(text("select inet_client_addr() is null"))).scalar_one()

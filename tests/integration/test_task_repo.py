@@ -31,7 +31,7 @@ async def test_a_task_comes_back_as_it_was_created(tasks: TaskRepo, user_id: str
 
 
 async def test_the_longest_texts_come_back_equal(tasks: TaskRepo, user_id: str) -> None:
-    """200 and 1,000 characters of four bytes each: lengths are in characters."""
+    """The texts have 200 and 1,000 characters of four bytes each: lengths are in characters."""
     longest = TaskCreate(title=EMOJI * 200, description=EMOJI * 1000)
     task = await tasks.create(user_id, longest)
     assert (task.title, task.description) == (longest.title, longest.description)
@@ -55,7 +55,7 @@ async def test_the_longest_texts_come_back_equal(tasks: TaskRepo, user_id: str) 
 async def test_an_update_changes_only_what_it_names(
     tasks: TaskRepo, user_id: str, change: TaskUpdate, expected: dict[str, Any]
 ) -> None:
-    """What is left out stays; the description, and only it, can be set to null."""
+    """Omitted fields stay; only the description can be set to null."""
     before = await tasks.create(user_id, ALL_FIELDS)
     after = await tasks.update(user_id, before.id, change)
     assert after == before.model_copy(update={**expected, "updated_at": after.updated_at})
@@ -63,7 +63,7 @@ async def test_an_update_changes_only_what_it_names(
 
 
 async def test_an_update_that_expects_the_row_as_read_refuses_a_later_one(tasks: TaskRepo, user_id: str) -> None:
-    """Compare and set: the first of two who read the same row wins, and nothing is overwritten unseen."""
+    """Compare and set: the first of two callers that read the same row wins, and no change is overwritten unseen."""
     read = await tasks.create(user_id, ALL_FIELDS)
     first = await tasks.update(user_id, read.id, TaskUpdate(title="1"), expected_updated_at=read.updated_at)
     with pytest.raises(StaleRowError, match=f"task {read.id} has changed since"):
@@ -72,7 +72,7 @@ async def test_an_update_that_expects_the_row_as_read_refuses_a_later_one(tasks:
 
 
 async def test_the_expected_time_may_be_in_any_zone(tasks: TaskRepo, user_id: str) -> None:
-    """It is a moment, not a text; without a zone it would be neither."""
+    """Times are compared as moments, not as text; without a zone a time is refused."""
     task = await tasks.create(user_id, ALL_FIELDS)
     elsewhere = task.updated_at.astimezone(timezone(timedelta(hours=5, minutes=45)))
     await tasks.update(user_id, task.id, TaskUpdate(title="1"), expected_updated_at=elsewhere)
@@ -81,7 +81,7 @@ async def test_the_expected_time_may_be_in_any_zone(tasks: TaskRepo, user_id: st
 
 
 async def test_what_is_not_there_and_what_is_somebody_elses_cannot_be_told_apart(tasks: TaskRepo, user_id: str) -> None:
-    """Same error, same text, for every method that names a row; and nothing happens to the row."""
+    """The error and its text are the same for every method that names a row, and the row does not change."""
     theirs = await tasks.create(user_id, ALL_FIELDS)
     now = datetime.now(UTC)
     for id in (theirs.id, 2**63 - 1, -1, 0):  # noqa: A001 - as the argument is called
@@ -100,7 +100,7 @@ async def test_what_is_not_there_and_what_is_somebody_elses_cannot_be_told_apart
 
 
 async def test_a_deleted_task_is_gone(tasks: TaskRepo, user_id: str) -> None:
-    """A second delete says so."""
+    """A second delete raises the error for a missing row."""
     task = await tasks.create(user_id, ALL_FIELDS)
     await tasks.delete(user_id, task.id)
     with pytest.raises(NotFoundError):
@@ -109,7 +109,7 @@ async def test_a_deleted_task_is_gone(tasks: TaskRepo, user_id: str) -> None:
 
 
 async def test_pages_show_every_task_once_newest_first(tasks: TaskRepo, user_id: str) -> None:
-    """With and without the filter, and counted alike."""
+    """Pages and counts agree, with and without the filter."""
     created = [await tasks.create(user_id, TaskCreate(title=str(n), completed=n % 3 == 0)) for n in range(10)]
     for completed in (None, True, False):
         expected = [task for task in reversed(created) if completed in (None, task.completed)]
@@ -132,7 +132,7 @@ async def test_a_page_exactly_filled_is_the_last(tasks: TaskRepo, user_id: str) 
 
 
 async def test_a_cursor_of_another_user_or_filter_is_refused(tasks: TaskRepo, user_id: str) -> None:
-    """And so is an empty one: it is not "no cursor"."""
+    """An empty cursor is refused too: it does not mean "no cursor"."""
     for title in "ab":
         await tasks.create(user_id, TaskCreate(title=title))
     cursor = (await tasks.list_page(user_id, limit=1)).next_cursor
@@ -144,14 +144,14 @@ async def test_a_cursor_of_another_user_or_filter_is_refused(tasks: TaskRepo, us
 
 @pytest.mark.parametrize("limit", [0, -1, 1001, True, 1.5, "5", None])
 async def test_a_limit_that_no_page_can_have_is_refused(tasks: TaskRepo, user_id: str, limit: Any) -> None:
-    """1 to 1000, and a number."""
+    """A limit is a number from 1 to 1000."""
     with pytest.raises(InvalidInputError, match="limit must be between 1 and 1000"):
         await tasks.list_page(user_id, limit=limit)
 
 
 @pytest.mark.parametrize("id", [2**63, -(2**63) - 1, "1", 1.0, True, None])
 async def test_an_id_that_is_no_64_bit_number_is_refused(tasks: TaskRepo, user_id: str, id: Any) -> None:  # noqa: A002
-    """Before anything is sent, naming the argument."""
+    """The error comes before anything is sent and names the argument."""
     for call in (tasks.get(user_id, id), tasks.update(user_id, id, TaskUpdate()), tasks.delete(user_id, id)):
         with pytest.raises(InvalidInputError, match=r"^id: "):
             await call
@@ -159,7 +159,7 @@ async def test_an_id_that_is_no_64_bit_number_is_refused(tasks: TaskRepo, user_i
 
 @pytest.mark.parametrize("wrong", ["", "x" * 256, "a\x00b", "\ud800", None, 7])
 async def test_a_user_id_that_cannot_be_one_is_refused(tasks: TaskRepo, wrong: Any) -> None:
-    """By every method, naming the argument."""
+    """Every method refuses it and names the argument."""
     for call in (
         tasks.create(wrong, ALL_FIELDS),
         tasks.get(wrong, 1),
@@ -174,7 +174,7 @@ async def test_a_user_id_that_cannot_be_one_is_refused(tasks: TaskRepo, wrong: A
 
 
 async def test_what_was_returned_is_the_callers_alone(tasks: TaskRepo, user_id: str) -> None:
-    """It cannot be assigned to; two calls return two objects and two lists."""
+    """It cannot be changed, and two calls return two objects and two lists."""
     task = await tasks.create(user_id, ALL_FIELDS)
     with pytest.raises(ValidationError, match="frozen"):
         task.title = "changed"  # type: ignore[misc]  # read-only to a type checker, too

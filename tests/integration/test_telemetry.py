@@ -34,7 +34,7 @@ def test_a_name_belongs_to_one_query() -> None:
 
 
 async def test_each_call_is_a_span_with_its_name_and_rows(telemetry: Telemetry, user_id: str) -> None:
-    """One call, one span."""
+    """One call makes one span."""
     tasks = TaskRepo(telemetry.db)
     await tasks.create(user_id, TaskCreate(title="one"))
     await tasks.create(user_id, TaskCreate(title="two"))
@@ -46,7 +46,7 @@ async def test_each_call_is_a_span_with_its_name_and_rows(telemetry: Telemetry, 
 
 
 async def test_statements_of_transactions_and_of_the_caller_are_spans_too(telemetry: Telemetry, user_id: str) -> None:
-    """What has no name is known by its first word."""
+    """A statement without a name is named by its first word."""
     async with telemetry.db.transaction() as session:
         await ConversationRepo(session).create(user_id)
         await session.execute(text("select 'private' as word"))
@@ -56,7 +56,7 @@ async def test_statements_of_transactions_and_of_the_caller_are_spans_too(teleme
 
 
 async def test_a_span_is_below_the_span_of_the_caller(telemetry: Telemetry, user_id: str) -> None:
-    """Whose request it was."""
+    """The trace shows whose request it was."""
     with telemetry.tracer.start_as_current_span("request") as request:
         await TaskRepo(telemetry.db).count(user_id)
     assert telemetry.spans()[0].parent.span_id == request.get_span_context().span_id
@@ -65,7 +65,7 @@ async def test_a_span_is_below_the_span_of_the_caller(telemetry: Telemetry, user
 async def test_nothing_private_is_reported(
     telemetry: Telemetry, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither content nor parameters, neither of what succeeds nor of what fails."""
+    """Content and parameters are never reported, on success or on failure."""
     secret = "a private matter"
     conversation = await ConversationRepo(telemetry.db).create(user_id)
     await MessageRepo(telemetry.db).append(user_id, conversation.id, MessageCreate(role=Role.USER, content=secret))
@@ -80,7 +80,7 @@ async def test_nothing_private_is_reported(
 
 
 async def test_an_error_is_told_by_its_code(telemetry: Telemetry) -> None:
-    """The server's, or the class of what interrupted the statement."""
+    """The code is the server's, or the class of the exception that interrupted the statement."""
     with pytest.raises(ConfigurationError):
         await telemetry.db.execute(text("select * from nowhere"))
     sleeping = asyncio.create_task(telemetry.db.execute(text("select pg_sleep(5)")))
@@ -94,7 +94,7 @@ async def test_an_error_is_told_by_its_code(telemetry: Telemetry) -> None:
 
 
 async def test_the_wait_for_a_connection_is_told_apart_from_the_statement(telemetry: Telemetry) -> None:
-    """Two connections, three statements of 0.3 s: one of them waits as long as the others take."""
+    """With two connections and three statements of 0.3 s, one waits as long as the others take."""
     await asyncio.gather(*(telemetry.db.execute(text("select pg_sleep(0.3)")) for _ in range(3)))
     waits = sorted(span.attributes["db.client.connection.wait_time"] for span in telemetry.spans())
     assert waits[0] < 0.1
@@ -104,7 +104,7 @@ async def test_the_wait_for_a_connection_is_told_apart_from_the_statement(teleme
 
 
 async def test_a_repetition_is_told(telemetry: Telemetry, user_id: str) -> None:
-    """A read whose session was ended is two spans, and counted as one retry."""
+    """A read whose connection was closed makes two spans and counts as one retry."""
     slow = Query("test.slow", text("select 42 as answer from pg_sleep(0.5)"), int, WhenLost.NOT_DONE)
     reading = asyncio.create_task(telemetry.db.fetch(slow, {}))
     await asyncio.sleep(0.2)
@@ -117,7 +117,7 @@ async def test_a_repetition_is_told(telemetry: Telemetry, user_id: str) -> None:
 
 
 async def test_metrics_measure_each_statement_by_name(telemetry: Telemetry, user_id: str) -> None:
-    """How long and how many rows; and by pool how long a connection was waited for."""
+    """They measure time and rows, and for each pool the wait for a connection."""
     for _ in range(3):
         await TaskRepo(telemetry.db).count(user_id)
     metrics = telemetry.metrics()
@@ -132,7 +132,7 @@ async def test_metrics_measure_each_statement_by_name(telemetry: Telemetry, user
 async def test_a_slow_statement_is_logged_with_its_figures(
     migrated_url: str, caplog: pytest.LogCaptureFixture, user_id: str
 ) -> None:
-    """By `DATABASE_SLOW_STATEMENT_SECONDS`; fast ones are not."""
+    """`DATABASE_SLOW_STATEMENT_SECONDS` is the threshold; faster ones are not logged."""
     async with Database(DatabaseSettings(url=migrated_url, slow_statement_seconds=0.1)) as db:
         await TaskRepo(db).count(user_id)
         await db.fetch(Query("naps.take", text("select 1 from pg_sleep(0.2)"), int), {})
@@ -180,7 +180,7 @@ async def call():
 
 
 def run(script: str, url: str) -> str:
-    """Run a script in a process of its own, where nothing is configured yet."""
+    """Run a script in its own process, where nothing is configured yet."""
     environment = {**os.environ, "DATABASE_URL": url}
     result = subprocess.run(
         [sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=240, check=False
@@ -190,13 +190,13 @@ def run(script: str, url: str) -> str:
 
 
 def test_a_configured_opentelemetry_is_found_without_being_told(migrated_url: str) -> None:
-    """The application configures it as it likes, and then makes its Database."""
+    """The application configures it freely and then makes its Database."""
     script = f"{CONFIGURED}{CALLED}asyncio.run(call())\nprint([span.name for span in exporter.get_finished_spans()])"
     assert run(script, migrated_url) == "['tasks.count']"
 
 
 def test_configured_metrics_measure_statements_and_the_pool(migrated_url: str) -> None:
-    """Without traces, too."""
+    """The same works without traces."""
     script = f"{MEASURED}{CALLED}{NAMES}print(*asyncio.run(names()))"
     assert run(script, migrated_url).split() == [
         "db.client.connection.count",
@@ -211,7 +211,7 @@ def test_configured_metrics_measure_statements_and_the_pool(migrated_url: str) -
 
 
 def test_without_configuration_nothing_is_imported_and_nothing_listens(migrated_url: str) -> None:
-    """It is free for those who do not use it."""
+    """Telemetry costs nothing for applications that do not use it."""
     script = f"{CALLED}print(asyncio.run(call()), [name for name in sys.modules if name.startswith('opentelemetry')])"
     assert run(script, migrated_url) == "1 []"
     assert run(f"import opentelemetry.trace{CALLED}print(asyncio.run(call()))", migrated_url) == "1"

@@ -22,7 +22,7 @@ async def telemetry(migrated_url: str) -> AsyncIterator[Telemetry]:
 
 
 async def test_metrics_show_the_pool_at_the_moment_of_reading(telemetry: Telemetry) -> None:
-    """Idle, in use, waited for, and how often in vain."""
+    """They show connections that are idle and in use, queued callers, and timeouts."""
     await asyncio.gather(*(telemetry.db.execute(text("select pg_sleep(0.1)")) for _ in range(2)))
     assert telemetry.pool() == {"used": 0, "idle": 2, "max": 2, "pending_requests": 0, "timeouts": 0}
     async with telemetry.db.transaction() as session, telemetry.db.transaction() as second:
@@ -37,7 +37,7 @@ async def test_metrics_show_the_pool_at_the_moment_of_reading(telemetry: Telemet
 
 
 async def test_the_pools_of_two_databases_are_both_measured(telemetry: Telemetry) -> None:
-    """By their names; those of one name are added up, and one that is gone is measured no more."""
+    """Each has its name; pools of one name are added up, and a closed pool is no longer measured."""
     same = telemetry.db.settings
     for settings, size in ((same, 4), (same.model_copy(update={"application_name": "another"}), 2)):
         db = Database(settings)
@@ -53,7 +53,7 @@ async def test_the_pools_of_two_databases_are_both_measured(telemetry: Telemetry
 async def test_metrics_are_read_by_another_thread_while_the_pool_works(
     telemetry: Telemetry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As exporters do, whenever they like."""
+    """Exporters read at any time."""
     ended = threading.Event()
 
     def read() -> int:

@@ -1,4 +1,4 @@
-"""Times are the database's: they appear, they move, and they never run backwards."""
+"""The database sets all times: on creation, on update, and never backwards."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ async def set_clock_ahead(db: Database, table: str, id: int) -> datetime:  # noq
 
 
 async def test_times_appear_by_themselves(db: Database, user_id: str) -> None:
-    """In UTC's terms, about now, and both of them."""
+    """Both times are set, in UTC, to about now."""
     task = await TaskRepo(db).create(user_id, NEW)
     conversation = await ConversationRepo(db).create(user_id)
     for row in (task, conversation):
@@ -33,7 +33,7 @@ async def test_times_appear_by_themselves(db: Database, user_id: str) -> None:
 
 
 async def test_an_update_moves_updated_at_and_nothing_else(db: Database, user_id: str) -> None:
-    """Even an update that changes nothing."""
+    """An update that changes no value moves it, too."""
     tasks = TaskRepo(db)
     task = await tasks.create(user_id, NEW)
     updated = await tasks.update(user_id, task.id, TaskUpdate())
@@ -42,7 +42,7 @@ async def test_an_update_moves_updated_at_and_nothing_else(db: Database, user_id
 
 
 async def test_plain_sql_moves_it_too(db: Database, user_id: str) -> None:
-    """Also one that tries to set the time itself."""
+    """An update that tries to set the time itself moves it, too."""
     tasks = TaskRepo(db)
     before = await tasks.create(user_id, NEW)
     for change in ("title = 'y'", "updated_at = '2001-01-01Z'"):
@@ -53,7 +53,7 @@ async def test_plain_sql_moves_it_too(db: Database, user_id: str) -> None:
 
 
 async def test_every_update_in_one_transaction_is_later_than_the_last(db: Database, user_id: str) -> None:
-    """The transaction's start would be one time for all of them."""
+    """The transaction's start would give all of them the same time."""
     async with db.transaction() as session:
         tasks = TaskRepo(session)
         task = await tasks.create(user_id, NEW)
@@ -70,7 +70,7 @@ async def test_rows_of_one_transaction_have_times_of_their_own(db: Database, use
 
 
 async def test_the_last_of_concurrent_updates_wins(db: Database, user_id: str) -> None:
-    """All succeed, each at a time of its own; what stays is what was written at the largest."""
+    """All succeed at different times; the row keeps the values of the latest."""
     tasks = TaskRepo(db)
     task = await tasks.create(user_id, NEW)
     updates = (tasks.update(user_id, task.id, TaskUpdate(title=str(n))) for n in range(20))
@@ -80,7 +80,7 @@ async def test_the_last_of_concurrent_updates_wins(db: Database, user_id: str) -
 
 
 async def test_a_message_and_its_conversation_share_their_time(db: Database, user_id: str) -> None:
-    """Appending is the conversation's activity: one moment, later than any before."""
+    """An append gives both the same time, later than any before."""
     conversations, messages = ConversationRepo(db), MessageRepo(db)
     conversation = await conversations.create(user_id)
     last = conversation.updated_at
@@ -95,7 +95,7 @@ async def test_a_message_and_its_conversation_share_their_time(db: Database, use
 
 
 async def test_messages_never_run_backwards_when_the_clock_does(db: Database, user_id: str) -> None:
-    """Their time is the conversation's, which grows."""
+    """Their time is the conversation's, which only grows."""
     messages = MessageRepo(db)
     conversation = await ConversationRepo(db).create(user_id)
     ahead = await set_clock_ahead(db, "conversation", conversation.id)
@@ -105,7 +105,7 @@ async def test_messages_never_run_backwards_when_the_clock_does(db: Database, us
 
 
 async def test_reading_moves_nothing(db: Database, user_id: str) -> None:
-    """Neither `get` nor a page touches a row."""
+    """Neither `get` nor a page changes a row."""
     tasks = TaskRepo(db)
     task = await tasks.create(user_id, NEW)
     await tasks.list_page(user_id)

@@ -1,4 +1,4 @@
-"""A title must show something: model, database, `check` and migrations agree on what is blank."""
+"""A title needs a visible character: model, database, `check` and migrations agree on what is blank."""
 
 from collections.abc import Awaitable, Callable
 
@@ -17,7 +17,7 @@ BLANK = ["\u200b", " \t\u3000", "\ufeff", "\u3164", "\U000e0020"]
 
 
 async def test_the_database_and_the_model_agree_on_every_character(db: Database) -> None:
-    """All 1,112,063 of them, each alone."""
+    """All 1,112,063 characters are tested one by one."""
     statement = text(
         "select array_agg(code) from generate_series(1, 1114111) as code "
         f"where code not between 55296 and 57343 and chr(code) !~ '{VISIBLE}'"
@@ -29,13 +29,13 @@ async def test_the_database_and_the_model_agree_on_every_character(db: Database)
 
 @pytest.mark.parametrize("title", BLANK, ids=ascii)
 async def test_the_database_refuses_a_title_that_shows_nothing(db: Database, user_id: str, title: str) -> None:
-    """Also from a client that has no models."""
+    """A client without the models is refused, too."""
     with pytest.raises(InvalidInputError, match="ck_task_title_visible"):
         await db.execute(INSERT, {"user_id": user_id, "title": title})
 
 
 async def test_titles_from_before_become_visible(make_database: MakeDatabase) -> None:
-    """The migration succeeds on rows that the older check let in; others keep title and time."""
+    """The migration succeeds on rows that the older check accepted; other rows keep their title and time."""
     async with Database(DatabaseSettings(url=await make_database())) as db:
         await upgrade(db.engine, FIRST)
         before = ["milk", "\u200bmilk", "\u200b", "\ufeff\u2060"]

@@ -1,4 +1,4 @@
-"""The programs of README.md, docs/ and examples/ pass type checkers that know nothing of SQLModel or pydantic."""
+"""The programs of README.md, docs/ and examples/ pass type checkers without plugins for SQLModel or pydantic."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ MessageCreate(role="system", content="x")
 
 
 def test_programs_are_accepted_and_mistakes_are_not(tmp_path: Path) -> None:
-    """Each mistake is seen by mypy and by pyright, and nothing else is complained of."""
+    """Both mypy and pyright report each mistake, and nothing else."""
     for name, program in programs():
         (tmp_path / name).write_text(program)
     (tmp_path / "wrong.py").write_text(WRONG)

@@ -1,4 +1,4 @@
-"""The project as an installed package, far from any checkout."""
+"""The project as an installed package, outside any checkout."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ def _run(*command: str, folder: Path, **environment: str) -> str:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel and install it without its dependencies; give the folder that it is in."""
+    """Build the wheel, install it without its dependencies, and give its folder."""
     wheels, target = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("target")
     _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(wheels), folder=ROOT)
     (wheel,) = wheels.glob("*.whl")
@@ -40,7 +40,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def test_an_installed_package_migrates(
     installed: Path, tmp_path: Path, make_database: Callable[[], Awaitable[str]]
 ) -> None:
-    """It brings its revisions, and finds them from another working directory."""
+    """It contains its revisions and finds them from another working directory."""
     url = await make_database()
     environment = {"DATABASE_URL": url, "PYTHONPATH": str(installed)}
     where = await asyncio.to_thread(
@@ -53,7 +53,7 @@ async def test_an_installed_package_migrates(
 
 
 def test_its_revisions_are_those_of_the_checkout(installed: Path) -> None:
-    """Each file, and nothing that a checkout has lying about."""
+    """It has each revision file, and no stray file of the checkout."""
     found = {path.name for path in (installed / "app" / "_alembic").rglob("*") if path.is_file()}
     revisions = {path.name for path in (ROOT / "alembic" / "versions").glob("*.py")}
     assert {name for name in found if not name.endswith(".pyc")} == {

@@ -46,14 +46,14 @@ async def tree(empty_copy: Callable[[], Awaitable[str]], tmp_path: Path) -> Tree
 
 
 async def _schema(tree: Tree) -> dict[str, str]:
-    """Describe it without casts: an expression that PostgreSQL printed comes back with others."""
+    """Describe it without casts: an expression that PostgreSQL has printed comes back with different ones."""
     async with Database(DatabaseSettings(url=tree.url)) as db:
         described = await describe(db)
     return {name: re.sub(r"::[a-z ]+(\[\])?|[()]", "", each) for name, each in described.items()}
 
 
 async def _migrate_as_written(tree: Tree, message: str) -> None:
-    """Write revisions, hold them against the gate, and go up, down and up again."""
+    """Write revisions, check them with the gate, and go up, down and up again."""
     before, already = await _schema(tree), len(tree.revisions())
     await tree.alembic("revision", "--autogenerate", "-m", message)
     written = "".join(path.read_text() for path in tree.revisions())
@@ -74,7 +74,7 @@ async def _migrate_as_written(tree: Tree, message: str) -> None:
 
 
 async def test_a_table_of_every_type_of_column(tree: Tree) -> None:
-    """Trigger, enum, array of enum, array, json and date, without a hand."""
+    """Trigger, enum, array of enum, array, json and date need no editing by hand."""
     tree.write_models(NOTE)
     await _migrate_as_written(tree, "add note")
     assert 'create_updated_at_trigger("note")' in tree.revisions()[0].read_text()
@@ -82,7 +82,7 @@ async def test_a_table_of_every_type_of_column(tree: Tree) -> None:
 
 
 async def test_changes_of_a_table_with_rows(tree: Tree) -> None:
-    """Columns, indexes, keys, checks and values of enums: each in a revision that the gate lets pass."""
+    """Columns, indexes, keys, checks and enum values each get a revision that passes the gate."""
     tree.write_models(NOTE)
     await tree.alembic("revision", "--autogenerate", "-m", "add note")
     await tree.alembic("upgrade", "head")
@@ -129,7 +129,7 @@ class Label(SQLModel, table=True):
 
 
 async def test_the_values_that_a_check_allows(tree: Tree) -> None:
-    """Written by hand or by an enum that is no type of its own: more of them pass the gate, side by side."""
+    """Adding values passes the gate, for a check written by hand and for an enum without a type in the database."""
     tree.write_models(KIND)
     await _migrate_as_written(tree, "add label")
     tree.write_models(KIND.replace("'blue'", "'blue', 'green'").replace('"dark"', '"dark", "grey"'))
@@ -139,7 +139,7 @@ async def test_the_values_that_a_check_allows(tree: Tree) -> None:
 
 
 async def test_a_value_taken_from_an_enum_wants_a_reason(tree: Tree) -> None:
-    """Code that runs may write it: the gate refuses, and with a reason it goes up and down with rows and defaults."""
+    """Running code may write it: the gate refuses; with a reason it goes up and down with rows and defaults."""
     tree.write_models(KIND)
     await tree.alembic("revision", "--autogenerate", "-m", "add label")
     await tree.alembic("upgrade", "head")
@@ -162,7 +162,7 @@ async def test_a_value_taken_from_an_enum_wants_a_reason(tree: Tree) -> None:
 
 
 async def test_a_model_that_loses_its_time_of_change_loses_the_trigger(tree: Tree) -> None:
-    """It would fail every update; what is dropped wants a reason, as ever."""
+    """The trigger would make every update fail; as always, dropping the column needs a reason."""
     tree.write_models(NOTE)
     await tree.alembic("revision", "--autogenerate", "-m", "add note")
     await tree.alembic("upgrade", "head")
@@ -177,6 +177,6 @@ async def test_a_model_that_loses_its_time_of_change_loses_the_trigger(tree: Tre
 
 
 async def test_nothing_is_written_where_nothing_differs(tree: Tree) -> None:
-    """An empty revision would claim that there is something."""
+    """An empty revision would claim that something differs."""
     assert "Nothing to write" in await tree.alembic("revision", "--autogenerate", "-m", "nothing")
     assert tree.revisions() == []

@@ -1,4 +1,4 @@
-"""What differs from the models is seen, in words, and the remedy removes it; what is not ours is not seen."""
+"""Differences from the models are reported in words, and the remedy removes them; other objects are ignored."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -75,7 +75,7 @@ async def _run(db: Database, statements: str) -> None:
 
 
 async def test_a_database_at_head_has_none(db: Database) -> None:
-    """So that what follows means something."""
+    """Without this the next tests would prove nothing."""
     assert await _differences(db) == []
 
 
@@ -117,7 +117,7 @@ STRANGERS = (
 
 
 async def test_what_is_not_ours_is_not_seen(empty_copy: EmptyCopy) -> None:
-    """Tables, types, views, triggers of other applications in the same schema."""
+    """Tables, types, views and triggers of other applications in the same schema are ignored."""
     settings = DatabaseSettings(url=await empty_copy())
     async with Database(settings) as db:
         for statement in STRANGERS:

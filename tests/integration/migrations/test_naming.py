@@ -1,4 +1,4 @@
-"""Every way to name a database to Alembic is obeyed, and two that disagree are refused: never another database."""
+"""Every way to name a database to Alembic works, and two that disagree are refused: no other database is used."""
 
 import asyncio
 import os
@@ -26,13 +26,13 @@ EmptyCopy = Callable[[], Awaitable[str]]
 
 
 def with_password(url: str) -> str:
-    """Return the URL with a password that needs escaping, which a server that trusts does not ask for."""
+    """Return the URL with a password that needs escaping; a server with trust authentication ignores it."""
     return make_url(url).set(password="canary@%pw").render_as_string(hide_password=False)
 
 
 @pytest.fixture
 async def production(empty_copy: EmptyCopy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """Give the database that the environment names, with a row in it; no command here may touch it."""
+    """Give the database that the environment names, with a row in it; no command here may change it."""
     url = await empty_copy()
     async with Database(DatabaseSettings(url=url)) as db:
         await db.execute(text("insert into task (user_id, title) values ('ada', 'kept')"))
@@ -49,12 +49,12 @@ async def rows(url: str) -> int:
 
 
 async def revision(url: str) -> str | None:
-    """Return what a database is at."""
+    """Return the revision of a database."""
     return await current(DatabaseSettings(url=url, direct_url=None))
 
 
 def by_option(config: Config, url: str) -> None:
-    """Name it as nine of ten public conftests do."""
+    """Name it as nine out of ten public conftests do."""
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
 
 
@@ -85,7 +85,7 @@ WAYS = (by_option, by_section, by_attribute, by_url_object, by_engine)
 async def test_what_is_said_for_the_command_goes_before_the_environment(
     production: str, make_database: MakeDatabase, way: Callable[[Config, str], None]
 ) -> None:
-    """Upgrade, check and downgrade to base happen where it says, and nowhere else."""
+    """Upgrade, check and downgrade to base run on the named database and on no other."""
     url = with_password(await make_database())
     config = Config(ROOT / "alembic.ini")
     way(config, url)
@@ -108,7 +108,7 @@ PAIRS = [
 async def test_two_that_disagree_are_refused(
     production: str, make_database: MakeDatabase, first: Callable[[Config, str], None], second: Callable[..., None]
 ) -> None:
-    """With both, without passwords; two that agree are one."""
+    """The error shows both, without passwords; two that agree count as one."""
     url = with_password(await make_database())
     config = Config(ROOT / "alembic.ini")
     first(config, url)
@@ -148,7 +148,7 @@ def ini(folder: Path, url: str) -> str:
 
 
 async def test_on_the_command_line(make_database: MakeDatabase, tmp_path: Path) -> None:
-    """`-x url=` before the rest; the ini file, the environment and `.env` each by itself; the log says which."""
+    """`-x url=` comes first; the ini file, the environment and `.env` each work alone; the log says which was used."""
     url = with_password(await make_database())
     name = str(make_url(url).database)
     (tmp_path / "env").mkdir()
@@ -174,7 +174,7 @@ async def test_on_the_command_line(make_database: MakeDatabase, tmp_path: Path) 
 
 
 async def test_an_ini_file_and_an_environment_that_disagree_are_refused(empty_copy: EmptyCopy, tmp_path: Path) -> None:
-    """Neither was said for this command: which one is meant cannot be known."""
+    """Neither was given for this command, so Alembic cannot know which one is meant."""
     url = await empty_copy()
     path = ini(tmp_path, "postgresql://ada:canary@nowhere.invalid/other")
     ran = await asyncio.to_thread(alembic, tmp_path, "-c", path, "downgrade", "base", DATABASE_URL=with_password(url))
@@ -191,7 +191,7 @@ async def test_an_ini_file_and_an_environment_that_disagree_are_refused(empty_co
     [("connection", "engine.connect()", "of type str"), ("engine", 1, "of type int"), ("url", "no url", "not a URL")],
 )
 async def test_what_is_no_database_is_refused(production: str, attribute: str, value: object, says: str) -> None:
-    """The sentence says what is taken."""
+    """The sentence says what is accepted."""
     config = Config(ROOT / "alembic.ini")
     config.attributes[attribute] = value
     with pytest.raises(Exception, match=says):
@@ -200,7 +200,7 @@ async def test_what_is_no_database_is_refused(production: str, attribute: str, v
 
 
 async def test_an_async_connection_is_refused_with_the_way_to_get_the_other(production: str) -> None:
-    """As people hand it over."""
+    """Callers commonly pass one."""
     config = Config(ROOT / "alembic.ini")
     async with Database(DatabaseSettings(url=production, direct_url=None)) as db, db.engine.connect() as connection:
         config.attributes["connection"] = connection
@@ -209,7 +209,7 @@ async def test_an_async_connection_is_refused_with_the_way_to_get_the_other(prod
 
 
 async def test_a_connection_goes_before_the_environment(production: str, make_database: MakeDatabase) -> None:
-    """And a URL beside it must name the same database."""
+    """A URL given with it must name the same database."""
     url = await make_database()
 
     def run(connection: Connection, other: str | None) -> None:
@@ -228,7 +228,7 @@ async def test_a_connection_goes_before_the_environment(production: str, make_da
 
 @pytest.mark.parametrize("arguments", [["downgrade", "base"], ["-x", "no", "downgrade", "base"]])
 async def test_rows_are_dropped_only_when_told_to(empty_copy: EmptyCopy, tmp_path: Path, arguments: list[str]) -> None:
-    """From the command line, without a terminal to ask at; the sentence says what would be lost, and how to do it."""
+    """On the command line without a terminal, the error says what would be lost and how to go ahead."""
     url = await empty_copy()
     at = ["-c", str(ROOT / "alembic.ini")]
     async with Database(DatabaseSettings(url=url)) as db:
@@ -244,7 +244,7 @@ async def test_rows_are_dropped_only_when_told_to(empty_copy: EmptyCopy, tmp_pat
 
 @pytest.mark.parametrize(("answer", "done"), [("{name}", True), ("yes", False), ("", False)])
 async def test_at_a_terminal_it_asks(empty_copy: EmptyCopy, tmp_path: Path, answer: str, *, done: bool) -> None:
-    """And takes nothing for a yes but the name of the database."""
+    """It accepts only the name of the database as a yes."""
     url = await empty_copy()
     async with Database(DatabaseSettings(url=url)) as db:
         await db.execute(text("insert into conversation (user_id) values ('ada')"))
@@ -259,7 +259,7 @@ async def test_at_a_terminal_it_asks(empty_copy: EmptyCopy, tmp_path: Path, answ
 
 
 async def test_the_embedded_server_is_not_asked_about(tmp_path: Path) -> None:
-    """What is in it is the developer's own."""
+    """Its data is the developer's own."""
     with EmbeddedPostgres() as server:
         url = server.url("postgres")
         await upgrade(DatabaseSettings(url=url))

@@ -1,4 +1,4 @@
-"""Each refusal that an operator meets names the right, on what, and a statement that gives it: it is run, and helps."""
+"""Each refusal names the missing right, the object, and a statement that grants it; the tests run the statement."""
 
 import re
 import secrets
@@ -15,7 +15,7 @@ from tests.support.migrations import HEAD
 MakeDatabase = Callable[..., Awaitable[str]]
 EmptyCopy = Callable[[], Awaitable[str]]
 
-# What is wrong (as a superuser, in the database), and what is then tried.
+# What is made wrong (as a superuser, in the database), and what is then attempted.
 EMPTY = {
     "may not create": (
         "revoke create on schema public from public; grant usage on schema public to {role}",
@@ -39,7 +39,7 @@ MIGRATED = {
 
 
 class Place:
-    """A database, and a role that may do nothing in it yet."""
+    """A database, and a role without any right in it."""
 
     def __init__(self, url: str) -> None:
         self.superuser = DatabaseSettings(url=url)
@@ -57,13 +57,13 @@ class Place:
             await driver.execute(statements.format(role=self.role, database=self.database))
 
     async def follow(self, error: ConfigurationError) -> None:
-        """Do what the error says."""
+        """Follow the error's advice."""
         said = re.search(r"The role \S+ may not .*?\. (?:As|In) [^:]*: (.*;)$", str(error), re.DOTALL)
         assert said, str(error)
         await self.run(said[1].replace("{", "{{").replace("}", "}}"))
 
     async def until_it_works(self, revision: str = "head") -> list[str]:
-        """Migrate, and follow each error; returns what they said."""
+        """Migrate, follow each error, and return their texts."""
         said: list[str] = []
         while (refused := await self._refusal(revision)) is not None:
             said.append(str(refused))
@@ -88,7 +88,7 @@ async def place(url: str) -> Place:
 
 @pytest.mark.parametrize("state", EMPTY)
 async def test_an_empty_database_is_migrated_by_following_each_error(make_database: MakeDatabase, state: str) -> None:
-    """From a role without rights to head."""
+    """A role without rights reaches head."""
     where = await place(await make_database())
     statements, right = EMPTY[state]
     await where.run(statements)

@@ -30,7 +30,7 @@ HI = MessageCreate(role="user", content="hi")
     ("revision", "at"), [(FIRST, FIRST), ("6c0b7a1d94e2", "6c0b7a1d94e2"), ("base", "never migrated")]
 )
 async def test_an_older_schema_is_named_by_its_revision(empty_copy: EmptyCopy, revision: str, at: str) -> None:
-    """Columns, unique indexes and tables that are not there; by what each repository writes with a key."""
+    """Missing columns, unique indexes and tables are found by what each repository writes with a key."""
     settings = DatabaseSettings(url=await empty_copy())
     async with Database(settings) as db:
         conversation = await ConversationRepo(db).create("ada")
@@ -51,7 +51,7 @@ async def test_an_older_schema_is_named_by_its_revision(empty_copy: EmptyCopy, r
 
 
 async def test_a_schema_changed_by_hand_and_newer_code_are_told_apart(empty_copy: EmptyCopy) -> None:
-    """At head the doctor knows more; what newer code has migrated is not migrated from here."""
+    """At head the error points to the doctor; after newer code has migrated, it does not advise to migrate."""
     settings = DatabaseSettings(url=await empty_copy())
     async with Database(settings) as db:
         await db.execute(text("alter table task rename column title to name"))
@@ -63,14 +63,14 @@ async def test_a_schema_changed_by_hand_and_newer_code_are_told_apart(empty_copy
 
 
 def test_the_revisions_read_without_alembic_are_alembics() -> None:
-    """Head, and the version table."""
+    """Head and the version table are the same as Alembic's."""
     assert explain_schema_error(()).endswith(f"this code needs {known_revisions()[0]}: run python -m app migrate")
     assert all("newer code" not in explain_schema_error([revision]) for revision in known_revisions())
     assert version_table() == version_table_name()
 
 
 async def test_ids_that_are_taken_are_found_and_stepped_over(empty_copy: EmptyCopy) -> None:
-    """As after a restore of rows without their sequences; the statement removes the finding."""
+    """A restore of rows without their sequences leaves them so; the statement removes the finding."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         for _ in range(3):
             await TaskRepo(db).create("ada", TaskCreate(title="x"))
@@ -87,7 +87,7 @@ async def test_ids_that_are_taken_are_found_and_stepped_over(empty_copy: EmptyCo
 
 
 async def test_every_table_is_stepped_by_one_statement(empty_copy: EmptyCopy) -> None:
-    """Derived from the models; as docs/operations.md says to do after a restore."""
+    """The statement is derived from the models, and docs/operations.md shows it for use after a restore."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         statement = step_sequences()
         assert all(f"'{table.name}'" in statement for table in metadata.sorted_tables)

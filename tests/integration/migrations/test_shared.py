@@ -28,7 +28,7 @@ class Badge(SQLModel, table=True):
 
 
 def other_application(folder: Path, url: str) -> Tree:
-    """Return a project like ours with one table, and a history, version table and trigger function of its own."""
+    """Return a similar project with one table, and its own history, version table and trigger function."""
     tree = Tree(folder, url)
     for path in (folder / "alembic/versions").glob("*.py"):
         path.unlink()
@@ -102,7 +102,7 @@ async def test_two_applications_in_schemas_of_their_own(make_database: MakeDatab
 async def test_another_applications_version_table_later_in_the_path_is_left_alone(
     make_database: MakeDatabase,
 ) -> None:
-    """Alembic would write into the first that it sees."""
+    """Alembic alone would write into the first one that it finds."""
     url = await make_database()
     ours = await in_schema(url, "ours,public")
     async with Database(DatabaseSettings(url=url)) as db:
@@ -118,7 +118,7 @@ async def test_another_applications_version_table_later_in_the_path_is_left_alon
 
 
 async def test_tables_of_ours_later_in_the_path_are_not_made_twice(make_database: MakeDatabase) -> None:
-    """An empty schema before them: which of the two is meant cannot be known."""
+    """With an empty schema before them, a migration cannot know which of the two is meant."""
     url = await make_database()
     await upgrade(DatabaseSettings(url=url))
     empty = await in_schema(url, "empty,public")
@@ -142,7 +142,7 @@ async def test_tables_of_ours_later_in_the_path_are_not_made_twice(make_database
 async def test_a_version_table_that_is_not_ours_is_told_from_newer_code(
     make_database: MakeDatabase, statements: tuple[str, ...], kind: type[Exception], says: str
 ) -> None:
-    """Nothing is changed, and the remedy for another application is a table or schema of one's own."""
+    """Nothing is changed, and the remedy is to give this application its own version table or schema."""
     settings = DatabaseSettings(url=await make_database())
     async with Database(settings) as db:
         for statement in statements:
