@@ -17,7 +17,7 @@ _FENCE: Final = re.compile(r"^( *)```(\w*)\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One fenced block: where it begins, its language, and why it is not run here, where a comment says so."""
+    """One fenced block: where it begins, its language, and the reason of a comment for not running it here."""
 
     page: str
     line: int

@@ -1,4 +1,4 @@
-"""A server with which the doctor finds nothing wrong, so that a command that exits with 0 means success."""
+"""A server with which the doctor finds nothing wrong, so that exit status 0 means success."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -25,20 +25,20 @@ def durable_server() -> Iterator[EmbeddedPostgres]:
 
 @dataclass(frozen=True)
 class Place:
-    """A database at head, by the URL of the application's role and by that of the owner of its tables."""
+    """A database at head, with the URLs of the application's role and of the tables' owner."""
 
     url: str
     owner_url: str
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables of an application on it."""
+        """The environment variables of an application on it."""
         return {"DATABASE_URL": self.url, "DATABASE_DIRECT_URL": self.owner_url}
 
 
 @pytest.fixture
 async def place(durable_server: EmbeddedPostgres) -> AsyncIterator[Place]:
-    """Make a database for one test, with the roles that the doctor asks for."""
+    """Make a database for one test, with the roles that the doctor expects."""
     name, owner = f"documents_{uuid4().hex[:8]}", f"owner_{uuid4().hex[:8]}"
     superuser = make_url(durable_server.url(name))
     place = Place(_url_of(superuser, "app"), _url_of(superuser, owner))

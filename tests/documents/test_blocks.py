@@ -1,4 +1,4 @@
-"""Every command that the documents show works as it stands there, or the document says why it is not run."""
+"""Every command in the documents works as shown, or the document says why it is not run."""
 
 import asyncio
 import importlib.util
@@ -22,7 +22,7 @@ from tests.documents.conftest import Place
 
 BLOCKS = blocks()
 ADDRESS = "http://127.0.0.1:8000"
-# `make` takes the environment that runs the tests as it is; a server is ended once it serves.
+# `make` uses the environment of the tests unchanged; a server is ended once it serves.
 PRELUDE = r"""
 set -euo pipefail
 make() { command make --old-file=.venv/.run --old-file=.venv/.dev BIN="$BIN" "$@"; }
@@ -50,7 +50,7 @@ def _environment(place: Place, log: Path) -> dict[str, str]:
 
 @contextmanager
 def _serving(environment: dict[str, str]) -> Iterator[str]:
-    """Run `python -m app serve` on a free port; give its address."""
+    """Run `python -m app serve` on a free port and give its address."""
     command = [sys.executable, "-u", "-m", "app", "serve", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -75,14 +75,14 @@ def _ran(code: str, environment: dict[str, str]) -> str:
 
 
 def test_every_block_has_a_language() -> None:
-    """So that a command cannot pass for an output; none hides in an indented block."""
+    """So a command cannot pass as output; no command is in an indented block."""
     assert [str(block) for block in BLOCKS if block.language not in COMMANDS | OUTPUT] == []
     hidden = re.compile(r"^ {4}(make|python|pip|alembic|curl|docker|uvicorn|pytest) ", re.MULTILINE)
     assert [page for page in {block.page for block in BLOCKS} if hidden.search((ROOT / page).read_text())] == []
 
 
 def test_a_page_that_names_its_tests_is_read_by_them() -> None:
-    """They exist, and name the page."""
+    """The tests exist and name the page."""
     named = {page: file for page in PAGES if (file := followed_by(page))}
     assert named
     for page, file in named.items():
@@ -91,7 +91,7 @@ def test_a_page_that_names_its_tests_is_read_by_them() -> None:
 
 @pytest.mark.parametrize("block", _run_as("sh"), ids=str)
 async def test_commands(block: Block, place: Place, tmp_path: Path) -> None:
-    """On a migrated database; ``postgresql://...`` stands for its URL."""
+    """Commands run on a migrated database; ``postgresql://...`` stands for its URL."""
     environment = _environment(place, tmp_path / "log")
     code = block.code.replace("postgresql://...", place.url)
     if ADDRESS not in code:
@@ -104,7 +104,7 @@ async def test_commands(block: Block, place: Place, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("block", _run_as("sql"), ids=str)
 async def test_statements(block: Block, place: Place) -> None:
-    """Each runs as it stands, by the owner of the tables."""
+    """The owner of the tables runs each one unchanged."""
     async with Database(DatabaseSettings(url=place.owner_url)) as db:
         for statement in filter(None, map(str.strip, block.code.split(";"))):
             await db.execute(text(statement))
@@ -114,7 +114,7 @@ async def test_statements(block: Block, place: Place) -> None:
 async def test_programs(
     block: Block, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, user_id: str
 ) -> None:
-    """A program runs, a test passes, a handler answers."""
+    """A program runs, a test passes, a handler responds."""
     environment = _environment(place, tmp_path / "log")
     file = tmp_path / "test_program.py"
     file.write_text(block.code)

@@ -1,4 +1,4 @@
-"""docs/specification.md is complete, and every place and test that it names is there."""
+"""docs/specification.md is complete, and every place and test that it names exists."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ CARD_FOR_TESTS = {"pytest-asyncio", "testcontainers"}
 
 
 def test_every_number_is_there_once() -> None:
-    """Each with a sentence, a place and a test."""
+    """Each number has a sentence, a place and a test."""
     names = [name for name, *_ in ROWS]
     assert len(names) == len(set(names))
     assert set(names) >= ASKED
@@ -28,13 +28,13 @@ def test_every_number_is_there_once() -> None:
 
 
 def test_the_doctor_uses_these_numbers() -> None:
-    """Every success criterion is one of the doctor's, and it has no number that is not here."""
+    """The doctor checks every success criterion, and has no number that is missing here."""
     assert set(CRITERIA) <= ASKED
     assert {name for name in ASKED if name.startswith("SC-")} <= set(CRITERIA)
 
 
 def test_every_place_and_every_test_exists() -> None:
-    """A test that was renamed is not collected any more."""
+    """A renamed test is no longer collected."""
     places = {name: re.findall(r"\]\(\.\./([^)]+)\)", kept) for name, _, kept, _ in ROWS}
     assert [
         name for name, found in places.items() if not found or not all((ROOT / each).exists() for each in found)

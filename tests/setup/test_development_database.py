@@ -20,7 +20,7 @@ TABLES = "select count(*) from pg_tables where schemaname = 'public'"
 
 @pytest.fixture
 def checkout() -> Iterator[Path]:
-    """Give a copy of the checkout, with a state folder of its own beside it."""
+    """Give a copy of the checkout, with its own state folder beside it."""
     with public_folder() as folder:
         folder.chmod(0o711)
         (folder / "state").mkdir(mode=0o711)
@@ -31,7 +31,7 @@ def checkout() -> Iterator[Path]:
 
 
 def command(checkout: Path, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
-    """Begin what a make target runs."""
+    """Start the command of a make target."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
     return subprocess.Popen(
         [sys.executable, "-m", "tools.dev.database", *arguments],
@@ -57,12 +57,12 @@ def run(checkout: Path, *arguments: str, **environment: str) -> tuple[int, str]:
 
 
 def revisions(checkout: Path) -> set[Path]:
-    """Return the revisions that are there."""
+    """Return the existing revisions."""
     return set((checkout / "alembic/versions").glob("*.py"))
 
 
 def test_revision_and_migrate_need_no_database_url(checkout: Path) -> None:
-    """A changed model becomes a revision on the private PostgreSQL, which is brought to head first, and they say so."""
+    """A changed model becomes a revision on the private PostgreSQL, which is migrated to head first; both print it."""
     before = revisions(checkout)
     task = checkout / "app/db/models/task.py"
     head, table, rest = task.read_text().partition("class Task(SQLModel, table=True):")
@@ -105,7 +105,7 @@ def test_database_url_is_used_where_it_is_set(checkout: Path, migrated_url: str)
 
 
 def test_revision_without_words_says_how_to_give_them(checkout: Path) -> None:
-    """It is said before anything is started."""
+    """The error comes before anything is started."""
     status, said = run(checkout, "revision", "")
     assert status == 1
     assert said == 'Say what the revision does: make revision m="add the due date"\n'
@@ -113,7 +113,7 @@ def test_revision_without_words_says_how_to_give_them(checkout: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["alembic", "upgrade", "head"], ["alembic", "check"], ["app", "migrate"]])
 def test_command_without_a_database_prints_one_sentence_once(arguments: list[str], tmp_path: Path) -> None:
-    """Neither lines of pydantic nor the same sentence twice."""
+    """It prints no lines of pydantic, and no sentence twice."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
     shutil.copy(ROOT / "alembic.ini", tmp_path)
     (tmp_path / "alembic").symlink_to(ROOT / "alembic")

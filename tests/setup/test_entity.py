@@ -1,4 +1,4 @@
-"""The page that says how to add an entity, followed word for word in a copy of the project."""
+"""The page on how to add an entity, followed word for word in a copy of the project."""
 
 import os
 import re
@@ -15,13 +15,13 @@ from tests.support.locks import ROOT
 COPIED = ("app", "alembic", "tools", "tests", "examples", "benchmarks", "requirements")
 FILES = ("alembic.ini", "pyproject.toml", "Makefile")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-# Those of `make check` that see what an entity changes; mypy on what the entity is part of.
+# The checks of `make check` that an entity affects; mypy runs on the packages that the entity is part of.
 GATES = ("ruff format", "ruff check", "mypy", "lint-imports", "revision_gate")
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """Give a copy of the checkout that `make` takes for installed."""
+    """Give a copy of the checkout that `make` treats as installed."""
     for name in COPIED:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in FILES:
@@ -41,7 +41,7 @@ def _steps() -> Iterator[tuple[str, str]]:
 
 
 def _commands(line: str, copy: Path) -> list[str]:
-    """Return what a line of the page runs; of the checks and tests those that concern the new entity."""
+    """Return the commands of a line of the page; of checks and tests, only those for the new entity."""
     line = line.replace("make ", f"make --no-print-directory BIN={Path(sys.executable).parent} ", 1)
     if line.endswith(" check"):
         planned = _run(f"{line} --dry-run", copy, {}).splitlines()
@@ -72,7 +72,7 @@ def _run(command: str, copy: Path, environment: dict[str, str]) -> str:
 async def test_the_page_leads_to_an_entity_that_passes_everything(
     copy: Path, make_database: Callable[[], Awaitable[str]], server_url: str
 ) -> None:
-    """A note with a title, a body, a flag, an enum and a date: written, migrated, checked and proven."""
+    """A note with a title, a body, a flag, an enum and a date is written, migrated, checked and tested."""
     environment = {"DATABASE_URL": await make_database(), "TEST_DATABASE_URL": server_url}
     output = ""
     for language, text in _steps():
@@ -88,7 +88,7 @@ async def test_the_page_leads_to_an_entity_that_passes_everything(
 
 
 def test_an_entity_costs_few_lines() -> None:
-    """Of a repository at most 60, docstrings and imports included, and of tests at most 15."""
+    """A repository takes at most 60, with docstrings and imports, and its tests at most 15."""
     assert len((ROOT / "app/repositories/tasks.py").read_text().splitlines()) <= 60
     tests = [text for language, text in _steps() if language == "python" and text.startswith("# tests/")]
     assert 0 < sum(len(text.splitlines()) for text in tests) <= 16  # with the line that names the file

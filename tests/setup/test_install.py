@@ -1,4 +1,4 @@
-"""The installation that every make target begins with says what it does, and fails when it is not complete."""
+"""The installation that starts every make target says what it does, and fails when it is incomplete."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ from tests.support.locks import ROOT
 
 
 def lock_of(*packages: str) -> str:
-    """Return the lines of the set to develop that pin these packages."""
+    """Return the lines of the development lock that pin these packages."""
     dev = (ROOT / "requirements/dev.txt").read_text()
     found = [re.search(rf"(?m)^{package}==(?:.*\\\n)*.*$", dev) for package in packages]
     return "\n".join(match[0] for match in found if match)
@@ -28,7 +28,7 @@ def install(lock: str, folder: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_installation_says_what_it_installs_and_how_long_it_takes(tmp_path: Path) -> None:
-    """The number of packages, an expectation before and the measured time after."""
+    """It prints the number of packages, an estimate before and the measured time after."""
     ran = install(lock_of("markdown-it-py", "mdurl"), tmp_path)
     assert ran.returncode == 0, ran.stdout
     assert re.search(r"installing .*lock.txt: 2 packages into .*venv, about \d+ s", ran.stdout)
@@ -37,7 +37,7 @@ def test_installation_says_what_it_installs_and_how_long_it_takes(tmp_path: Path
 
 
 def test_incomplete_lock_fails_and_names_what_is_missing(tmp_path: Path) -> None:
-    """No resolver adds what the lock forgot, and the check afterwards says it."""
+    """No resolver adds what the lock lacks, and the check afterwards names it."""
     ran = install(lock_of("markdown-it-py"), tmp_path)
     assert ran.returncode != 0
     assert "markdown-it-py" in ran.stdout
@@ -56,7 +56,7 @@ def test_changed_package_is_refused_in_the_words_of_pip(tmp_path: Path) -> None:
     ("files", "said"), [({"pip-22.2.dist-info/METADATA": "Version: 22.2"}, "too old"), ({}, "no pip")]
 )
 def test_old_or_missing_pip_is_said_in_one_sentence(files: dict[str, str], said: str, tmp_path: Path) -> None:
-    """Neither a traceback nor pip's complaint about an option that it does not know."""
+    """There is no traceback, and no error of pip about an unknown option."""
     for name, text in files.items():
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_text(f"Metadata-Version: 2.1\nName: pip\n{text}\n")

@@ -1,4 +1,4 @@
-"""The locks install without a resolver, with the oldest pip that is promised and with the newest."""
+"""The locks install without a resolver, with the oldest supported pip and with the newest."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
 def resolve(pip: str, folder: Path) -> dict[str, Metadata]:
-    """Fetch all packages of all locks as an installation does; returns their metadata."""
+    """Fetch all packages of all locks as an installation does, and return their metadata."""
     command = [sys.executable, str(fetch(pip, folder) / "pip"), "--quiet", "--disable-pip-version-check"]
     command += ["install", "--dry-run", "--ignore-installed", "--no-deps", "--require-hashes"]
     command += [f"--report={folder / 'report.json'}", *(word for lock in LOCKS for word in ("-r", str(lock)))]
@@ -31,7 +31,7 @@ def resolve(pip: str, folder: Path) -> dict[str, Metadata]:
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Metadata]]:
-    """Give what the oldest and the newest pip find for the locks, asked at the same time: each takes half a minute."""
+    """Give what the oldest and the newest pip find for the locks; both run at once, as each takes half a minute."""
     folders = [tmp_path_factory.mktemp("pip") for _ in (OLDEST_PIP, NEWEST_PIP)]
     with ThreadPoolExecutor() as threads:
         oldest, newest = threads.map(resolve, (OLDEST_PIP, NEWEST_PIP), folders)
@@ -62,7 +62,7 @@ def test_pip_installs_every_lock(pip: str, found: dict[str, dict[str, Metadata]]
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
 def test_lock_is_complete(lock: Path, python: str, metadata: dict[str, Metadata], environment: dict[str, str]) -> None:
-    """Every package finds what it needs among the pins, with the extras, on each Python."""
+    """Every package finds its requirements among the pins, with extras, on each Python."""
     environment |= {"python_version": python, "python_full_version": f"{python}.0"}
     assert not missing(lock.read_text(), metadata, environment)
 
@@ -85,14 +85,14 @@ def test_lock_gives_what_the_project_asks_for(lock: Path, environment: dict[str,
 def test_incomplete_lock_is_noticed(
     pinned: str, instead: str, noticed: str, metadata: dict[str, Metadata], environment: dict[str, str]
 ) -> None:
-    """A package, a version or an extra that is not there is named, and what needs it."""
+    """The error names a missing package, version or extra, and what needs it."""
     lock = re.sub(pinned, instead, (ROOT / "requirements/run.txt").read_text()) + "\nasync-data-layer==0"
     found = missing(lock, {**metadata, "async-data-layer": asked_for("run")}, environment)
     assert any(line.startswith(noticed) for line in found)
 
 
 def test_what_runs_is_what_was_tested() -> None:
-    """Every pin of the other locks that the set to develop has too is the same there."""
+    """Every pin that another lock shares with the development lock is the same in both."""
     tested = (ROOT / "requirements/dev.txt").read_text()
     assert names((ROOT / "requirements/run.txt").read_text()) <= names(tested)
     for lock in LOCKS:

@@ -1,4 +1,4 @@
-"""What a machine lacks is said before the run, skipped in it and counted after it."""
+"""What a machine lacks is reported before the run, skipped in it and counted after it."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def test_missing_pgbouncer_skips_the_tests_that_need_it() -> None:
 
 
 def test_missing_pgbouncer_is_an_error_in_ci() -> None:
-    """A run that is to judge a change must not pass without a part of the tests."""
+    """A run that decides on a change must not pass with a part of the tests skipped."""
     ran = run(CI="true")
     assert ran.returncode == 1
     assert "PgBouncer is not installed" in ran.stdout

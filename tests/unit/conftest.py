@@ -1,4 +1,4 @@
-"""Unit tests use no database: the server of the other tests is not theirs."""
+"""Unit tests use no database: they do not get the other tests' server."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The audit of the pinned packages says what it knows, and that it knows nothing where that is so."""
+"""The audit of the pinned packages reports what it finds, and what it could not look up."""
 
 import json
 from typing import Any
@@ -17,12 +17,12 @@ def _of(*packages: dict[str, Any]) -> tuple[int, str]:
 
 
 def test_a_vulnerability_fails_the_check() -> None:
-    """By name, with the version that has it no more."""
+    """The report has its name, and the version that fixes it."""
     assert _of(CLEAN, HURT) == (1, "audit: known vulnerabilities:\nhurt 2: PYSEC-1, fixed in 2.1")
 
 
 def test_what_is_well_is_counted() -> None:
-    """And what could not be looked up, too."""
+    """Packages that could not be looked up are counted, too."""
     assert _of(CLEAN) == (0, "audit: 1 packages, none with a known vulnerability")
     assert _of(CLEAN, SKIPPED)[1].endswith("; 1 could not be looked up")
 
@@ -33,11 +33,11 @@ def test_what_is_well_is_counted() -> None:
     ids=["an index that knows nothing", "no connection"],
 )
 def test_a_database_that_cannot_be_reached_is_not_taken_for_well(output: str, errors: str) -> None:
-    """The check goes on, and says that this was not done."""
+    """The check goes on and says that the audit was not done."""
     status, words = verdict(output, errors)
     assert (status, "NOT DONE" in words) == (0, True)
 
 
 def test_a_broken_audit_fails_the_check() -> None:
-    """With what it said."""
+    """The failure shows the audit's output."""
     assert verdict("", "no such option")[0] == 1

@@ -1,4 +1,4 @@
-"""A certificate that is refused is explained by what is wrong with it, in handshakes that need no network."""
+"""The error explains what is wrong with a refused certificate, tested by handshakes without a network."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -36,14 +36,14 @@ def _certificate(*names: str, since: datetime = NOW - DAY, until: datetime = NOW
 
 
 def test_a_certificate_of_tomorrow_speaks_of_the_clock() -> None:
-    """A machine whose clock is wrong is the likelier reason."""
+    """A wrong clock on this machine is the likelier reason."""
     words = explain_failure(_failure(_certificate(since=NOW + DAY, until=NOW + 2 * DAY)))
     assert "it is not valid yet: the clock of this machine says 20" in words
     assert "sslrootcert" not in words
 
 
 def test_an_expired_certificate_is_to_be_renewed() -> None:
-    """Or the clock is ahead."""
+    """The error also says that the clock may be ahead."""
     words = explain_failure(_failure(_certificate(since=NOW - 2 * DAY, until=NOW - DAY)))
     assert "it has expired: renew it on the server (the clock of this machine says 20" in words
 
@@ -56,7 +56,7 @@ def test_another_name_is_never_answered_by_verifying_less(name: str, what: str) 
 
 
 def test_an_unknown_ca_of_ones_own_is_to_be_named() -> None:
-    """On a host of no provider that is known."""
+    """The advice is for hosts of no known provider."""
     words = explain_failure(_failure(_certificate(), ca=OTHER), "db.example.com")
     assert "its CA is not trusted here: write sslrootcert=/path/of/its/ca.crt" in words
 
@@ -75,14 +75,14 @@ def test_an_unknown_ca_of_ones_own_is_to_be_named() -> None:
     ],
 )
 def test_an_unknown_ca_on_a_providers_host_warns_of_interception_first(host: str) -> None:
-    """To trust the certificate that is shown would send the password to the machine between."""
+    """Trusting the presented certificate would send the password to the intercepting machine."""
     words = explain_failure(_failure(_certificate(), ca=OTHER), host)
     assert "a machine on the way may be reading the connection" in words
     assert words.index("on the way") < words.index("sslrootcert")
 
 
 def test_no_advice_weakens_the_verification() -> None:
-    """Whatever OpenSSL's code and the host."""
+    """The test covers every OpenSSL code, on different hosts."""
     for code in range(100):
         for host in ("", "a.neon.tech", "a.supabase.co"):
             error = ssl.SSLCertVerificationError(1, "certificate verify failed")
@@ -95,7 +95,7 @@ def test_no_advice_weakens_the_verification() -> None:
     "until", [NOW + DAY, datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2051, 1, 1, tzinfo=UTC)]
 )
 def test_the_validity_is_read_without_verifying(until: datetime) -> None:
-    """In both of the forms in which a certificate writes a time."""
+    """Both time formats of certificates are read."""
     leaf = _certificate(since=NOW - DAY, until=until)
     der = ssl.PEM_cert_to_DER_cert(leaf.cert_chain_pems[0].bytes().decode())
     assert validity_of(der) == (NOW - DAY, until)

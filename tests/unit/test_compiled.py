@@ -1,4 +1,4 @@
-"""What the driver runs by itself."""
+"""Statements that asyncpg runs directly."""
 
 from typing import Any
 
@@ -17,15 +17,15 @@ DIALECT = LeanDialect()
 
 @pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS.keys())
 def test_a_repositorys_columns_need_no_conversion(statement: Executable) -> None:
-    """The driver gives each value as SQLAlchemy would."""
-    columns = statement.exported_columns  # type: ignore[attr-defined]  # those that all_statements returns have it
+    """The driver returns each value as SQLAlchemy would."""
+    columns = statement.exported_columns  # type: ignore[attr-defined]  # the statements of all_statements have it
     needing = [c.name for c in columns if c.type.dialect_impl(DIALECT).result_processor(DIALECT, None)]
     assert needing == []
 
 
 @pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS.keys())
 def test_a_repositorys_parameters_need_no_conversion(statement: Executable) -> None:
-    """The driver takes each value as SQLAlchemy would give it; those of booleans and times only check it."""
+    """The driver accepts each value as SQLAlchemy would pass it; processors of booleans and times only check it."""
     binds = statement.compile(dialect=DIALECT).binds.values()  # type: ignore[attr-defined]  # see above
     types = [bind.type.item_type if isinstance(bind.type, ARRAY) else bind.type for bind in binds]
     assert [type_ for type_ in types if _converts(type_)] == []

@@ -1,4 +1,4 @@
-"""A cursor is taken back only by the list, the filter and the user that it was given out for."""
+"""A cursor is accepted only for the list, the filter and the user that it was made for."""
 
 import base64
 from typing import Any
@@ -20,7 +20,7 @@ unstored = settings(database=None, deadline=None)
 @unstored
 @given(st.tuples(BIGINT, BIGINT), st.text(max_size=255), st.sampled_from([None, True, False]))
 def test_a_cursor_is_read_as_it_was_written(place: tuple[int, int], user_id: str, completed: object) -> None:
-    """Any numbers, any user."""
+    """The test takes any numbers and any user."""
     scope = ("task", user_id, completed)
     assert FORMAT.read(FORMAT.write(place, *scope), *scope) == place
 
@@ -35,7 +35,7 @@ def test_a_cursor_goes_into_a_url_as_it_is(first: int, second: int) -> None:
 @unstored
 @given(st.one_of(st.text(), st.binary().map(lambda raw: base64.urlsafe_b64encode(raw).decode())))
 def test_an_invented_cursor_is_refused(cursor: Any) -> None:
-    """Random text, and random bytes in the right alphabet."""
+    """The test takes random text, and random bytes in the right alphabet."""
     with pytest.raises(InvalidCursorError):
         FORMAT.read(cursor, *SCOPE)
 
@@ -43,7 +43,7 @@ def test_an_invented_cursor_is_refused(cursor: Any) -> None:
 @unstored
 @given(BIGINT, st.integers(min_value=0, max_value=8 * 24 - 1))
 def test_a_flipped_bit_is_refused(place: int, bit: int) -> None:
-    """In the numbers and in the checksum alike."""
+    """The bit may be in the numbers or in the checksum."""
     raw = bytearray(base64.urlsafe_b64decode(FORMAT.write((place, place), *SCOPE)))
     raw[bit // 8] ^= 1 << bit % 8
     with pytest.raises(InvalidCursorError):
@@ -53,7 +53,7 @@ def test_a_flipped_bit_is_refused(place: int, bit: int) -> None:
 @unstored
 @given(BIGINT, st.data())
 def test_a_cursor_cut_or_lengthened_is_refused(place: int, data: st.DataObject) -> None:
-    """Also by padding, which the decoder itself would overlook."""
+    """Padding, which the decoder itself would ignore, is refused, too."""
     cursor = FORMAT.write((place, place), *SCOPE)
     shorter = cursor[: data.draw(st.integers(0, len(cursor) - 1))]
     for wrong in (shorter, cursor + data.draw(st.sampled_from(["=", "A", "\n", " ", "\x00"])), "A" + cursor):
@@ -80,7 +80,7 @@ def test_a_foreign_cursor_is_refused(scope: tuple[object, ...]) -> None:
 
 @pytest.mark.parametrize("cursor", [7, b"AAAA", None, "\ud800", "é"])
 def test_what_is_no_cursor_at_all_is_refused(cursor: Any) -> None:
-    """A caller that passes on whatever came in gets the same error; it is an invalid input."""
+    """A caller that passes on unchecked input gets the same error, an invalid input."""
     with pytest.raises(InvalidCursorError) as refused:
         FORMAT.read(cursor, *SCOPE)
     assert isinstance(refused.value, InvalidInputError)
@@ -105,6 +105,6 @@ def test_the_last_page_still_has_an_end_to_poll_from() -> None:
 
 
 def test_a_page_without_items_stays_where_it_was_asked_for() -> None:
-    """A poll with `after=page.end_cursor` does not begin anew when nothing has come."""
+    """A poll with `after=page.end_cursor` does not start again from the beginning when nothing is new."""
     assert Page.of([], str, more=False, asked="7") == Page([], None, None, "7")
     assert Page.of([], str, more=False, asked="7", backwards=True) == Page([], None, "7", None)

@@ -1,4 +1,4 @@
-"""A password that everybody knows is good for this machine alone."""
+"""The public development password is accepted only for this machine."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ ELSEWHERE = ("postgres", "10.0.0.7", "[2001:db8::1]", "db.example.com", "localho
 
 @pytest.mark.parametrize("host", HERE)
 def test_it_works_on_this_machine(host: str) -> None:
-    """By any of its names, and through a socket."""
+    """The machine may have any of its names, or be reached through a socket."""
     query = "" if host else "?host=/var/run/postgresql"
     target = DatabaseSettings(url=f"postgresql://app:{DEVELOPMENT_PASSWORD}@{host}/app{query}").target()
     assert target.password == DEVELOPMENT_PASSWORD
@@ -23,7 +23,7 @@ def test_it_works_on_this_machine(host: str) -> None:
 @pytest.mark.parametrize("host", ELSEWHERE)
 @pytest.mark.parametrize("setting", ["url", "direct_url"])
 def test_it_is_refused_elsewhere(host: str, setting: str) -> None:
-    """Also where only one of several hosts is another machine, and for migrations."""
+    """It is refused if any of several hosts is another machine, and for migrations, too."""
     urls: dict[str, Any] = {
         "url": "postgresql://app:x@localhost/app",
         setting: f"postgresql://app:{DEVELOPMENT_PASSWORD}@{host}/app",

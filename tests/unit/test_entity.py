@@ -27,7 +27,7 @@ class _Create(InputModel):
 
 
 def _model(*columns: Any) -> type[SQLModel]:
-    """Return what an entity needs of a model, without a class that every session would know."""
+    """Return what an entity needs of a model, without a class that SQLModel would register globally."""
 
     class Model:
         __table__: ClassVar[Table] = Table(f"thing_{len(registered())}", MetaData(), *columns)
@@ -40,13 +40,13 @@ def _columns(data: Any, *more: Any) -> list[Any]:
 
 
 def test_every_table_has_its_entity() -> None:
-    """Found by walking: no list is kept."""
+    """Entities are found by walking the modules; there is no list."""
     assert entities().keys() == {repository.entity.table.name for repository in repositories()}
     assert set(entities()) == set(Task.metadata.tables)
 
 
 def test_a_query_made_elsewhere_disturbs_no_walk() -> None:
-    """It runs as any other, and is none of the repositories'."""
+    """It runs like any other, and belongs to no repository."""
     query = Query("elsewhere.get", select(TASK.c.id), int)
     assert query.name in registered()
     assert query.name not in queries()
@@ -70,19 +70,19 @@ def test_a_repositorys_own_query_is_found() -> None:
     ids=["select", "with a CTE", "insert", "update", "select that deletes", "text"],
 )
 def test_what_a_lost_connection_means_follows_from_the_statement(statement: Any, outcome: Enum) -> None:
-    """A SELECT that changes nothing was not done; of everything else it is unknown."""
+    """A SELECT that changes nothing can be retried; the outcome of everything else is unknown."""
     assert Query(f"lost.{len(registered())}", statement, int).when_lost is outcome
 
 
 def test_a_column_that_needs_conversion_is_refused_by_name() -> None:
-    """The driver takes values as they are: better at the declaration than in production."""
+    """The driver gets values without conversion, so the error comes at the declaration, not in production."""
     entity: Entity[Any] = Entity(_model(*_columns(Column("data", JSONB))), _Read)
     with pytest.raises(TypeError, match=r"data: a value of JSONB\(.*needs to be converted"):
         Usual(entity, create=_Create)
 
 
 def test_a_key_without_a_digest_is_refused() -> None:
-    """A repeat could not be told from a conflict once the row has changed."""
+    """Without one, a repeat could not be distinguished from a conflict once the row has changed."""
     keys = [Column("idempotency_key", TASK.c.idempotency_key.type), Index(None, "idempotency_key")]
     entity: Entity[Any] = Entity(_model(*_columns(Column("data", Text), *keys)), _Read)
     with pytest.raises(TypeError, match=r"need idempotency_key\(digest=True\)"):
@@ -90,12 +90,12 @@ def test_a_key_without_a_digest_is_refused() -> None:
 
 
 def test_an_unknown_filter_is_refused() -> None:
-    """By the name that the table does not have."""
+    """The error names the column that the table does not have."""
     with pytest.raises(KeyError, match="urgent"):
         Usual(Entity(_model(*_columns(Column("data", Text))), _Read), filters=["urgent"])
 
 
 def test_a_page_of_long_texts_ends_at_a_budget() -> None:
-    """Derived from the lengths of the columns: messages need it, tasks and conversations do not."""
+    """The columns' lengths decide: messages need a budget, tasks and conversations do not."""
     limited = {name for name, query in queries().items() if "Slice" in str(query.row)}
     assert limited == {"messages.after", "messages.before", "messages.append_with_history"}

@@ -1,4 +1,4 @@
-"""A read model that is filled equals, and behaves as, one that is validated; what needs validation is validated."""
+"""A filled read model equals a validated one and behaves like it; what needs validation is validated."""
 
 import copy
 import pickle
@@ -65,7 +65,7 @@ def _validated(model: type[BaseModel], records: Any) -> list[Any]:
 
 
 def test_both_ways_give_equal_objects() -> None:
-    """In every way that one can look at them."""
+    """They are equal by every way to inspect them."""
     for filled, validated in zip(_filled(Plain, RECORDS), _validated(Plain, RECORDS), strict=True):
         assert filled == validated
         assert validated == filled
@@ -87,14 +87,14 @@ def test_both_ways_give_equal_objects() -> None:
     ids=["copy", "deepcopy", "pickle", "model_copy"],
 )
 def test_both_ways_can_be_copied(remake: Any) -> None:
-    """A copy equals the original, and another one's copy."""
+    """A copy equals the original, and a copy of the other object."""
     filled, validated = _filled(Plain, RECORDS)[0], _validated(Plain, RECORDS)[0]
     assert remake(filled) == filled == remake(validated)
     assert remake(filled).model_copy(update={"text": "y"}) == remake(validated).model_copy(update={"text": "y"})
 
 
 def test_both_ways_are_frozen_and_apart() -> None:
-    """An instance cannot be changed, and shares nothing with its neighbour."""
+    """An instance cannot be changed, and shares nothing with another."""
     first, second = _filled(Plain, RECORDS)
     with pytest.raises(ValidationError, match="frozen"):
         first.text = "y"
@@ -105,7 +105,7 @@ def test_both_ways_are_frozen_and_apart() -> None:
 
 @pytest.mark.parametrize("wrong", [{"id": None}, {"at": None}, {"kind": None}, {"kind": "c"}, {"maybe": "c"}])
 def test_what_the_model_does_not_declare_raises_as_validation_does(wrong: dict[str, Any]) -> None:
-    """A null, or the value of an enum that newer code has added."""
+    """The value is a null, or an enum value that newer code has added."""
     records = [RECORDS[0], RECORDS[1] | wrong]
     with pytest.raises(ValidationError) as refused:
         _filled(Plain, records, otherwise=lambda given: _validated(Plain, [dict(each) for each in given]))
@@ -148,16 +148,16 @@ class _Nested(Plain):
 
 @pytest.mark.parametrize("model", [_Constrained, _Validated, _Initialized, _Stripping, _OfAnotherType, _Alias, _Nested])
 def test_what_needs_validation_is_validated(model: type[BaseModel]) -> None:
-    """Any constraint, validator, setting or other type."""
+    """Constraints, validators, settings and other types need validation."""
     assert filler_of(model, STATEMENT, [], otherwise=_never) is None
 
 
 def test_a_statement_without_types_is_validated() -> None:
-    """Nothing says what the driver returns for it."""
+    """Without types it is unknown what asyncpg returns for it."""
     assert filler_of(Plain, select(TABLE.c.id), [], otherwise=_never) is None
 
 
 @pytest.mark.parametrize("entity", entities().values(), ids=entities())
 def test_the_read_models_are_filled(entity: Entity[Any]) -> None:
-    """A page of 50 takes 0.7 of the time of validation."""
+    """Filling a page of 50 takes 0.7 of the time that validation takes."""
     assert filler_of(entity.read, select(*entity.columns), [], otherwise=_never) is not None

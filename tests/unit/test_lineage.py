@@ -9,7 +9,7 @@ AFTER = Lineage({**BEFORE.ancestors, "m": frozenset("abcm")}, frozenset("m"))
 
 
 def test_several_heads_before_they_are_merged() -> None:
-    """At both it works, and the next revision has no place; at one of them the other is missing."""
+    """A database at both works, but a next revision has no single parent; at only one, the other is missing."""
     both = _compared(["b", "c"], BEFORE)
     assert (both.level, both.advice) == (Level.WARNING, "Run: alembic merge heads; then: python -m app migrate")
     one = _compared(["b"], BEFORE)
@@ -18,7 +18,7 @@ def test_several_heads_before_they_are_merged() -> None:
 
 
 def test_several_heads_after_they_were_merged() -> None:
-    """At the merge all is well; before it a migration does the rest; what it contains must not be there as well."""
+    """The merge alone is right; before it a migration does the rest; a head that it contains must not be there too."""
     assert _compared(["m"], AFTER).level is Level.OK
     assert _compared(["b", "c"], AFTER).found == "at b, c, 1 behind head m"
     twice = _compared(["m", "b"], AFTER)
@@ -27,5 +27,5 @@ def test_several_heads_after_they_were_merged() -> None:
 
 
 def test_a_revision_of_newer_code_is_told_first() -> None:
-    """Nothing is known of what it contains."""
+    """What a newer revision contains is unknown."""
     assert "newer code" in _compared(["x", "a"], AFTER).found

@@ -1,4 +1,4 @@
-"""What the models refuse, with the field's name; what they let through; that what they return cannot change."""
+"""What the models refuse, naming the field, what they accept, and that read models cannot change."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ WRONG_INPUT = {
 def test_wrong_input_is_refused_by_a_message_that_names_the_field(
     model: type[BaseModel], field: str, values: dict[str, Any]
 ) -> None:
-    """One error, about that field, without the value in its text."""
+    """There is one error for that field, without the value in its text."""
     with pytest.raises(ValidationError) as refused:
         model(**values)
     assert [error["loc"] for error in refused.value.errors()] == [(field,)]
@@ -64,7 +64,7 @@ def test_the_longest_values_are_allowed() -> None:
 
 @pytest.mark.parametrize("title", ["\u200bx", "\u2764\ufe0f", "\u2800", "\u200d\N{PARTY POPPER}"])
 def test_invisible_characters_are_allowed_beside_a_visible_one(title: str) -> None:
-    """Emoji are made with them; the title is kept as it is."""
+    """Emoji contain them; the title is kept unchanged."""
     assert TaskCreate(title=title).title == title
 
 
@@ -78,7 +78,7 @@ def test_content_from_100_mb_on_is_refused(character: str) -> None:
 
 
 def test_empty_content_is_a_message() -> None:
-    """An assistant may have nothing to say; only a task's title must say something."""
+    """An assistant's reply may be empty; only a task's title needs a visible character."""
     assert MessageCreate(role=Role.ASSISTANT, content="").content == ""
 
 
@@ -89,7 +89,7 @@ def test_an_update_tells_what_is_left_out_from_what_is_set_to_null() -> None:
 
 
 def test_an_update_documents_null_only_where_it_takes_it() -> None:
-    """A client written from the schema sends nothing that is refused."""
+    """A client written from the schema sends no null that is refused."""
     fields = TaskUpdate.model_json_schema()["properties"]
     assert {name: "null" in str(field.get("anyOf")) for name, field in fields.items()} == {
         "title": False,
@@ -100,7 +100,7 @@ def test_an_update_documents_null_only_where_it_takes_it() -> None:
 
 
 def test_a_read_model_cannot_be_assigned_to() -> None:
-    """What a repository returned stays as it was read."""
+    """What a repository returns stays as it was read."""
     now = "2026-01-01T00:00:00Z"
     values = {"user_id": "ada", "title": "x", "description": None, "completed": False}
     task = TaskRead(id=1, created_at=now, updated_at=now, **values)

@@ -1,4 +1,4 @@
-"""docs/neon.md says what the code does."""
+"""docs/neon.md describes what the code does."""
 
 from app.db.driver.neon import REASONS
 from tests.support.neon_page import PAGE, with_table

@@ -1,4 +1,4 @@
-"""What runs before each commit is a part of `make check`."""
+"""The pre-commit hooks are a part of `make check`."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_each_hook_is_a_line_of_make_check() -> None:
-    """So that a commit is refused for nothing that the check accepts, and in the same versions."""
+    """So a commit is never refused for something that the check accepts, and tool versions are the same."""
     check = (ROOT / "Makefile").read_text().partition("\ncheck:")[2].partition("\n\n")[0].replace("$(BIN)", ".venv/bin")
     (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert repository["repo"] == "local"

@@ -1,4 +1,4 @@
-"""Private names of other libraries: few, listed on one page, each where the page says, and still there."""
+"""Private names of other libraries are few, listed on one page, used only where it says, and still exist."""
 
 import ast
 import re
@@ -24,7 +24,7 @@ MACHINERY = (
     "pydantic_settings",
     "sqlmodel",
 )  # write into each subclass
-DOCUMENTED = {"_exit"}  # of os, and public in spite of its name
+DOCUMENTED = {"_exit"}  # from os, and public in spite of its name
 
 
 def _private(name: str) -> bool:
@@ -32,7 +32,7 @@ def _private(name: str) -> bool:
 
 
 def _defined_here(tree: ast.Module) -> set[str]:
-    """Return the private names that this file's own classes and functions define: those are ours."""
+    """Return the private names that this file's own classes and functions define."""
     named = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     stored = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_own(node.value)}
     return named | stored
@@ -43,7 +43,7 @@ def _is_own(value: ast.expr) -> bool:
 
 
 def _used(tree: ast.Module) -> Iterator[str]:
-    """Yield the private names that are read from what is not the file's own, or imported."""
+    """Yield the private names that are imported, or read from objects of other modules."""
     ours = _defined_here(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and _private(node.attr) and not _is_own(node.value):
@@ -54,7 +54,7 @@ def _used(tree: ast.Module) -> Iterator[str]:
 
 
 def _overridden(file: Path, tree: ast.Module) -> Iterator[str]:
-    """Yield the private names that a class of this file takes over from a class of another library."""
+    """Yield the private names that a class of this file overrides in a class of another library."""
     module = import_module(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
@@ -64,7 +64,7 @@ def _overridden(file: Path, tree: ast.Module) -> Iterator[str]:
 
 
 def _written(cls: ast.ClassDef) -> Iterator[str]:
-    """Yield the private names that the body of a class gives a value."""
+    """Yield the private names that the body of a class assigns."""
     for node in cls.body:
         names = [node.name] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else []
         targets = node.targets if isinstance(node, ast.Assign) else []
@@ -79,7 +79,7 @@ def _names(file: Path) -> set[str]:
 
 
 def test_each_private_name_is_listed_with_its_file() -> None:
-    """A new one needs a line that says why nothing public does it; one that is gone loses its line."""
+    """A new one needs a line that says why nothing public works; a removed one loses its line."""
     used = {(name, str(file.relative_to(ROOT))) for file in FILES for name in _names(file)}
     assert used == {(name.rpartition(".")[2], file) for name, file in LISTED.items()}
 
@@ -91,7 +91,7 @@ def test_there_are_at_most_ten() -> None:
 
 @pytest.mark.parametrize("name", LISTED)
 def test_a_private_name_is_still_there(name: str) -> None:
-    """Where an upgrade renames it, this says which and where it is used."""
+    """If an upgrade renames one, the failure names it and where it is used."""
     owner, _, attribute = name.rpartition(".")
     module, _, cls = owner.rpartition(".")
     found: Any = getattr(import_module(module), cls)

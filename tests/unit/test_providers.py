@@ -1,4 +1,4 @@
-"""The table of providers in docs/connect.md is what the layer does with their strings."""
+"""The table of providers in docs/connect.md shows how the layer reads their strings."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ IDS = [each.name for each in PROVIDERS]
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Where no `.env` counts."""
+    """Work in a folder without `.env`."""
     monkeypatch.chdir(tmp_path)
 
 
@@ -28,7 +28,7 @@ def test_the_page_shows_the_table() -> None:
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=IDS)
 def test_what_a_console_shows_is_understood(provider: Provider) -> None:
-    """As it stands, with the password filled in; or refused, and what the table says to write is understood."""
+    """It works unchanged with the password filled in, or is refused and the table's replacement works."""
     if provider.instead:
         with pytest.raises(ConfigurationError):
             target_of(provider.shown)
@@ -40,13 +40,13 @@ def test_what_a_console_shows_is_understood(provider: Provider) -> None:
 
 @pytest.mark.parametrize("provider", [each for each in PROVIDERS if filled_in(each.shown) != each.shown], ids=str)
 def test_a_placeholder_is_refused_as_one(provider: Provider) -> None:
-    """Before anything is sent: the server would only say that the password is wrong."""
+    """It is refused before anything is sent: the server would only say that the password is wrong."""
     with pytest.raises(ConfigurationError, match=r"its password is a placeholder .*; write the password in its place"):
         DatabaseSettings(url=provider.shown).target()
 
 
 def test_the_sockets_of_the_page_are_the_same() -> None:
-    """The block of URLs says so."""
+    """The page's block of URLs says that they are."""
     urls = re.findall(r"^postgresql://ada@.*$", PAGE, flags=re.MULTILINE)
     assert len(urls) == 5
     assert len({target_of(url).hosts for url in urls}) == 1
@@ -55,6 +55,6 @@ def test_the_sockets_of_the_page_are_the_same() -> None:
 
 @pytest.mark.parametrize("parameter", re.findall(r"`(\w+=[\w.-]+)`", PAGE.partition("### Parameters of other")[2]))
 def test_the_parameters_of_the_page_are_understood(parameter: str) -> None:
-    """Each that the tables show with a value, but those that are settings of the environment."""
+    """The test takes each one that the tables show with a value, except settings of the environment."""
     if not parameter.startswith("DATABASE_"):
         target_of(f"postgresql://ada:pw@host/app?{parameter}")

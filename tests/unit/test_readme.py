@@ -1,4 +1,4 @@
-"""What the README says is so."""
+"""What the README says is true."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 
 def test_the_tables_of_settings_are_of_today() -> None:
-    """Each setting with its default and its docstring; where it is not: `make readme`."""
+    """They show each setting with its default and docstring; if out of date, run `make readme`."""
     assert with_tables(README) == README
     for settings in SETTINGS:
         prefix = settings.model_config["env_prefix"]

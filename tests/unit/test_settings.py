@@ -1,4 +1,4 @@
-"""Where settings come from, and what is said of a variable or a file that is wrong."""
+"""Where settings come from, and what the error says of a wrong variable or file."""
 
 import codecs
 import os
@@ -23,7 +23,7 @@ URL = "postgresql://ada:pw@host/app"
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Stand in an empty folder, without DATABASE_*."""
+    """Work in an empty folder, without DATABASE_*."""
     for name in [name for name in os.environ if name.startswith("DATABASE_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -41,7 +41,7 @@ def test_a_missing_url_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("blank", ["", " "])
 def test_a_blank_url_that_hides_another_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, blank: str) -> None:
-    """To blank the variable may mean either: the database that stands in the file, or none."""
+    """A blank variable may mean either the database in the file or none."""
     (tmp_path / ".env").write_text("DATABASE_URL=postgresql://file@host/app\n")
     monkeypatch.setenv("DATABASE_URL", blank)
     with pytest.raises(ConfigurationError) as caught:
@@ -55,7 +55,7 @@ def test_a_blank_url_that_hides_another_is_refused(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("place", ["environment", "file"])
 def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str) -> None:
-    """As it comes out of a compose file: `DATABASE_POOL_SIZE=` leaves the default, and no URL is set."""
+    """A compose file leaves it so: with `DATABASE_POOL_SIZE=` the default applies, and no URL is set."""
     names = [f"DATABASE_{name.upper()}" for name in DatabaseSettings.model_fields]
     if place == "file":
         (tmp_path / ".env").write_text("".join(f"{name}=\n" for name in names))
@@ -67,21 +67,21 @@ def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_a_blank_direct_url_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As it comes out of a compose file that passes an unset variable on."""
+    """A compose file that passes on an unset variable leaves it blank."""
     monkeypatch.setenv("DATABASE_DIRECT_URL", "")
     settings = DatabaseSettings(url="postgresql://ada@host-pooler/app")
     assert settings.direct_target().hosts == ("host",)
 
 
 def test_a_wrong_direct_url_is_named_by_its_own_variable() -> None:
-    """Not as DATABASE_URL, in which nothing is wrong."""
+    """The error does not name DATABASE_URL, which is valid."""
     settings = DatabaseSettings(url="postgresql://ada@host/app", direct_url="mysql://ada@host/app")
     with pytest.raises(ConfigurationError, match=r"^DATABASE_DIRECT_URL: it begins with mysql"):
         settings.direct_target()
 
 
 def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """`.env` is read, what is exported counts more, and an argument most."""
+    """`.env` is read, the environment overrides it, and an argument overrides both."""
     (tmp_path / ".env").write_text("DATABASE_URL='postgresql://file@host/app'\nDATABASE_POOL_SIZE=3\n")
     assert (DatabaseSettings().target().user, DatabaseSettings().pool_size) == ("file", 3)
     monkeypatch.setenv("DATABASE_URL", "postgresql://environment@host/app")
@@ -103,7 +103,7 @@ WRONG_VALUES = {
 def test_a_value_that_cannot_be_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, file: str | None
 ) -> None:
-    """In a sentence that begins with the variable and the file, and shows no value."""
+    """The sentence begins with the variable and the file, and shows no value."""
     monkeypatch.setenv("DATABASE_URL", f"postgresql://ada:{SECRET}@host/app")
     if file:
         (tmp_path / file).write_text(f"{name}={value}\n")
@@ -118,7 +118,7 @@ def test_a_value_that_cannot_be_is_refused(
 
 
 def test_a_wrong_argument_is_named_without_showing_the_others() -> None:
-    """By its name; a misspelt one with the name that is meant."""
+    """The error has its name, and for a misspelt one the right name."""
     for wrong, words in (
         ({"pool_size": 0}, "pool_size: it must be greater than 0"),
         ({"pool_szie": 3}, "pool_szie is not a setting; is pool_size meant?"),
@@ -133,7 +133,7 @@ def test_a_wrong_argument_is_named_without_showing_the_others() -> None:
 
 
 def test_a_url_that_is_wrong_is_named_with_its_file(tmp_path: Path) -> None:
-    """DATABASE_DIRECT_URL too; no frame keeps the text of either."""
+    """The same holds for DATABASE_DIRECT_URL; no frame keeps the text of either."""
     (tmp_path / ".env").write_text(
         f"DATABASE_URL=mysql://ada:{SECRET}@host/app\nDATABASE_DIRECT_URL=postgresql://ada:{SECRET}@host\n"
     )
@@ -164,7 +164,7 @@ MISTAKEN = {
 def test_what_looks_like_a_setting_and_is_none_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, file: str | None
 ) -> None:
-    """It would be ignored otherwise: the sentence names the variable that is meant."""
+    """Otherwise it would be ignored; the sentence names the right variable."""
     if file:
         (tmp_path / file).write_text(f"{name}=1\n")
     else:
@@ -175,15 +175,15 @@ def test_what_looks_like_a_setting_and_is_none_is_refused(
 
 
 def test_every_advice_names_settings_that_there_are() -> None:
-    """Each DATABASE_* in it, with the value that it shows, is taken."""
-    for words in unread._ELSEWHERE.values():  # the table is not part of the surface
+    """Each DATABASE_* in it is accepted with the value that it shows."""
+    for words in unread._ELSEWHERE.values():  # the table is not public
         for name, value in re.findall(r"DATABASE_([A-Z_]+)(?:=(\w+))?", words):
             assert name.lower() in DatabaseSettings.model_fields, words
             DatabaseSettings(**{"url": URL, **({name.lower(): value} if value else {})})
 
 
 def test_what_is_unknown_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Variables of other tools are left alone; the rest is a note on the target, which is logged once."""
+    """Variables of other tools are ignored; others give a note on the target, which is logged once."""
     (tmp_path / ".env").write_text("DATABASE_COLOUR=blue\nOTHER=1\n")
     for name, value in {
         "DATABASE_PUBLIC_URL": URL,
@@ -199,7 +199,7 @@ def test_what_is_unknown_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_the_parts_of_a_url_are_named_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence names the variables whose values belong into the URL."""
+    """The sentence names the variables whose values belong in the URL."""
     monkeypatch.setenv("DATABASE_HOST", "host")
     monkeypatch.setenv("DATABASE_PASSWORD", SECRET)
     with pytest.raises(
@@ -210,7 +210,7 @@ def test_the_parts_of_a_url_are_named_where_there_is_none(monkeypatch: pytest.Mo
 
 
 def test_two_spellings_of_one_variable_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lower case is read too; which of two would win is chance."""
+    """Lower case is read too, and which of two spellings wins would be undefined."""
     monkeypatch.setenv("database_url", URL)
     assert DatabaseSettings().target().user == "ada"
     monkeypatch.setenv("DATABASE_URL", URL)
@@ -241,7 +241,7 @@ LINES = f"# the database\nexport DATABASE_URL='{URL}'\n\nDATABASE_POOL_SIZE = 3 
     ids=["plain", "crlf", "cr", "no end", "bom", "utf-16", "utf-16be", "double", "bare", "spaces", "references"],
 )
 def test_files_of_other_systems_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
-    """As PowerShell, Notepad, vim and shells write them."""
+    """They are read as PowerShell, Notepad, vim and shells write them."""
     monkeypatch.setenv("WHO", "ada")
     (tmp_path / ".env").write_bytes(content)
     assert (DatabaseSettings().url.get_secret_value(), DatabaseSettings().pool_size) == (URL, 3)
@@ -270,7 +270,7 @@ def test_files_of_other_systems_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pa
     ],
 )
 def test_a_file_that_is_wrong_is_named(tmp_path: Path, content: bytes, words: str) -> None:
-    """With the line and the variable, where there are any; what stands in it is not shown."""
+    """The error gives the line and the variable, if any, and shows no content."""
     (tmp_path / ".env").write_bytes(content)
     with pytest.raises(ConfigurationError, match=re.escape(words)) as caught:
         DatabaseSettings()
@@ -278,7 +278,7 @@ def test_a_file_that_is_wrong_is_named(tmp_path: Path, content: bytes, words: st
 
 
 def test_a_file_that_cannot_be_opened_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Another user's; a folder of that name (of a virtual environment) is no file of settings."""
+    """The file is another user's; a folder of that name (a virtual environment) is not a settings file."""
     (tmp_path / ".env").mkdir()
     with pytest.raises(ConfigurationError, match="Set DATABASE_URL"):
         DatabaseSettings()
@@ -317,7 +317,7 @@ def checked() -> Iterator[None]:
 def test_any_file_is_read_or_refused(
     tmp_path: Path, lines: list[str], end: str, encoding: str, url: str | None
 ) -> None:
-    """By no error but `ConfigurationError`, of one sentence that shows no value; the target in the same way."""
+    """The only error is a `ConfigurationError` of one sentence that shows no value, also for the target."""
     (tmp_path / ".env").write_bytes(end.join(lines).encode(encoding, "replace"))
     arguments: Any = {} if url is None else {"url": url}
     with suppress(ConfigurationError), checked():
@@ -325,7 +325,7 @@ def test_any_file_is_read_or_refused(
 
 
 def test_a_connect_timeout_that_the_deadline_would_end_is_noted() -> None:
-    """The URL's wins over the setting, but not over the time that a call may take."""
+    """The URL's timeout overrides the setting, but not the time that a call may take."""
     url = "postgresql://ada@host/app?connect_timeout=45"
     assert "DATABASE_RETRY_SECONDS" in DatabaseSettings(url=url).target().notes[0]
     assert not DatabaseSettings(url=url, retry_seconds=60).target().notes

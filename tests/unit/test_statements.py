@@ -1,4 +1,4 @@
-"""What holds for every statement of every repository."""
+"""Rules for every statement of every repository."""
 
 import re
 from typing import Any
@@ -61,7 +61,7 @@ def _names_the_user(criterion: Any, table: Table) -> bool:
 
 
 def _tables(source: Any) -> list[Table]:
-    """Return the tables of a FROM; a subquery or a CTE is a part of its own."""
+    """Return the tables of a FROM; a subquery or a CTE is a separate part."""
     if isinstance(source, Join):
         return _tables(source.left) + _tables(source.right)
     return [source] if isinstance(source, Table) else []
@@ -83,7 +83,7 @@ def _unscoped(statement: Any) -> list[str]:
 
 
 def _is_bare(element: Any) -> bool:
-    """Whether the type of a result's column is the type that some table's column happens to have."""
+    """Return whether a result column's type is only inherited from a table's column."""
     if isinstance(element, Cast | Exists):
         return False
     if isinstance(element, Column) and isinstance(element.table, Table):
@@ -94,7 +94,7 @@ def _is_bare(element: Any) -> bool:
 
 
 def test_every_table_is_asked_only_for_rows_of_the_user(statement: Any) -> None:
-    """The predicate `owned` must hold, next to whatever else does, in each part of the statement."""
+    """Each part of the statement must have the predicate `owned`, combined by AND with any others."""
     assert _unscoped(statement) == []
 
 
@@ -109,7 +109,7 @@ def test_a_new_row_is_the_users() -> None:
 
 
 def test_every_result_pins_its_types(statement: Any) -> None:
-    """A column that is retyped while the process runs is still read right (promise 12)."""
+    """A column whose type changes while the process runs is still read correctly (promise 12)."""
     parts = statement.selects if isinstance(statement, CompoundSelect) else [statement]
     columns = [column for part in parts for column in part.exported_columns]
     assert columns
@@ -128,14 +128,14 @@ def test_every_result_pins_its_types(statement: Any) -> None:
     ],
 )
 def test_a_statement_without_the_user_would_be_noticed(criterion: Any) -> None:
-    """The check above sees what it is for, also inside a CTE."""
+    """The check above detects it, also inside a CTE."""
     careless = select(task.id) if criterion is None else select(task.id).where(criterion)
     assert _unscoped(careless) == ["task"]
     assert _unscoped(select(careless.cte().c.id)) == ["task"]
 
 
 def test_a_bare_column_would_be_noticed() -> None:
-    """Likewise, also behind a label and out of a CTE."""
+    """The check above detects it, also behind a label and from a CTE."""
     bare = select(task.title.label("title"))
     for careless in (bare, select(bare.cte().c.title), select(task.id + 1)):
         assert all(map(_is_bare, careless.exported_columns))
@@ -143,7 +143,7 @@ def test_a_bare_column_would_be_noticed() -> None:
 
 
 def test_whole_rows_come_in_the_order_of_their_read_model(statement: Any) -> None:
-    """A repository takes the values of a row by their place: a statement that returns them all keeps the order."""
+    """A repository reads the values of a row by position, so a statement that returns all of them keeps the order."""
     columns = [column.name for column in statement.exported_columns]
     for fields in READ_MODELS:
         if set(columns) == set(fields):

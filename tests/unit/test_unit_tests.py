@@ -1,4 +1,4 @@
-"""Unit tests judge values only: no database, no other process, no wall clock."""
+"""Unit tests check values only: no database, no other process, no wall clock."""
 
 import ast
 from pathlib import Path
@@ -12,7 +12,7 @@ FORBIDDEN: Final = {"multiprocessing", "socket", "subprocess", "time"}
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_unit_test_starts_no_process_and_reads_no_clock(file: Path) -> None:
-    """What needs these is slow or judges the machine, and belongs to another folder."""
+    """A test that needs these is slow or measures the machine, and belongs in another folder."""
     imported = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):

@@ -15,7 +15,7 @@ NEON = "postgresql://ada:pw@ep-cool-darkness-123456-pooler.c-2.eu-central-1.aws.
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
 def test_every_scheme_in_use_is_understood(scheme: str) -> None:
-    """Heroku's, libpq's and SQLAlchemy's."""
+    """The schemes are Heroku's, libpq's and SQLAlchemy's."""
     target = parse_url(f"{scheme}://ada:pw@db.example.com:6432/app")
     place = (target.hosts, target.ports, target.user, target.password, target.database)
     assert place == (("db.example.com",), (6432,), "ada", "pw", "app")
@@ -27,7 +27,7 @@ _ANY = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 
 @given(user=_ANY, password=_ANY, database=_ANY)
 def test_encoded_names_come_back_as_they_were(user: str, password: str, database: str) -> None:
-    """Whatever stands in a user, a password or a database, percent-encoded, is what the server gets."""
+    """The server gets the exact user, password and database that the URL percent-encodes."""
     target = parse_url(f"postgresql://{quote(user, '')}:{quote(password, '')}@host/{quote(database, '')}")
     assert (target.user, target.password, target.database) == (user, password, database)
     assert target == parse_url(
@@ -58,7 +58,7 @@ def test_encoded_names_come_back_as_they_were(user: str, password: str, database
     ],
 )
 def test_every_kind_of_host_is_understood(url: str, hosts: tuple[str, ...], ports: tuple[int, ...]) -> None:
-    """IPv6, sockets, and several hosts, in the host's place or as parameters."""
+    """IPv6, sockets and several hosts are read, in the host part or as parameters."""
     target = parse_url(url)
     assert (target.user, target.hosts, target.ports) == ("ada", hosts, ports)
     assert target.is_socket == hosts[0].startswith("/")
@@ -90,7 +90,7 @@ CLOUD_SQL = "/cloudsql/project:region:instance"
     ],
 )
 def test_every_form_of_a_sockets_path_is_understood(place: str, hosts: tuple[str, ...], ports: tuple[int, ...]) -> None:
-    """As libpq, SQLAlchemy, Prisma and pg8000 write it; beside a host that only stands there for form."""
+    """Paths work as libpq, SQLAlchemy, Prisma and pg8000 write them, also next to a host that is only a placeholder."""
     target = parse_url(f"postgresql+asyncpg://ada:pw@{place}")
     assert (target.user, target.hosts, target.ports, target.database) == ("ada", hosts, ports, "app")
     assert target.is_socket
@@ -99,7 +99,7 @@ def test_every_form_of_a_sockets_path_is_understood(place: str, hosts: tuple[str
 
 
 def test_a_host_that_a_socket_displaces_is_noted() -> None:
-    """It might have been meant."""
+    """The caller might have meant that host."""
     assert parse_url("postgresql://ada@db.example.com/app?host=/run/pg").notes == (
         "host=/run/pg: the socket is used, and not db.example.com",
     )
@@ -136,12 +136,12 @@ def test_a_host_that_a_socket_displaces_is_noted() -> None:
     ],
 )
 def test_parameters_of_other_clients_are_understood(query: str, same_as: str) -> None:
-    """Where they have the same meaning here, whatever their name and spelling."""
+    """They are accepted, by any name and spelling, if they have the same meaning here."""
     assert parse_url(f"postgresql://ada:pw@host/app?{query}") == parse_url(f"postgresql://ada:pw@host/app?{same_as}")
 
 
 def test_prismas_switch_names_a_pooler() -> None:
-    """`pgbouncer=true`, as Supabase's console shows it."""
+    """Supabase's console shows it as `pgbouncer=true`."""
     target = parse_url("postgresql://ada@host/app?pgbouncer=true")
     assert target.pooled
     with pytest.raises(ConfigurationError, match="DATABASE_DIRECT_URL"):
@@ -149,28 +149,28 @@ def test_prismas_switch_names_a_pooler() -> None:
 
 
 def test_a_password_may_be_a_parameter() -> None:
-    """As libpq takes it; twice the same is once."""
+    """A repeated parameter with the same value counts once, as in libpq."""
     target = parse_url("postgresql://ada@host/app?password=a%26b")
     assert target == parse_url("postgresql://ada:a%26b@host/app")
     assert target == parse_url("postgresql://ada:a%26b@host/app?password=a%26b&user=ada")
 
 
 def test_supabases_routing_word_is_sent() -> None:
-    """`options=reference=...` tells its pooler the project, and is no setting of the server."""
+    """`options=reference=...` names the project to its pooler, and is not a setting of the server."""
     target = parse_url("postgresql://ada@host/app?options=reference%3Dabc")
     assert target.server_settings == {"options": "reference=abc"}
     assert not target.pooled
 
 
 def test_an_ipv6_host_is_shown_in_brackets() -> None:
-    """So that its port can be told from it."""
+    """The brackets separate it from the port."""
     assert str(parse_url("postgresql://ada@[::1]:5433/app")) == "ada@[::1]:5433/app"
 
 
 @pytest.mark.parametrize("mode", ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"])
 @pytest.mark.parametrize("name", ["sslmode", "ssl"])
 def test_every_sslmode_is_taken(mode: str, name: str) -> None:
-    """By libpq's name and by SQLAlchemy's; what is weaker than it looks is noted."""
+    """It works by libpq's name and by SQLAlchemy's; a mode that is weaker than it looks gets a note."""
     target = parse_url(f"postgresql://ada@host/app?{name}={mode}")
     assert target.tls.mode == mode
     assert bool(target.notes) == (mode in {"allow", "prefer"})
@@ -197,14 +197,14 @@ def test_every_sslmode_is_taken(mode: str, name: str) -> None:
     ],
 )
 def test_tls_is_what_libpq_would_make_of_it_or_more(query: str, mode: str, note: str) -> None:
-    """Encrypted by default; a parameter that means something else here is noted, and nothing else is."""
+    """The default is encrypted; only a parameter that means something else here gets a note."""
     target = parse_url(f"postgresql://ada@/app?{query}")
     assert target.tls.mode == mode
     assert (note in target.notes[0]) if note else not target.notes
 
 
 def test_the_url_of_neons_console_works_as_it_is() -> None:
-    """Pooled, encrypted, and verified, since the driver has no channel binding."""
+    """The target is pooled, encrypted and verified, since asyncpg has no channel binding."""
     target = parse_url(NEON + "?sslmode=require&channel_binding=require")
     assert target.pooled
     assert target.tls.mode == "verify-full"
@@ -216,19 +216,19 @@ def test_the_url_of_neons_console_works_as_it_is() -> None:
 
 @pytest.mark.parametrize("option", ["endpoint%3Dep-1", "project%3Dep-1", "neon_endpoint_type:read_write"])
 def test_neons_options_are_kept_where_the_host_does_not_say_the_same(option: str) -> None:
-    """They go to the proxy as they are written."""
+    """They go to the proxy unchanged."""
     target = parse_url(f"postgresql://ada:pw@host/app?options={option}")
     assert target.server_settings == {"options": option.replace("%3D", "=")}
 
 
 @pytest.mark.parametrize("endpoint", ["ep-cool-darkness-123456", "ep-cool-darkness-123456-pooler"])
 def test_an_endpoint_that_the_host_says_too_is_not_sent(endpoint: str) -> None:
-    """Neon refuses both where they differ by the `-pooler`: the host, which TLS tells it, is enough."""
+    """Neon refuses both if they differ by `-pooler`; the host name, which TLS sends, is enough."""
     assert parse_url(NEON + f"?options=endpoint%3D{endpoint}") == parse_url(NEON)
 
 
 def test_an_endpoint_can_be_pooled_where_the_host_is_not() -> None:
-    """The direct target is then another endpoint at the same host."""
+    """The direct target is then another endpoint on the same host."""
     target = parse_url("postgresql://ada@proxy/app?options=endpoint%3Dep-1-pooler&application_name=web")
     assert target.pooled
     assert target.direct().server_settings == {"options": "endpoint=ep-1", "application_name": "web"}
@@ -249,12 +249,12 @@ def test_an_endpoint_can_be_pooled_where_the_host_is_not() -> None:
     ],
 )
 def test_settings_of_the_server_are_sent_where_neon_forwards_them(query: str, options: str) -> None:
-    """However they are written, they end up in `options`: of other startup settings the proxy says nothing."""
+    """All forms are sent in `options`, since the proxy does not forward other startup settings."""
     assert parse_url(f"postgresql://ada@host/app?{query}").server_settings == {"options": options}
 
 
 def test_the_rest_of_the_console_is_understood() -> None:
-    """Name, timeout, negotiation, certificates, session attributes."""
+    """The parameters are name, timeout, negotiation, certificates and session attributes."""
     target = parse_url(
         "postgresql://ada@host/app?application_name=a+b%20c&connect_timeout=7&sslnegotiation=direct"
         "&sslrootcert=/ca.crt&sslcert=/me.crt&sslkey=/me.key&target_session_attrs=read-write"
@@ -284,19 +284,19 @@ def test_the_rest_of_the_console_is_understood() -> None:
     ],
 )
 def test_what_is_pasted_with_it_is_taken_off(pasted: str) -> None:
-    """Spaces, quotes, `psql` and the variable's name, as people copy them."""
+    """People copy spaces, quotes, `psql` and the variable's name along with it."""
     assert parse_url(pasted.format(NEON)) == parse_url(NEON)
 
 
 @pytest.mark.parametrize("host", ["pg-pooler.internal", "PG-POOLER.Internal", "one,two-pooler.internal"])
 def test_a_pooler_is_known_by_its_first_label(host: str) -> None:
-    """However it is written; nowhere else in the host."""
+    """Any spelling counts, but only in the first label."""
     assert parse_url(f"postgresql://ada@{host}/app").pooled
     assert not parse_url("postgresql://ada@pg.my-pooler.internal/app").pooled
 
 
 def test_a_pooler_can_be_named_where_the_host_does_not_tell() -> None:
-    """`DATABASE_POOLER=transaction`; its direct host is then DATABASE_DIRECT_URL's, or an error that says so."""
+    """With `DATABASE_POOLER=transaction` the direct host is that of DATABASE_DIRECT_URL, which is then required."""
     settings = DatabaseSettings(url="postgresql://ada@bouncer:6432/app", pooler="transaction")
     assert settings.target().pooled
     with pytest.raises(ConfigurationError, match="DATABASE_DIRECT_URL"):
@@ -308,7 +308,7 @@ def test_a_pooler_can_be_named_where_the_host_does_not_tell() -> None:
 
 
 def test_settings_that_a_pooler_would_refuse_are_refused_by_us() -> None:
-    """Neon's pooled host answers `options=-c` with 08P01: the reason is said before anything is sent."""
+    """Neon's pooled host refuses `options=-c` with 08P01; the error gives the reason before anything is sent."""
     url = NEON + "?statement_timeout=5s"
     with pytest.raises(ConfigurationError, match="SET LOCAL"):
         DatabaseSettings(url=url).target()
@@ -334,7 +334,7 @@ def test_settings_that_a_pooler_would_refuse_are_refused_by_us() -> None:
     ],
 )
 def test_the_poolers_of_providers_are_known_by_host_and_port(place: str, direct: str | None) -> None:
-    """And the server behind each, where the URL tells it: None is where it does not, empty is no pooler."""
+    """The server behind each is known if the URL shows it; None means it does not, empty means no pooler."""
     target = parse_url(f"postgresql://ada@{place}/app")
     assert target.pooled == (direct != "")
     if direct is None:

@@ -1,4 +1,4 @@
-"""A URL that cannot be is refused in words that say what to write, and never show the password."""
+"""An invalid URL is refused in words that say what to write and never show the password."""
 
 import re
 from contextlib import suppress
@@ -118,7 +118,7 @@ PLACE = f"postgresql://ada:{SECRET}@host/app"
     ],
 )
 def test_what_cannot_be_is_refused_in_words_without_the_password(url: str, words: str) -> None:
-    """The error names the part and what to write; the password is in no text of it, nor of anything behind it."""
+    """The error names the part and what to write; the password is in no text of it or of its causes."""
     with pytest.raises(ConfigurationError) as caught:
         parse_url(url)
     assert words in str(caught.value)
@@ -129,9 +129,9 @@ def test_what_cannot_be_is_refused_in_words_without_the_password(url: str, words
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=12))
 def test_a_password_that_is_not_encoded_is_right_or_refused(tail: str) -> None:
-    """Never another host, another database or a shorter password, and never shown."""
+    """It never leads to another host, another database or a shorter password, and is never shown."""
     url = f"postgresql://ada:{SECRET}{tail}{SECRET}@host/app"
-    unfilled = r"\$\{\w+\}|\$\(\w+\)|\{\{[\w.]+\}\}"  # what a shell or a template would have filled in
+    unfilled = r"\$\{\w+\}|\$\(\w+\)|\{\{[\w.]+\}\}"  # placeholders that a shell or a template would have filled in
     if set(tail) & set("@/?# ") or re.search(unfilled, tail) or re.search("%(?![0-9a-fA-F]{2})", tail + SECRET):
         with pytest.raises(ConfigurationError) as caught:
             parse_url(url)
@@ -142,7 +142,7 @@ def test_a_password_that_is_not_encoded_is_right_or_refused(tail: str) -> None:
 
 
 def test_no_repr_shows_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the target's, nor the settings', nor the engine's."""
+    """The target's, the settings' and the engine's do not."""
     monkeypatch.setenv("DATABASE_URL", PLACE)
     monkeypatch.setenv("DATABASE_DIRECT_URL", PLACE)
     settings = DatabaseSettings()
@@ -162,7 +162,7 @@ oauth_client_secret oauth_scope"""
 
 @pytest.mark.parametrize("name", [*LIBPQ.split(), *ELSEWHERE])
 def test_every_parameter_of_libpq_is_understood_or_has_an_advice_of_its_own(name: str) -> None:
-    """Never the advice for a setting of the server, which it is not."""
+    """It never gets the advice for a setting of the server."""
     with suppress(ConfigurationError):
         parse_url(f"postgresql://ada:{SECRET}@host/app?{name}=x")
         return
@@ -173,7 +173,7 @@ def test_every_parameter_of_libpq_is_understood_or_has_an_advice_of_its_own(name
 
 @pytest.mark.parametrize("advice", sorted(set(ELSEWHERE.values())))
 def test_what_an_advice_names_can_be_written(advice: str) -> None:
-    """Each setting in it is one, with the value that it shows; each parameter in it is understood."""
+    """Each setting in it exists and accepts the value shown; each parameter in it is understood."""
     for name, value in re.findall(r"DATABASE_([A-Z_]+)(?:=(\w+))?", advice):
         assert name.lower() in DatabaseSettings.model_fields
         if value:
@@ -219,7 +219,7 @@ REMEDIES = [
 
 @pytest.mark.parametrize(("wrong", "advice", "right"), REMEDIES)
 def test_a_remedy_works_when_it_is_typed(wrong: str, advice: str, right: str) -> None:
-    """What the sentence says to write is what the right URL has, and that one is understood."""
+    """The right URL has what the sentence says to write, and is understood."""
     with pytest.raises(ConfigurationError, match=re.escape(advice)):
         parse_url(wrong)
     parse_url(right)
@@ -235,7 +235,7 @@ _REST = st.lists(_PIECES | st.text(max_size=3), max_size=8).map("".join)
     before=_REST, after=_REST, form=st.sampled_from(["{0}{1}{2}", "postgresql://ada:{0}{1}{2}@host/app", "{0}:{1}@{2}"])
 )
 def test_any_text_is_a_target_or_a_configuration_error(before: str, after: str, form: str) -> None:
-    """No other error; what stands before the parameters is in no text and no frame of it, nor in the target's repr."""
+    """No other error occurs; the part before the parameters is in no text, frame or repr."""
     text = form.format(before, SECRET, after)
     problem = target = None
     try:
@@ -256,7 +256,7 @@ def test_any_text_is_a_target_or_a_configuration_error(before: str, after: str, 
 @pytest.mark.parametrize("length", [9_000, 10**6])
 @pytest.mark.parametrize("piece", ["'", "a", "@", "%41", "a,", "[", "?a=b&", "psql ", "\\ "])
 def test_a_long_text_is_read_once(piece: str, length: int) -> None:
-    """Without recursion; one that is longer than any URL is not read at all."""
+    """Reading does not recurse, and a text longer than any URL is not read at all."""
     with suppress(ConfigurationError):
         parse_url("postgresql://ada:" + piece * (length // len(piece)) + "@host/app")
     with suppress(ConfigurationError):

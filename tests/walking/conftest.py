@@ -18,7 +18,7 @@ async def warm(migrated_url: str) -> AsyncIterator[Counted]:
         for call in calls():
             await call.run(db, await Rows.of(db, "warm"))
             rows = await Rows.of(db, "warm")
-            async with db.transaction() as session:  # its statements are prepared apart from the others
+            async with db.transaction() as session:  # its statements are prepared separately from the others
                 await call.run(session, rows)
         yield db, counter
 

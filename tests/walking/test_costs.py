@@ -1,4 +1,4 @@
-"""What several statements cost on the wire, and a first call; `test_round_trips` has what each single call costs."""
+"""The round trips of several statements and of a first call; `test_round_trips` has those of each single call."""
 
 from collections.abc import AsyncIterator
 
@@ -19,7 +19,7 @@ MESSAGE = MessageCreate(role=Role.USER, content="hello")
 
 
 async def test_stream_costs_one_round_trip_for_each_hundred_rows(warm: Counted, rows: Rows) -> None:
-    """250 rows are three pages."""
+    """250 rows take three round trips."""
     messages, counter = MessageRepo(warm[0]), warm[1]
     await messages.append_many(rows.user_id, rows.conversation.id, [MESSAGE] * 249)
     async with counter.expect(3):
@@ -27,7 +27,7 @@ async def test_stream_costs_one_round_trip_for_each_hundred_rows(warm: Counted, 
 
 
 async def test_append_many_costs_its_chunks_and_the_transaction_around_them(warm: Counted, rows: Rows) -> None:
-    """What is too long for one statement is several in one transaction."""
+    """Rows beyond one statement's limit take several statements in one transaction."""
     messages, counter = MessageRepo(warm[0]), warm[1]
     data = [MessageCreate(role=Role.USER, content="x" * 5_000_000)] * 2
     chunks = len(list(chunks_of(data)))
@@ -38,7 +38,7 @@ async def test_append_many_costs_its_chunks_and_the_transaction_around_them(warm
 
 @pytest.mark.parametrize("calls", [1, 5])
 async def test_a_transaction_costs_its_calls_and_two(warm: Counted, rows: Rows, calls: int) -> None:
-    """BEGIN and COMMIT are the two."""
+    """The two are BEGIN and COMMIT."""
     db, counter = warm
     async with counter.expect(calls + 2), db.transaction() as session:
         for _ in range(calls):
@@ -46,7 +46,7 @@ async def test_a_transaction_costs_its_calls_and_two(warm: Counted, rows: Rows, 
 
 
 async def test_a_failed_expectation_lists_what_went_over_the_wire(warm: Counted, rows: Rows) -> None:
-    """Who breaks a budget is told with what."""
+    """The failure shows what exceeded the budget."""
     db, counter = warm
     with pytest.raises(AssertionError, match=r"3 round trips, expected 1: \[Query BEGIN; \| Bind SELECT .*COMMIT"):
         async with counter.expect(1), db.transaction() as session:
@@ -54,7 +54,7 @@ async def test_a_failed_expectation_lists_what_went_over_the_wire(warm: Counted,
 
 
 async def test_a_first_call_costs_three_round_trips(migrated_url: str, user_id: str) -> None:
-    """The server's greeting, the statement prepared, the statement executed: nothing else is asked."""
+    """They are the server's greeting, preparing the statement and executing it."""
     async with counted(migrated_url) as (db, counter), counter.expect(3):
         await TaskRepo(db).count(user_id)
 
@@ -71,9 +71,9 @@ async def secure() -> AsyncIterator[Secure]:
 
 
 async def test_a_first_call_with_tls_and_a_password_costs_eight_round_trips(secure: Secure, user_id: str) -> None:
-    """TLS asked for and made (3), the password (3), the statement prepared and executed (2).
+    """Requesting and negotiating TLS takes 3, the password 3, preparing and executing the statement 2.
 
-    Up to PostgreSQL 17 the server asks for another curve than OpenSSL offers first; without that it is one less.
+    Up to PostgreSQL 17 the server requests another curve than OpenSSL offers first; without that it is one less.
     """
     url = secure.url(host="127.0.0.1", user="careful:right")
     async with counted(url, sslmode="require") as (db, counter), counter.expect(8):

@@ -1,4 +1,4 @@
-"""With an idempotency key the first call writes, and every repeat returns what it wrote, whatever the method."""
+"""With an idempotency key the first call writes, and every repeat returns what it wrote, for every method."""
 
 import asyncio
 from typing import Any
@@ -32,7 +32,7 @@ async def _arguments(db: Database, call: Call, rows: Rows, key: UUID | None = No
 
 @each_keyed
 async def test_a_repeat_returns_the_first_row(db: Database, rows: Rows, call: Call) -> None:
-    """On a `Database`, and in a session after it."""
+    """The repeat may run on a `Database`, or in a later session."""
     arguments, before = await _arguments(db, call, rows), await _count(db, call, rows.user_id)
     first = await call.send(db, arguments)
     assert await call.send(db, arguments) == first
@@ -43,7 +43,7 @@ async def test_a_repeat_returns_the_first_row(db: Database, rows: Rows, call: Ca
 
 @each_keyed
 async def test_a_repeat_within_the_transaction_returns_the_first_row(db: Database, rows: Rows, call: Call) -> None:
-    """Before the first is committed."""
+    """The first call is not committed yet."""
     arguments, before = await _arguments(db, call, rows), await _count(db, call, rows.user_id)
     async with db.transaction() as session:
         first = await call.send(session, arguments)
@@ -77,7 +77,7 @@ async def test_a_repeat_waits_for_a_first_call_that_is_under_way(db: Database, r
 
 @each_keyed
 async def test_keys_belong_to_users(db: Database, rows: Rows, call: Call) -> None:
-    """Another user's equal key is another key."""
+    """The same key of another user is a different key."""
     key, others = uuid4(), await Rows.of(db, f"{rows.user_id}-2")
     await call.send(db, await _arguments(db, call, rows, key))
     before = await _count(db, call, others.user_id)
@@ -87,7 +87,7 @@ async def test_keys_belong_to_users(db: Database, rows: Rows, call: Call) -> Non
 
 @each_keyed
 async def test_without_a_key_every_call_writes(db: Database, rows: Rows, call: Call) -> None:
-    """The rows of those calls have none."""
+    """The rows of those calls have no key."""
     arguments, before = await call.arguments(db, rows), await _count(db, call, rows.user_id)
     for _ in range(2):
         await call.send(db, arguments | {"idempotency_key": None})
@@ -96,7 +96,7 @@ async def test_without_a_key_every_call_writes(db: Database, rows: Rows, call: C
 
 @pytest.mark.parametrize("call", [call for call in KEYED if "data" in call.hints], ids=lambda call: call.name)
 async def test_the_same_key_with_other_data_is_a_conflict(db: Database, rows: Rows, call: Call) -> None:
-    """Whatever the data; nothing is written."""
+    """Any difference in the data is a conflict, and nothing is written."""
     arguments = await _arguments(db, call, rows)
     first = await call.send(db, arguments)
     before = await _count(db, call, rows.user_id)

@@ -27,12 +27,12 @@ async def _everything_of(session: AsyncSession, user_id: str) -> dict[str, list[
 
 
 async def _intrude(db: Database, query: Query[Any], parameters: dict[str, Any], victim: str) -> None:
-    """Run the victim's own query as somebody else: it finds nothing and leaves everything as it is."""
+    """Run the victim's own query as another user: it finds nothing and changes nothing."""
     async with db.sessionmaker() as session:
         before = await _everything_of(session, victim)
         result = await session.execute(query.statement, {**parameters, "p_user_id": INTRUDER})
         for row in result.mappings().all():
-            if row.get("user_id") is None:  # it says only whether something is there, or how much
+            if row.get("user_id") is None:  # it returns only whether rows exist, or how many
                 assert not any(row.values()), query.name
             else:
                 assert row["user_id"] == INTRUDER, query.name
@@ -48,14 +48,14 @@ async def test_what_a_user_asks_opens_nothing_to_another(
     call: Call,
     commit: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """Before the call has been made, when its row is still there, and after, when its key is taken."""
+    """The test runs before the call, when its row still exists, and after it, when its key is taken."""
     rows = await Rows.of(db, user_id)
     for query, parameters in await recorded(call, db, rows, commit=commit):
         await _intrude(db, query, parameters, user_id)
 
 
 async def test_every_query_is_asked(db: Database, user_id: str) -> None:
-    """A query that no public method runs would be proven nothing of."""
+    """A query that no public method runs would not be tested."""
     asked = await recorded_by_name(calls(), db, await Rows.of(db, user_id))
     assert asked.keys() == queries().keys()
 

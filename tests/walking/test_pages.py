@@ -1,4 +1,4 @@
-"""What holds for every list of every repository, whatever its order and its filters."""
+"""Rules for every list of every repository, with any order and filters."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ async def _ids_in_the_table(db: Database, call: Call, arguments: dict[str, Any])
 @each_list
 @pytest.mark.parametrize("limit", [1, 2, 3, ROWS + 1, 1000])
 async def test_pages_show_every_row_once(db: Database, rows: Rows, call: Call, limit: int) -> None:
-    """In one order, whatever the limit; each page but the last is full, and no cursor leads to an empty page."""
+    """The order is the same for every limit; each page but the last is full, and no cursor leads to an empty page."""
     await _more(db, rows, call)
     arguments = await call.arguments(db, rows)
     pages = await _pages(db, call, arguments, limit)
@@ -59,7 +59,7 @@ async def test_pages_show_every_row_once(db: Database, rows: Rows, call: Call, l
 
 @each_list
 async def test_a_cursor_serves_only_its_own_list(db: Database, rows: Rows, call: Call) -> None:
-    """Of another user, with another filter, empty or damaged it is refused."""
+    """A cursor of another user or filter is refused, and so is an empty or damaged one."""
     await _more(db, rows, call)
     arguments = await call.arguments(db, rows)
     cursor = (await call.send(db, arguments | {"limit": 1})).end_cursor
@@ -74,7 +74,7 @@ async def test_a_cursor_serves_only_its_own_list(db: Database, rows: Rows, call:
 
 @each_list
 async def test_a_limit_is_between_1_and_1000(db: Database, rows: Rows, call: Call) -> None:
-    """And a number."""
+    """It must also be a number."""
     arguments = await call.arguments(db, rows)
     for wrong in (0, -1, 1001, True, 1.5, "5", None):
         with pytest.raises(InvalidInputError, match="limit must be between 1 and 1000"):
@@ -83,7 +83,7 @@ async def test_a_limit_is_between_1_and_1000(db: Database, rows: Rows, call: Cal
 
 @each_list
 async def test_a_page_without_rows_keeps_its_place(db: Database, rows: Rows, call: Call) -> None:
-    """A poll after the last row goes on from there."""
+    """A poll after the last row continues from there."""
     arguments = await call.arguments(db, rows)
     last = (await _pages(db, call, arguments, 1000))[-1]
     nothing = await call.send(db, arguments | {"after": last.end_cursor})
@@ -95,7 +95,7 @@ COUNTS = [call for call in calls() if call.method == "count"]
 
 @pytest.mark.parametrize("call", COUNTS, ids=lambda call: call.name)
 async def test_a_count_is_the_length_of_the_list(db: Database, rows: Rows, call: Call) -> None:
-    """With each filter and without."""
+    """The two agree with each filter and without."""
     await _more(db, rows, call)
     arguments = await call.arguments(db, rows)
     assert await call.send(db, arguments) == len(await _ids_in_the_table(db, call, arguments))

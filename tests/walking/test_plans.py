@@ -1,4 +1,4 @@
-"""How PostgreSQL runs every query of every repository: by an index, in its order, no row more than it needs."""
+"""PostgreSQL runs every query of every repository by an index, in its order, and reads no unneeded row."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -22,14 +22,14 @@ _OURS = "select indexname from pg_indexes where schemaname = 'public' and tablen
 
 @pytest.fixture(scope="module")
 async def filled(empty_copy: Callable[[], Awaitable[str]]) -> AsyncIterator[Filled]:
-    """Open a database of 20 users with 10,000 rows of everything, and what one of them asks."""
+    """Open a database of 20 users with 10,000 rows in each table, and give the calls of one user."""
     async with Database(DatabaseSettings(url=await empty_copy())) as db:
         rows = await fill(db)
         yield db, await recorded_by_name(calls(), db, rows)
 
 
 def _rows_needed(query: Query[Any], parameters: dict[str, Any]) -> int:
-    """Return how many rows and index entries a query may read, beside the four that an append compares and locks."""
+    """Return how many rows and index entries a query may read, besides the four that an append compares and locks."""
     if "p_limit" in parameters:
         return int(parameters["p_limit"])
     return ROWS_EACH if query.name.split(".")[1].startswith("count") else 0
@@ -45,25 +45,25 @@ def _assert_is_direct(plan: Plan, rows: int) -> None:
 
 @pytest.mark.parametrize("name", queries())
 async def test_a_query_reads_by_an_index_and_only_what_it_needs(filled: Filled, name: str) -> None:
-    """Planned for the values at hand, and planned once for all values."""
+    """The test checks custom and generic plans."""
     db, asked = filled
     query, parameters = asked[name]
     async with db.engine.connect() as connection:
         for planned in (custom_plan, generic_plan):
             plan = await planned(connection, query.statement, parameters)
             _assert_is_direct(plan, _rows_needed(query, parameters) + 4)
-            assert not [index for index in plan.indexes if index.startswith("pk_")]  # everybody's rows, in one order
+            assert not [index for index in plan.indexes if index.startswith("pk_")]  # all users' rows, in one order
 
 
 @pytest.mark.parametrize("sql", other_statements().values(), ids=other_statements())
 async def test_what_others_ask_uses_an_index(filled: Filled, sql: str) -> None:
-    """Foreign keys, sessions and reports by user find their rows directly, too."""
+    """Foreign keys, sessions and reports by user find their rows by an index, too."""
     async with filled[0].engine.connect() as connection:
         _assert_is_direct(await explain(connection, sql, analyze=True), ROWS_EACH)
 
 
 async def test_every_index_is_used(filled: Filled) -> None:
-    """An index that no plan names would only cost."""
+    """An index that no plan uses would only add cost."""
     db, asked = filled
     async with db.engine.connect() as connection:
         plans = [await custom_plan(connection, query.statement, sent) for query, sent in asked.values()]

@@ -20,7 +20,7 @@ def named(calls: list[Call]) -> pytest.MarkDecorator:
 
 @named(calls())
 async def test_a_call_costs_one_round_trip(warm: Counted, rows: Rows, call: Call) -> None:
-    """On a warm connection, whatever it does."""
+    """The connection is warm; every method costs the same."""
     db, counter = warm
     arguments = await call.arguments(db, rows)
     async with counter.expect(1):
@@ -30,7 +30,7 @@ async def test_a_call_costs_one_round_trip(warm: Counted, rows: Rows, call: Call
 
 @named(calls_with("idempotency_key"))
 async def test_a_repeat_with_its_key_costs_one(warm: Counted, rows: Rows, call: Call) -> None:
-    """It returns the first row at the price of any call."""
+    """It returns the first row for the cost of any call."""
     db, counter = warm
     arguments = await call.arguments(db, rows) | {"idempotency_key": uuid4()}
     first = await call.send(db, arguments)
@@ -40,7 +40,7 @@ async def test_a_repeat_with_its_key_costs_one(warm: Counted, rows: Rows, call: 
 
 @named(naming_a_row())
 async def test_what_is_not_found_costs_one(warm: Counted, rows: Rows, call: Call) -> None:
-    """A second question would tell no more."""
+    """A second query would find nothing more."""
     db, counter = warm
     arguments = await call.arguments(db, rows) | {"id": NOTHING}
     async with counter.expect(1):
@@ -50,7 +50,7 @@ async def test_what_is_not_found_costs_one(warm: Counted, rows: Rows, call: Call
 
 @named(calls_with("expected_updated_at"))
 async def test_a_stale_update_costs_one(warm: Counted, rows: Rows, call: Call) -> None:
-    """The statement that finds out is the update itself."""
+    """The update itself detects it."""
     db, counter = warm
     arguments = await call.arguments(db, rows)
     await call.send(db, arguments)

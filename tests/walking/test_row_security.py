@@ -1,4 +1,4 @@
-"""Row-level security: the server itself refuses a statement that forgot whose rows it is about."""
+"""Row-level security: the server itself protects other users' rows from a statement without its predicate."""
 
 import json
 import re
@@ -43,7 +43,7 @@ class Guarded:
 
 @pytest.fixture(scope="module", params=VERSIONS)
 async def guarded(request: pytest.FixtureRequest) -> AsyncIterator[Guarded]:
-    """Run a server of each version, with the three roles: none that serves is owner or superuser."""
+    """Run a server of each version with the three roles; no role that serves is owner or superuser."""
     with server_of(request.param) as folder:
         place = Guarded(str(folder))
         async with Database(DatabaseSettings(url=f"postgresql://postgres@/postgres?host={folder}")) as db:
@@ -65,7 +65,7 @@ async def db(guarded: Guarded) -> AsyncIterator[Database]:
 
 @pytest.mark.parametrize("call", calls(), ids=lambda call: call.name)
 async def test_every_call_works_with_it(db: Database, user_id: str, call: Call) -> None:
-    """On a Database and in a transaction, although each row is checked twice."""
+    """Calls work on a Database and in a transaction, although each row is checked twice."""
     rows = await Rows.of(db, user_id)
     async with db.transaction() as session:
         await call.run(session, rows)
@@ -83,7 +83,7 @@ async def _run(db: Database, sql: str, arguments: list[Any]) -> list[Any]:
 
 @pytest.mark.parametrize("name", queries())
 async def test_without_its_predicate_a_statement_sees_only_own_rows(db: Database, user_id: str, name: str) -> None:
-    """Each statement in turn, with everything that says whose rows it is about taken out, but not who asks."""
+    """Each statement runs without its predicates on the user, but still sets the current user."""
     victim = await Rows.of(db, user_id)
     asking = await Rows.of(db, f"asking-{uuid4().hex}")
     query, parameters = (await recorded_by_name(calls(), db, victim))[name]
@@ -99,7 +99,7 @@ async def test_without_its_predicate_a_statement_sees_only_own_rows(db: Database
 
 
 async def test_without_a_user_there_are_no_rows(db: Database, guarded: Guarded, user_id: str) -> None:
-    """Neither to be seen nor to be written, also by the tables' owner."""
+    """Without a user no row can be read or written, not even by the tables' owner."""
     await Rows.of(db, user_id)
     for role in (APPLICATION, OWNER):
         async with Database(guarded.settings(role)) as other:
@@ -125,7 +125,7 @@ def _user_settings(plan: Node) -> list[str]:
 
 
 def _is_set_first(node: Node, settings: list[str]) -> bool:
-    """Return whether a condition that is evaluated once, before the node is asked for a row, sets the user."""
+    """Return whether a condition that is evaluated once, before the node returns a row, sets the user."""
     before_the_policy = str(node.get("One-Time Filter", "")).partition(POLICY_READS)[0]
     return any(setting in before_the_policy for setting in settings)
 
@@ -146,7 +146,7 @@ async def test_the_user_is_set_before_the_policy_is_checked(
     name: str,
     generic: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    """In the plan for the values at hand, and in the one for all values."""
+    """The test checks the custom plan and the generic plan."""
     query, parameters = (await recorded_by_name(calls(), db, await Rows.of(db, user_id)))[name]
     plan = await _plan(db, query, parameters, generic=generic)
     assert _user_settings(plan)
@@ -165,7 +165,7 @@ async def _plan(db: Database, query: Query[Any], parameters: dict[str, Any], *, 
 
 
 async def test_a_plan_that_checks_first_would_be_noticed(db: Database) -> None:
-    """A statement that does not set its user is found by the test above."""
+    """The test above detects a statement that does not set its user."""
     async with db.engine.connect() as connection:
         sql = "explain (format json, verbose, costs off) select id from task where id = 1"
         found = (await connection.exec_driver_sql(sql)).scalar_one()
@@ -173,7 +173,7 @@ async def test_a_plan_that_checks_first_would_be_noticed(db: Database) -> None:
 
 
 async def test_a_session_sees_the_rows_of_its_user(db: Database, user_id: str) -> None:
-    """The caller's own statements too, for as long as the transaction lasts."""
+    """The caller's own statements do too, until the transaction ends."""
     await Rows.of(db, user_id)
     await Rows.of(db, "somebody-else")
     async with db.transaction(user_id=user_id) as session:
@@ -185,7 +185,7 @@ async def test_a_session_sees_the_rows_of_its_user(db: Database, user_id: str) -
 
 
 async def test_nothing_is_left_in_the_session(guarded: Guarded, user_id: str) -> None:
-    """One connection, used by one after the other: what the first was is gone when its transaction is."""
+    """Two users share one connection in turn: the first user's setting ends with its transaction."""
     async with Database(guarded.settings(pool_size=1)) as db:
         for call in calls():
             await recorded(call, db, await Rows.of(db, user_id), commit=True)
@@ -194,7 +194,7 @@ async def test_nothing_is_left_in_the_session(guarded: Guarded, user_id: str) ->
 
 
 async def test_a_call_is_one_round_trip_with_it(guarded: Guarded, user_id: str) -> None:
-    """The user is set by the statement itself."""
+    """The statement itself sets the user."""
     async with counted(guarded.settings().url.get_secret_value(), row_level_security=True) as (db, counter):
         for call in calls():
             await call.run(db, await Rows.of(db, user_id))  # prepares it
@@ -217,7 +217,7 @@ async def test_it_works_through_a_transaction_pooler(guarded: Guarded) -> None:
 
 
 async def test_it_can_be_switched_while_the_application_runs(guarded: Guarded, user_id: str) -> None:
-    """The same statements work before and after, and what it took from others they have again."""
+    """The same statements work before and after, and other roles regain the access that it removed."""
     async with Database(guarded.settings()) as db:
         rows = await Rows.of(db, user_id)
         await switch_off(guarded.settings(OWNER))
@@ -230,6 +230,6 @@ async def test_it_can_be_switched_while_the_application_runs(guarded: Guarded, u
 
 
 async def test_it_is_not_switched_on_for_an_application_that_is_not_ready(guarded: Guarded) -> None:
-    """One whose statements do not set their user would see nothing."""
+    """An application whose statements do not set their user would see no rows."""
     with pytest.raises(ConfigurationError, match="DATABASE_ROW_LEVEL_SECURITY=true"):
         await switch_on(guarded.settings(OWNER, row_level_security=False))

@@ -1,4 +1,4 @@
-"""What an update changes, for every repository that has one, field by field and against a second writer."""
+"""What an update changes, for every repository with updates, field by field and against a second writer."""
 
 from datetime import timedelta
 from typing import Any
@@ -38,7 +38,7 @@ def _changes(whole: BaseModel) -> list[BaseModel]:
 
 @each_update
 async def test_an_update_changes_only_what_it_names(db: Database, rows: Rows, call: Call) -> None:
-    """What is left out stays, what is null becomes null, `updated_at` grows each time."""
+    """Omitted fields stay, null fields become null, and `updated_at` grows each time."""
     arguments = await call.arguments(db, rows)
     before = rows.by_table[call.repository.entity.table.name]
     for change in _changes(arguments["data"]):
@@ -53,7 +53,7 @@ async def test_an_update_changes_only_what_it_names(db: Database, rows: Rows, ca
 
 @each_compare_and_set
 async def test_the_first_of_two_that_read_the_same_row_wins(db: Database, rows: Rows, call: Call) -> None:
-    """Nothing is overwritten unseen; the time may be in any zone, but must have one."""
+    """No change is overwritten unseen; the time may be in any zone, but must have one."""
     arguments = await call.arguments(db, rows)
     expected = arguments["expected_updated_at"]
     with pytest.raises(InvalidInputError, match="expected_updated_at: must have a time zone"):
@@ -69,7 +69,7 @@ async def test_the_first_of_two_that_read_the_same_row_wins(db: Database, rows: 
 
 @pytest.mark.parametrize("table", [name for name, entity in entities().items() if entity.has_updated_at])
 async def test_updated_at_grows_with_every_update_of_any_client(db: Database, rows: Rows, table: str) -> None:
-    """In plain SQL too, and by a microsecond each time while the server's clock is behind."""
+    """It grows in plain SQL too, and by a microsecond each time while the server's clock is behind."""
     update = f"update {table} set user_id = user_id where id = {rows.by_table[table].id} returning updated_at"
     async with db.transaction() as session:
         await session.execute(text("set local session_replication_role = replica"))  # the trigger does not fire
