@@ -89,7 +89,7 @@ def in_process(
 
 @contextmanager
 def served(app: FastAPI, settings: ApiSettings | None = None) -> Iterator[str]:
-    """Run the service on a free loopback port, in a thread with a loop of its own; return its address."""
+    """Run the service on a free loopback port, in a thread with its own loop; return its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         # On a busy machine a client may send on a connection at the moment when the server closes it as idle.

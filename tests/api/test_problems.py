@@ -126,7 +126,7 @@ async def test_a_configuration_error_is_for_the_log_and_not_for_clients(caplog: 
 
 
 async def test_why_a_request_could_not_be_served_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    """In one line."""
+    """The log has one line."""
     await answer_to(db_errors.UnavailableError("connection to 10.0.0.7 refused"))
     (record,) = caplog.records
     assert record.getMessage() == "GET /: UnavailableError: connection to 10.0.0.7 refused"
@@ -159,7 +159,7 @@ BAD = [
 async def test_a_bad_value_is_a_422_that_points_to_it(
     client: httpx.AsyncClient, method: str, path: str, request_: dict[str, Any], pointer: str
 ) -> None:
-    """Where it is and what is wrong, never the value."""
+    """The problem says where it is and what is wrong, and never shows the value."""
     answer = await client.request(method, path, **request_)
     problem = answer.json()
     assert (answer.status_code, problem["type"]) == (422, "urn:problem:invalid")

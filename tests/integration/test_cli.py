@@ -194,6 +194,6 @@ async def test_serve_brings_its_own_postgresql(state_folder: Path, asked: signal
 
 
 async def test_serve_takes_database_url(migrated_url: str) -> None:
-    """Where it is set, no server is started."""
+    """No server is started when it is set."""
     async with _serving(ROOT, DATABASE_URL=migrated_url) as (_, place):
         assert (await asyncio.to_thread(_get, f"{place}/readyz"))[0] == 200

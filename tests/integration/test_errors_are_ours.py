@@ -17,7 +17,7 @@ _SECRET = "Schnurrbert"
 
 
 async def test_an_error_while_rows_are_streamed(db: Database) -> None:
-    """A server-side cursor fails in the middle; SQLAlchemy does not translate the driver's error."""
+    """A server-side cursor fails in the middle; SQLAlchemy does not translate asyncpg's error."""
     with pytest.raises(InvalidInputError) as failed:
         async with db.transaction() as session:
             numbers = text("select cast('Schnurrbert' || number as integer) from generate_series(1, 2) number")
@@ -39,7 +39,7 @@ async def test_a_flush_whose_error_was_caught(db: Database, user_id: str) -> Non
 
 
 async def test_more_parameters_than_a_statement_can_have(db: Database) -> None:
-    """The driver refuses to send it, so the outcome is known."""
+    """The client refuses to send it, so the outcome is known."""
     ids: BindParameter[Any] = bindparam("ids", expanding=True)
     statement = select(func.count()).select_from(table_of(Task)).where(table_of(Task).c.id.in_(ids))
     with pytest.raises(DataAccessError, match="32767") as failed:

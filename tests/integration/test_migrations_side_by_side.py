@@ -123,7 +123,7 @@ async def test_new_code_works_on_the_old_schema_without_keys(make_database: Make
 
 
 async def test_rows_of_old_code_and_keyed_rows_live_together(make_database: MakeDatabase) -> None:
-    """At head old code writes rows without keys, as many as it likes."""
+    """At head old code can write any number of rows without keys."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     await upgrade(settings)

@@ -48,7 +48,7 @@ def _commands(line: str, copy: Path) -> list[str]:
         gates = [command for command in planned if any(gate in command for gate in GATES)]
         assert len(gates) == len(GATES)
         return [f"{command} app" if command.endswith("mypy") else command for command in gates]
-    if " test " in line:  # row-level security has servers of its own, which take a minute to come up
+    if " test " in line:  # row-level security has its own servers, which take a minute to start
         return [line.replace('args="', """args="-k '(note or every) and not row_security' """)]
     return [line]
 

@@ -17,7 +17,7 @@ DIALECT = LeanDialect()
 
 @pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS.keys())
 def test_a_repositorys_columns_need_no_conversion(statement: Executable) -> None:
-    """The driver returns each value as SQLAlchemy would."""
+    """Values from asyncpg need no conversion: it returns each value as SQLAlchemy would."""
     columns = statement.exported_columns  # type: ignore[attr-defined]  # the statements of all_statements have it
     needing = [c.name for c in columns if c.type.dialect_impl(DIALECT).result_processor(DIALECT, None)]
     assert needing == []
@@ -25,7 +25,7 @@ def test_a_repositorys_columns_need_no_conversion(statement: Executable) -> None
 
 @pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS.keys())
 def test_a_repositorys_parameters_need_no_conversion(statement: Executable) -> None:
-    """The driver accepts each value as SQLAlchemy would pass it; processors of booleans and times only check it."""
+    """Each value goes to asyncpg as SQLAlchemy would pass it; processors of booleans and times only check it."""
     binds = statement.compile(dialect=DIALECT).binds.values()  # type: ignore[attr-defined]  # see above
     types = [bind.type.item_type if isinstance(bind.type, ARRAY) else bind.type for bind in binds]
     assert [type_ for type_ in types if _converts(type_)] == []

@@ -75,7 +75,7 @@ def test_what_a_lost_connection_means_follows_from_the_statement(statement: Any,
 
 
 def test_a_column_that_needs_conversion_is_refused_by_name() -> None:
-    """The driver gets values without conversion, so the error comes at the declaration, not in production."""
+    """Values go to asyncpg without conversion, so the error comes at the declaration, not in production."""
     entity: Entity[Any] = Entity(_model(*_columns(Column("data", JSONB))), _Read)
     with pytest.raises(TypeError, match=r"data: a value of JSONB\(.*needs to be converted"):
         Usual(entity, create=_Create)

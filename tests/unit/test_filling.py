@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
 
 class Plain(ReadModel):
-    """A model of types that the driver returns."""
+    """A model of types that asyncpg returns."""
 
     id: int
     text: str | None
