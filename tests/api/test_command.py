@@ -20,7 +20,7 @@ WRONG: dict[str, tuple[dict[str, str], list[str], str]] = {
     "no secret": ({"API_JWT_SECRET": ""}, [], "API_JWT_SECRET"),
     "a short secret": ({"API_JWT_SECRET": "short"}, [], "openssl rand -hex 32"),
     "a secret that repeats": ({"API_JWT_SECRET": "changeme" * 8}, [], "openssl rand -hex 32"),
-    "no issuer": ({"API_JWT_ISSUER": ""}, [], "API_JWT_ISSUER: Field required"),
+    "no issuer": ({"API_JWT_ISSUER": ""}, [], "Set API_JWT_ISSUER, in the environment or in .env"),
     "no database": ({"DATABASE_URL": ""}, [], "DATABASE_URL"),
     "an unusable URL": ({"DATABASE_URL": "mysql://x"}, [], "DATABASE_URL"),
     "no such application": ({}, ["nowhere:create"], 'Could not import module "nowhere"'),
