@@ -127,16 +127,14 @@ async def test_who_may_make_no_schema_is_told(clinic: Clinic, make_patient: Make
 
 
 async def test_a_schema_that_is_not_quite_as_migrated_is_found(clinic: Clinic, make_patient: MakePatient) -> None:
-    """Only a comparison with fresh tables shows an object with the right name but another body."""
-    name = await make_patient(
-        "create or replace function set_updated_at() returns trigger language plpgsql as 'begin return new; end'"
-    )
+    """Only a comparison with fresh tables shows an index with the right name and columns, but made otherwise."""
+    name = await make_patient("alter index ix_task_user_id_id set (fillfactor = 50)")
     settings = clinic.settings(name)
     assert _bad(await examine(settings)) == []
     report = await examine(settings, write=True)
     assert _bad(report) == [("criteria.SC-001", Level.ERROR)]
     found = next(each.found for each in report.findings if each.check == "criteria.SC-001")
-    assert found.endswith("not as the migrations make it: function set_updated_at")
+    assert found.endswith("not as the migrations make it: index task.ix_task_user_id_id")
 
 
 def _bad(report: Report) -> list[tuple[str, Level]]:
