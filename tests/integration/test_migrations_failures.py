@@ -90,5 +90,5 @@ async def test_a_statement_timeout_is_off_unless_set(
     folder = with_revisions(tmp_path, slow="op.execute('select pg_sleep(0.5)')")
     more = {"migration_statement_timeout_seconds": statement_timeout} if statement_timeout else {}
     process = start_alembic("upgrade", "head", url=url, folder=folder, **more)
-    _, errors = await asyncio.to_thread(process.communicate)
-    assert ("statement timeout" in errors) is (process.returncode != 0) is (statement_timeout is not None)
+    said, _ = await asyncio.to_thread(process.communicate)
+    assert ("statement timeout" in said) is (process.returncode != 0) is (statement_timeout is not None)

@@ -39,8 +39,8 @@ def start_alembic(*arguments: str, url: str, folder: Path = ROOT, **environ: str
 async def run_alembic(*arguments: str, url: str, folder: Path = ROOT) -> tuple[int, str]:
     """Return the exit status of a command and its output."""
     process = start_alembic(*arguments, url=url, folder=folder)
-    _, errors = await asyncio.to_thread(process.communicate)
-    return process.returncode, errors
+    said, logged = await asyncio.to_thread(process.communicate)
+    return process.returncode, said + logged
 
 
 def with_revisions(folder: Path, **bodies: str) -> Path:
