@@ -74,7 +74,10 @@ NO_CONNECTION = {
     "nothing listens": ("postgresql://app:{secret}@127.0.0.1:1/db?sslmode=disable", "Nothing listens there"),
     "an unknown host": ("postgresql://app:{secret}@nowhere.invalid/db", "The name of the host is not known"),
     "a wrong password": ("postgresql://app:x{secret}@localhost:{port}/healthy", "set a new password"),
-    "no such database": ("postgresql://app:{secret}@localhost:{port}/elsewhere", "create database elsewhere owner app;"),
+    "no such database": (
+        "postgresql://app:{secret}@localhost:{port}/elsewhere",
+        "create database elsewhere owner app;",
+    ),
     "another CA": (
         "postgresql://app:{secret}@localhost:{port}/healthy?sslmode=verify-full&sslrootcert={other}",
         "its CA is not trusted here",
