@@ -17,6 +17,8 @@ down_revision: str | Sequence[str] | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+# `role in ('user', 'assistant')` as the server keeps it, with the operator of pg_catalog whatever another role planted
+_ROLE_KNOWN = "role operator(pg_catalog.=) any (cast(array['user', 'assistant'] as varchar[]))"
 _NEWEST_FIRST = sa.text("id desc nulls last")
 _SET_UPDATED_AT = """
 create or replace function set_updated_at() returns trigger language plpgsql as $$
@@ -40,7 +42,7 @@ def upgrade() -> None:
         sa.Column(
             "updated_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
-        sa.CheckConstraint("user_id <> ''", name=op.f("ck_conversation_user_id_not_empty")),
+        sa.CheckConstraint("cast(user_id as text) <> ''", name=op.f("ck_conversation_user_id_not_empty")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversation")),
         sa.UniqueConstraint("user_id", "id", name=op.f("uq_conversation_user_id_id")),
     )
@@ -58,8 +60,8 @@ def upgrade() -> None:
         sa.Column(
             "updated_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
-        sa.CheckConstraint("title ~ '\\S'", name=op.f("ck_task_title_not_blank")),
-        sa.CheckConstraint("user_id <> ''", name=op.f("ck_task_user_id_not_empty")),
+        sa.CheckConstraint("cast(title as text) ~ '\\S'", name=op.f("ck_task_title_not_blank")),
+        sa.CheckConstraint("cast(user_id as text) <> ''", name=op.f("ck_task_user_id_not_empty")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
     )
     op.create_index(op.f("ix_task_user_id_completed_id"), "task", ["user_id", "completed", _NEWEST_FIRST])
@@ -74,8 +76,8 @@ def upgrade() -> None:
         sa.Column(
             "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
         ),
-        sa.CheckConstraint("role in ('user', 'assistant')", name=op.f("ck_message_role_known")),
-        sa.CheckConstraint("user_id <> ''", name=op.f("ck_message_user_id_not_empty")),
+        sa.CheckConstraint(_ROLE_KNOWN, name=op.f("ck_message_role_known")),
+        sa.CheckConstraint("cast(user_id as text) <> ''", name=op.f("ck_message_user_id_not_empty")),
         sa.ForeignKeyConstraint(
             ["user_id", "conversation_id"],
             ["conversation.user_id", "conversation.id"],

@@ -28,7 +28,7 @@ _VISIBLE = (
 
 def upgrade() -> None:
     op.create_check_constraint(
-        op.f("ck_task_title_visible"), "task", f"title ~ '{_VISIBLE}'", postgresql_not_valid=True
+        op.f("ck_task_title_visible"), "task", f"cast(title as text) ~ '{_VISIBLE}'", postgresql_not_valid=True
     )
 
 

@@ -38,8 +38,10 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_constraint(op.f("ck_task_title_visible"), "task", type_="check")
     op.create_check_constraint(
-        op.f("ck_task_title_visible"), "task", f"title ~ '{_VISIBLE}'", postgresql_not_valid=True
+        op.f("ck_task_title_visible"), "task", f"cast(title as text) ~ '{_VISIBLE}'", postgresql_not_valid=True
     )
     # In one transaction: tasks are locked while their titles are read, about a second for a million.
-    op.create_check_constraint(op.f("ck_task_title_not_blank"), "task", r"title ~ '\S'", postgresql_not_valid=True)
+    op.create_check_constraint(
+        op.f("ck_task_title_not_blank"), "task", r"cast(title as text) ~ '\S'", postgresql_not_valid=True
+    )
     op.execute("alter table task validate constraint ck_task_title_not_blank")

@@ -119,8 +119,12 @@ def newest_first() -> TextClause:
 
 
 def owner_not_empty() -> CheckConstraint:
-    """Return the check that goes with `owner`."""
-    return CheckConstraint("user_id <> ''", name="user_id_not_empty")
+    """Return the check that goes with `owner`.
+
+    A check keeps for good the operator that it finds when it is created: for varchars another role may have planted
+    one, for texts `pg_catalog` has its own.
+    """
+    return CheckConstraint("cast(user_id as text) <> ''", name="user_id_not_empty")
 
 
 def idempotency_key(*, digest: bool = False) -> tuple[Column[Any] | Index, ...]:

@@ -34,6 +34,8 @@ from app.db.models.base import (
 # 100 MB take 2 s and 764 MB of memory; 1.1 GB ends the connection as if a retry could help.
 CONTENT_LIMIT_BYTES: Final = 100_000_000
 _BYTES_PER_CHARACTER: Final = 4
+# `role in ('user', 'assistant')` as the server keeps it, with the operator of pg_catalog whatever another role planted
+_ROLE_KNOWN: Final = "role operator(pg_catalog.=) any (cast(array['user', 'assistant'] as varchar[]))"
 
 
 class Conversation(SQLModel, table=True):
@@ -97,7 +99,7 @@ class Message(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "message"
     __table_args__ = (
         owner_not_empty(),
-        CheckConstraint("role in ('user', 'assistant')", name="role_known"),
+        CheckConstraint(_ROLE_KNOWN, name="role_known"),
         ForeignKeyConstraint(
             ["user_id", "conversation_id"], ["conversation.user_id", "conversation.id"], ondelete="CASCADE"
         ),

@@ -34,7 +34,7 @@ class Task(SQLModel, table=True):
     __tablename__: ClassVar[Any] = "task"
     __table_args__ = (
         owner_not_empty(),
-        CheckConstraint(f"title ~ '{VISIBLE}'", name="title_visible"),
+        CheckConstraint(f"cast(title as text) ~ '{VISIBLE}'", name="title_visible"),
         Index("ix_task_user_id_id", "user_id", newest_first()),
         Index("ix_task_user_id_completed_id", "user_id", "completed", newest_first()),
         *idempotency_key(digest=True),
