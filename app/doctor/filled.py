@@ -20,21 +20,24 @@ _USER: Final = "user-1"
 _USERS, _ROWS_EACH = 5, 10_000
 _ROWS: Final = {"users": _USERS, "rows": _USERS * _ROWS_EACH}
 _TIMES_EACH: Final = 3
+# Every value has a type that pg_catalog has an operator or function for, whatever another role has planted.
+_NUMBERS: Final = "pg_catalog.generate_series(1, cast(:rows as bigint)) as n"
+_USER_N: Final = "pg_catalog.concat('user-', n % cast(:users as bigint))"
 _FILL: Final = (
-    """insert into task (user_id, title, completed)
-       select 'user-' || n % :users, 'task ' || n, n % 3 = 0 from generate_series(1, :rows) n""",
-    "insert into conversation (user_id) select 'user-' || n % :users from generate_series(1, :rows) n",
+    f"""insert into task (user_id, title, completed)
+        select {_USER_N}, pg_catalog.concat('task ', n), n % cast(3 as bigint) = 0 from {_NUMBERS}""",  # noqa: S608 - constants
+    f"insert into conversation (user_id) select {_USER_N} from {_NUMBERS}",  # noqa: S608 - constants
     # Each message is in a conversation of its user: the user's first hundred conversations take them all.
     """insert into message (user_id, conversation_id, role, content)
-       select user_id, id, 'user', 'message ' || n
-       from (select user_id, id from conversation where user_id like 'user-%' order by id limit 100) as active,
-            generate_series(1, :rows / 100) n""",
+       select user_id, id, 'user', pg_catalog.concat('message ', n)
+       from (select user_id, id from conversation where cast(user_id as text) like 'user-%' order by id limit 100)
+            as active, pg_catalog.generate_series(1, cast(:rows as bigint) / 100) as n""",
 )
-_BY_USER: Final = text("select count(*) from message where user_id = :user_id")
+_BY_USER: Final = text("select count(*) from message where cast(user_id as text) = cast(:user_id as text)")
 _NOTHING: Final = text("select 1")
 _A_ROW_OF_EACH: Final = text(
-    """select (select min(id) from task where user_id = :user) as task,
-              (select min(conversation_id) from message where user_id = :user) as chat"""
+    """select (select min(id) from task where cast(user_id as text) = cast(:user as text)) as task,
+              (select min(conversation_id) from message where cast(user_id as text) = cast(:user as text)) as chat"""
 )
 
 Asked = Mapping[str, tuple[Executable, Mapping[str, Any]]]

@@ -65,7 +65,7 @@ PLANTED = {
         "schema.constraints",
         Level.ERROR,
         "ck_task_title_visible on task is missing",
-        f"CHECK (cast(title as text) ~ '{VISIBLE}') NOT VALID; alter table task validate constraint ck_task_title_visible;",
+        f"CHECK (cast(title as text) ~ '{VISIBLE}') NOT VALID; alter table task validate constraint ",
     ),
     "a foreign key missing": Planted(
         ("alter table message drop constraint fk_message_user_id_conversation_id_conversation",),

@@ -64,11 +64,16 @@ def _overridden(file: Path, tree: ast.Module) -> Iterator[str]:
 
 
 def _written(cls: ast.ClassDef) -> Iterator[str]:
-    """Yield the private names that the body of a class assigns."""
+    """Yield the private names that a class assigns, in its body or on `self`."""
     for node in cls.body:
         names = [node.name] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else []
         targets = node.targets if isinstance(node, ast.Assign) else []
         names += [target.id for target in targets if isinstance(target, ast.Name)]
+        names += [
+            each.attr
+            for each in ast.walk(node)
+            if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store) and _is_own(each.value)
+        ]
         yield from filter(_private, names)
 
 

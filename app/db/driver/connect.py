@@ -21,7 +21,15 @@ _WHEN_MASKED: Final = (
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
-    """asyncpg's connection, except that a COMMIT that rolls back is an error."""
+    """asyncpg's connection, except that a COMMIT that rolls back is an error, and nobody else's names are used."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        # How the driver looks up a type that it does not know: oid with integer is no comparison of pg_catalog's, and
+        # array_agg is not exact for any type.
+        lookup: str = self._intro_query  # type: ignore[has-type]  # the driver has no types
+        lookup = lookup.replace("array_agg(", "pg_catalog.array_agg(")
+        self._intro_query = lookup.replace("!= 0", "operator(pg_catalog.<>) 0")
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:  # noqa: ASYNC109 - the driver's
         """Run `query` as asyncpg does; its transactions run BEGIN and COMMIT through this method.

@@ -12,6 +12,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from app.db.driver.cancellation import cancel_and_close, uninterrupted
 from app.db.engine.observed import observed
+from app.db.engine.reflection import CatalogCompiler
 from app.db.engine.times import ZonedDateTime
 from app.db.pool.connection import PooledConnection
 from app.db.pool.pool import Pool
@@ -30,6 +31,7 @@ class LeanDialect(PGDialect_asyncpg):
     """
 
     supports_statement_cache = True
+    statement_compiler = CatalogCompiler
     supports_native_json_deserialization = False
     dialect_injects_custom_json_deserializer = False
 

@@ -1,9 +1,9 @@
-"""Alembic's version table, compared so that another role's operator never runs with the owner's rights."""
+"""Alembic's own comparisons, written so that another role's operator never runs with the owner's rights."""
 
 from typing import Any
 
 from alembic.ddl.postgresql import PostgresqlImpl
-from sqlalchemy import ColumnElement, String, Table, Text, cast
+from sqlalchemy import Column, ColumnElement, String, Table, Text, cast
 from sqlalchemy.types import TypeDecorator
 
 
@@ -23,7 +23,7 @@ class _RevisionNumber(TypeDecorator[str]):
 
 
 class Implementation(PostgresqlImpl):
-    """Alembic's implementation for PostgreSQL, different only in the version table; it registers itself."""
+    """Alembic's implementation for PostgreSQL, different only in how it compares; it registers itself."""
 
     __dialect__ = "postgresql"
 
@@ -32,3 +32,11 @@ class Implementation(PostgresqlImpl):
         table = super().version_table_impl(**options)
         table.c.version_num.type = _RevisionNumber(32)
         return table
+
+    def compare_server_default(
+        self, inspector_column: Column[Any], metadata_column: Column[Any], ours: str | None, theirs: str | None
+    ) -> bool:
+        """Return whether the defaults differ; those of a varchar and of an enum are compared as text on the server."""
+        if theirs is not None and theirs != ours and isinstance(inspector_column.type, String):  # an Enum is one, too
+            theirs = f"cast({theirs} as text)"
+        return bool(super().compare_server_default(inspector_column, metadata_column, ours, theirs))  # type: ignore[no-untyped-call]  # Alembic leaves it without types
