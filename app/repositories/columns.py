@@ -96,8 +96,12 @@ def sent(value: Any) -> Any:
 
 
 def plain_type(column: Column[Any]) -> TypeEngine[Any]:
-    """Return the type that SQLAlchemy's decorators, such as SQLModel's `UTCDateTime`, are made on."""
-    return column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+    """Return the type that SQLAlchemy's decorators, such as SQLModel's `UTCDateTime`, are made on.
+
+    SQLAlchemy's `Interval` is such a decorator too, for servers that have no intervals.
+    """
+    type_ = column.type
+    return type_.impl_instance if isinstance(type_, TypeDecorator) and not isinstance(type_, Interval) else type_
 
 
 def _is_native_enum(column: Column[Any]) -> bool:

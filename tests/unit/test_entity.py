@@ -1,13 +1,15 @@
 """What an entity derives from its model, and what it refuses at its declaration."""
 
+from datetime import timedelta
 from enum import Enum
 from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import Column, Index, MetaData, Table, Text, delete, func, insert, select, text, update
+from sqlalchemy import Column, Index, Interval, MetaData, Table, Text, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import SQLModel
 
+from app.db.engine.compiled import compiled
 from app.db.models import Task
 from app.db.models.base import InputModel, ReadModel, table_of
 from app.db.query import Query, WhenLost, registered
@@ -20,6 +22,15 @@ TASK = table_of(Task)
 class _Read(ReadModel):
     id: int
     data: str
+
+
+class _Lasting(ReadModel):
+    id: int
+    data: timedelta
+
+
+class _LastingCreate(InputModel):
+    data: timedelta
 
 
 class _Create(InputModel):
@@ -79,6 +90,14 @@ def test_a_column_that_needs_conversion_is_refused_by_name() -> None:
     entity: Entity[Any] = Entity(_model(*_columns(Column("data", JSONB))), _Read)
     with pytest.raises(TypeError, match=r"data: a value of JSONB\(.*needs to be converted"):
         Usual(entity, create=_Create)
+
+
+def test_a_column_may_hold_a_duration() -> None:
+    """SQLModel makes an `Interval` of a timedelta; it is sent and read as it is."""
+    entity: Entity[Any] = Entity(_model(*_columns(Column("data", Interval))), _Lasting)
+    usual = Usual(entity, create=_LastingCreate)
+    assert "AS INTERVAL) AS data" in compiled(usual.get).sql
+    assert compiled(usual.create).arguments({"p_user_id": "ada", "p_data": timedelta(1)}) == ["ada", timedelta(1)]
 
 
 def test_a_key_without_a_digest_is_refused() -> None:
