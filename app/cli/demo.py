@@ -8,23 +8,15 @@ from sqlalchemy import text
 
 from app.cli.tour import Tour
 from app.db import Database, DatabaseSettings
+from app.db.access import guarded_tables
 from app.db.errors import MissingReferenceError, NotFoundError, StaleRowError
 from app.db.migrations import upgrade
 from app.db.models import ConversationRead, MessageCreate, TaskCreate, TaskRead, TaskUpdate
+from app.doctor.samples import write_samples
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
-_SEEDED_ROWS = 5000
+_ROWS_EACH = 5000  # older rows, so that the planner has a reason to use an index
 _ONE_HOUR = timedelta(hours=1)  # two machines' clocks may differ
-# Older rows, so that the planner has a reason to use an index.
-_SEED = (
-    """insert into task (user_id, title, completed)
-       select :user_id, 'Task ' || n, n % 50 > 0 from generate_series(1, :rows) n""",
-    "insert into conversation (user_id) select :user_id from generate_series(1, :rows)",
-    """insert into message (user_id, conversation_id, role, content)
-       select user_id, id, 'user', 'Message ' || n
-       from (select user_id, id from conversation where user_id = cast(:user_id as varchar) order by id limit 10) c,
-         generate_series(1, :rows / 10) n""",
-)
 
 
 async def demo(settings: DatabaseSettings, console: Console) -> bool:
@@ -35,9 +27,8 @@ async def demo(settings: DatabaseSettings, console: Console) -> bool:
         await upgrade(db.engine)
         console.print("migrated: [bold]alembic upgrade head[/]")
         try:
-            for user_id in (ada, bob):
-                await _seed(db, user_id)
-            await db.execute(text("analyze task, conversation, message"))
+            await write_samples(db, [ada, bob], rows_each=_ROWS_EACH)
+            await db.execute(text(f"analyze {', '.join(map(str, guarded_tables()))}"))
             await _walk(tour, ada, bob)
             tour.begin_again()
             await _walk(tour, ada, bob)
@@ -145,12 +136,6 @@ async def _transactions(tour: Tour, ada: str) -> None:
     )
 
 
-async def _seed(db: Database, user_id: str) -> None:
-    async with db.transaction() as session:
-        for statement in _SEED:
-            await session.execute(text(statement), {"user_id": user_id, "rows": _SEEDED_ROWS})
-
-
 async def _forget(db: Database, user_ids: list[str]) -> None:
-    for table in ("message", "conversation", "task"):
-        await db.execute(text(f"delete from {table} where user_id = any(:user_ids)"), {"user_ids": user_ids})  # noqa: S608 - constants
+    for table in reversed(guarded_tables()):
+        await db.execute(table.delete().where(table.c.user_id.in_(user_ids)))

@@ -17,8 +17,9 @@ from app.doctor.criteria_writing import (
     the_first_migration_is_quick,
     times_move,
 )
-from app.doctor.filled import fill
 from app.doctor.findings import Broken, Finding, error, note, ok
+from app.doctor.full_tables import fill
+from app.doctor.samples import NoSamples
 from app.doctor.scratch import Scratch, scratch
 from app.doctor.subject import Checks, Subject
 
@@ -75,9 +76,7 @@ async def _criteria(subject: Subject) -> list[Finding]:
         except DataAccessError as problem:
             advice = await _how_to_get_a_schema(subject, problem)
             rest = [error("scratch.schema", f"no schema to try in: {problem}", advice)]
-    return [
-        found.get(name) or note(_check(name), f"{text}: not tried ({why})") for name, text in CRITERIA.items()
-    ] + rest
+    return [found.get(name) or _not_tried(name, why) for name in CRITERIA] + rest
 
 
 async def _how_to_get_a_schema(subject: Subject, problem: DataAccessError) -> str:
@@ -95,7 +94,11 @@ async def _write(place: Scratch, ours: Mapping[str, str], found: dict[str, Findi
         found["SC-001"] = await _tried("SC-001", tables_are_the_same(place, ours))
     for name, check in _ON_EMPTY_TABLES.items():
         found[name] = await _tried(name, check(place))
-    await fill(place.db)
+    try:
+        await fill(place.db)
+    except NoSamples as problem:
+        found |= {name: _not_tried(name, str(problem)) for name in _ON_FULL_TABLES}
+        return
     for name, check in _ON_FULL_TABLES.items():
         found[name] = await _tried(name, check(place))
 
@@ -106,8 +109,14 @@ async def _tried(name: str, attempt: Awaitable[str]) -> Finding:
         return ok(_check(name), f"{CRITERIA[name]}: {await attempt}")
     except Broken as problem:
         return Finding(_check(name), problem.level, f"NOT SO: {CRITERIA[name]}: {problem}", problem.advice)
+    except NoSamples as problem:
+        return _not_tried(name, str(problem))
     except DataAccessError as problem:
         return error(_check(name), f"NOT SO: {CRITERIA[name]}: {problem}", "See the other findings first.")
+
+
+def _not_tried(name: str, why: str) -> Finding:
+    return note(_check(name), f"{CRITERIA[name]}: not tried ({why})")
 
 
 def _check(name: str) -> str:

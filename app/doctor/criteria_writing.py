@@ -13,18 +13,24 @@ from app.db.errors import MissingReferenceError
 from app.db.migrations import downgrade, known_revisions, upgrade
 from app.db.models import MessageCreate, TaskCreate, TaskUpdate
 from app.doctor.catalog import DESCRIBE, described
-from app.doctor.filled import index_names, plans, seconds
 from app.doctor.findings import Broken, require
+from app.doctor.full_tables import index_names, plans, seconds
+from app.doctor.samples import references_of, write_samples
 from app.doctor.scratch import Scratch
-from app.doctor.subject import our_tables
+from app.doctor.subject import our_tables, table_names
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
 _FIRST_SECONDS: Final = 30
 _QUERY_SECONDS: Final = 0.05
 _WRITERS: Final = 10
+_ROWS_EACH: Final = 3
 _MESSAGES: Final = 3
 _HELLO: Final = MessageCreate(role="user", content="hello")
-_ORPHAN: Final = text("insert into message (user_id, conversation_id, role, content) values (:user, :id, 'user', 'x')")
+_LEFT: Final = """
+select name from pg_catalog.unnest(cast(:names as text[])) as name where to_regclass(quote_ident(name)) is not null"""
+_MOVED: Final = """
+update {table} set user_id = {table}.user_id from {table} as before
+where {table}.id = before.id and {table}.user_id = :user returning {table}.updated_at > before.updated_at"""
 
 
 async def the_first_migration_is_quick(place: Scratch) -> str:
@@ -39,29 +45,21 @@ async def the_first_migration_is_quick(place: Scratch) -> str:
 async def migrations_go_up_and_down(place: Scratch) -> str:
     """Downgrade to the first revision and upgrade again with rows; then downgrade to base and upgrade again."""
     await upgrade(place.engine)
-    before = await _with_some_rows(place.db)
+    await write_samples(place.db, [_user()], rows_each=_ROWS_EACH)
+    before = await _rows(place.db)
     await downgrade(place.engine, known_revisions()[-1])
     await upgrade(place.engine)
     require(await _rows(place.db) == before, "rows were lost or changed on the way down and up")
     await downgrade(place.engine, "base")
-    left = (await place.db.execute(text("select to_regclass('task') is not null"))).scalar_one()
-    require(not left, "a table was left when all was taken down")
+    left = (await place.db.execute(text(_LEFT), {"names": table_names()})).scalars().all()
+    require(not left, f"left when all was taken down: {', '.join(left)}")
     await upgrade(place.engine)
     return "rows were kept on the way down and up"
 
 
-async def _with_some_rows(db: Database) -> list[str]:
-    user = _user()
-    await TaskRepo(db).create(user, TaskCreate(title="kept"))
-    conversation = await ConversationRepo(db).create(user)
-    await MessageRepo(db).append_many(user, conversation.id, [_HELLO, _HELLO])
-    return await _rows(db)
-
-
 async def _rows(db: Database) -> list[str]:
     """Return the content of each table as text."""
-    names = [table.name for table in our_tables()]
-    contents = [text(f"select string_agg({name}::text, ' ' order by id) from {name}") for name in names]  # noqa: S608 - our own names
+    contents = [text(f"select string_agg({name}::text, ' ' order by id) from {name}") for name in table_names()]  # noqa: S608 - our own names
     return [str((await db.execute(content)).scalar_one()) for content in contents]
 
 
@@ -75,13 +73,23 @@ async def tables_are_the_same(place: Scratch, ours: Mapping[str, str]) -> str:
 
 
 async def orphans_are_refused(place: Scratch) -> str:
-    """Write a message to a missing conversation and to another user's."""
+    """Append to a missing conversation, and point rows of each table at a missing row and at another user's."""
     db, user = place.db, _user()
-    chat = await ConversationRepo(db).create(user)
     await _refused(MessageRepo(db).append(user, -1, _HELLO), "a message to no conversation")
-    await _refused(db.execute(_ORPHAN, {"user": user, "id": -1}), "the same without the repository")
-    await _refused(db.execute(_ORPHAN, {"user": _user(), "id": chat.id}), "a message in another user's conversation")
-    return "three kinds of orphans were refused"
+    await write_samples(db, [user], rows_each=_ROWS_EACH)
+    tried = 0
+    for child, column, parent in _references():
+        for change in (f"{column} = -1", "user_id = 'nobody'"):
+            orphan = f"update {child} set {change} where user_id = :user"  # noqa: S608 - our own names
+            await _refused(db.execute(text(orphan), {"user": user}), f"{child} without its {parent} ({change})")
+            tried += 1
+    return f"{tried + 1} kinds of orphans were refused"
+
+
+def _references() -> list[tuple[str, str, str]]:
+    """Return each reference to another table: the table, its column and the other table."""
+    found = ((table, references_of(table)) for table in our_tables())
+    return [(table.name, column, parent.name) for table, each in found for column, parent in each.items()]
 
 
 async def messages_go_with_their_conversation(place: Scratch) -> str:
@@ -105,14 +113,16 @@ async def _refused(attempt: Awaitable[object], what: str) -> None:
 
 
 async def times_move(place: Scratch) -> str:
-    """Update through the repository and with plain SQL, and append to a conversation."""
+    """Update through the repository, update each table with plain SQL, and append to a conversation."""
     db, user = place.db, _user()
     tasks = TaskRepo(db)
     made = await tasks.create(user, TaskCreate(title="first"))
     changed = await tasks.update(user, made.id, TaskUpdate(title="second"))
     require(changed.updated_at > made.updated_at and changed.created_at == made.created_at, "an update did not move it")
-    await db.execute(text("update task set title = 'third' where id = :id"), {"id": made.id})
-    require((await tasks.get(user, made.id)).updated_at > changed.updated_at, "plain SQL did not move it")
+    await write_samples(db, [user], rows_each=_ROWS_EACH)
+    for table in (each for each in our_tables() if "updated_at" in each.columns):
+        moved = (await db.execute(text(_MOVED.format(table=table)), {"user": user})).scalars().all()
+        require(bool(moved) and all(moved), f"plain SQL did not move that of {table}")
     chat = await ConversationRepo(db).create(user)
     await MessageRepo(db).append(user, chat.id, _HELLO)
     active = await ConversationRepo(db).get(user, chat.id)

@@ -1,54 +1,37 @@
-"""Fill tables as the specification requires, and measure the queries on them."""
+"""Tables as full as the specification requires, and what the queries cost on them."""
 
 import statistics
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Executable, select, text
+from sqlalchemy import Executable, Table, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database
+from app.db.access import guarded_tables
 from app.db.engine.translation import translating
-from app.db.models.base import MAX_BIGINT
 from app.doctor.explain import Plan, explain
-from app.doctor.plans import any_parameters, statements
+from app.doctor.plans import any_parameters
+from app.doctor.samples import write_samples
 from app.doctor.structure import indexes_of
 from app.doctor.subject import our_tables
+from app.repositories import entities
 
-_USER: Final = "user-1"
-_USERS, _ROWS_EACH = 5, 10_000
-_ROWS: Final = {"users": _USERS, "rows": _USERS * _ROWS_EACH}
+_USERS: Final = [f"user-{n}" for n in range(5)]
+_USER: Final = _USERS[1]
+_ROWS_EACH: Final = 10_000
 _TIMES_EACH: Final = 3
-# Every value has a type that pg_catalog has an operator or function for, whatever another role has planted.
-_NUMBERS: Final = "pg_catalog.generate_series(1, cast(:rows as bigint)) as n"
-_USER_N: Final = "pg_catalog.concat('user-', n % cast(:users as bigint))"
-_FILL: Final = (
-    f"""insert into task (user_id, title, completed)
-        select {_USER_N}, pg_catalog.concat('task ', n), n % cast(3 as bigint) = 0 from {_NUMBERS}""",  # noqa: S608 - constants
-    f"insert into conversation (user_id) select {_USER_N} from {_NUMBERS}",  # noqa: S608 - constants
-    # Each message is in a conversation of its user: the user's first hundred conversations take them all.
-    """insert into message (user_id, conversation_id, role, content)
-       select user_id, id, 'user', pg_catalog.concat('message ', n)
-       from (select user_id, id from conversation where cast(user_id as text) like 'user-%' order by id limit 100)
-            as active, pg_catalog.generate_series(1, cast(:rows as bigint) / 100) as n""",
-)
-_BY_USER: Final = text("select count(*) from message where cast(user_id as text) = cast(:user_id as text)")
+_OF_USER: Final = "cast(user_id as text) = cast(:user as text)"
 _NOTHING: Final = text("select 1")
-_A_ROW_OF_EACH: Final = text(
-    """select (select min(id) from task where cast(user_id as text) = cast(:user as text)) as task,
-              (select min(conversation_id) from message where cast(user_id as text) = cast(:user as text)) as chat"""
-)
 
 Asked = Mapping[str, tuple[Executable, Mapping[str, Any]]]
 
 
 async def fill(db: Database) -> None:
-    """Fill the tables for five users, each with 10,000 rows per table."""
-    async with db.transaction() as session:
-        for statement in _FILL:
-            await session.execute(text(statement), _ROWS if ":users" in statement else {"rows": _ROWS["rows"]})
-    await db.execute(text("vacuum (analyze) task, conversation, message"))
+    """Write 10,000 rows of every table for each of five users; raises `NoSamples`."""
+    await write_samples(db, _USERS, rows_each=_ROWS_EACH)
+    await db.execute(text(f"vacuum (analyze) {', '.join(map(str, our_tables()))}"))
 
 
 async def seconds(db: Database) -> tuple[float, dict[str, float]]:
@@ -84,20 +67,25 @@ def index_names() -> set[str]:
 
 
 async def _asked(db: Database) -> Asked:
-    """Return the queries by user: every query of the repositories, and a count."""
-    row = (await db.execute(_A_ROW_OF_EACH, {"user": _USER})).mappings().one()
-    ours = {name: (each, _parameters(name, each, **row)) for name, each in statements().items()}
-    return {**ours, "messages by user": (_BY_USER, {"user_id": _USER})}
+    """Return the queries by user: every query of the entities, and a count of each table."""
+    asked: dict[str, tuple[Executable, Mapping[str, Any]]] = {}
+    for entity in entities().values():
+        row = await _row_in_the_middle(db, entity.table)
+        asked |= {name: (each.statement, _parameters(each.statement, row)) for name, each in entity.queries.items()}
+    for table in guarded_tables():
+        by_user = f"select count(*) from {table} where {_OF_USER}"  # noqa: S608 - our own names
+        asked[f"rows of {table} by user"] = text(by_user), {"user": _USER}
+    return asked
 
 
-def _parameters(name: str, statement: Executable, *, task: int, chat: int) -> dict[str, Any]:
-    known = {
-        "p_user_id": _USER,
-        "p_id": task if name.startswith("tasks.") else chat,
-        "p_conversation_id": chat,
-        "p_role": "user",
-        "p_roles": ["user"],
-        "p_limit": 51,
-        "p_place": 0 if name == "messages.after" else MAX_BIGINT,
-    }
-    return {each: known.get(each, value) for each, value in any_parameters(statement).items()}
+async def _row_in_the_middle(db: Database, table: Table) -> Mapping[str, Any]:
+    sql = f"select * from {table} where {_OF_USER} order by id offset :half limit 1"  # noqa: S608 - our own names
+    return dict((await db.execute(text(sql), {"user": _USER, "half": _ROWS_EACH // 2})).mappings().one())
+
+
+def _parameters(statement: Executable, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that name the row, or the place of the row in a page."""
+    known = {f"p_{name}": value for name, value in row.items() if value is not None}
+    known |= {f"{name}s": [value] for name, value in known.items()}
+    known |= {"p_place": row["id"], "p_limit": 51}
+    return {name: known.get(name, value) for name, value in any_parameters(statement).items()}

@@ -1,7 +1,8 @@
 """Examine how the database would run each query of the repositories."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,9 +26,14 @@ from pg_class where relname = any(:tables) and pg_table_is_visible(oid)"""
 _ANY_VALUE: Final[Mapping[type, Any]] = {
     bool: False,
     bytes: b"",
+    date: date(2026, 1, 1),
     datetime: datetime(2026, 1, 1, tzinfo=UTC),
+    Decimal: Decimal(1),
+    float: 1.0,
     int: 1,
     str: "doctor",
+    time: time(12),
+    timedelta: timedelta(days=1),
     UUID: UUID(int=1),
 }
 
