@@ -27,10 +27,12 @@ _ROWS_EACH: Final = 3
 _MESSAGES: Final = 3
 _HELLO: Final = MessageCreate(role="user", content="hello")
 _EXISTING: Final = """
-select name from pg_catalog.unnest(cast(:names as text[])) as name where to_regclass(quote_ident(name)) is not null"""
+select name from pg_catalog.unnest(cast(:names as text[])) as name
+where pg_catalog.to_regclass(pg_catalog.quote_ident(name)) is not null"""
 _MOVED: Final = """
 update {table} set user_id = {table}.user_id from {table} as before
-where {table}.id = before.id and {table}.user_id = :user returning {table}.updated_at > before.updated_at"""
+where {table}.id = before.id and cast({table}.user_id as text) = cast(:user as text)
+returning {table}.updated_at > before.updated_at"""
 
 
 async def the_first_migration_is_quick(place: Scratch) -> str:
@@ -86,7 +88,7 @@ async def orphans_are_refused(place: Scratch) -> str:
     tried = 0
     for child, column, parent in _references():
         for change in (f"{column} = -1", "user_id = 'nobody'"):
-            orphan = f"update {child} set {change} where user_id = :user"  # noqa: S608 - our own names
+            orphan = f"update {child} set {change} where cast(user_id as text) = cast(:user as text)"  # noqa: S608 - our own names
             await _refused(db.execute(text(orphan), {"user": user}), f"{child} without its {parent} ({change})")
             tried += 1
     return f"{tried + 1} kinds of orphans were refused"
