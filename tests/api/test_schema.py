@@ -14,6 +14,7 @@ from tests.api.support import api_settings, bearer, served
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 # Cursors and entity tags are opaque: no schema can say which of them are valid.
 OPTIONS = ("--checks=all", "--exclude-checks=positive_data_acceptance", "--max-examples=6", "--no-shrink")
+PHASES = ("Coverage", "Fuzzing", "Stateful")  # the document has no examples of its own to try
 
 
 @pytest.mark.timeout(400)
@@ -32,6 +33,8 @@ async def test_any_request_has_a_documented_answer(migrated_url: str, user_id: s
     result = await asyncio.to_thread(attack)
     assert result.returncode == 0, result.stdout[-10_000:]
     assert "❌" not in result.stdout
+    assert f"Seed: {seed}\n" in result.stdout
+    assert [phase for phase in PHASES if f"✅ {phase}" not in result.stdout] == []
 
 
 async def test_every_operation_documents_its_problems() -> None:

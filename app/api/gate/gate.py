@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import ApiError, NotAuthenticatedError
 from app.api.gate.body import SMALL_BODY_BYTES, check_json, read_body, replayed, too_large
@@ -49,8 +49,9 @@ class Gate:
             await _refuse(error, scope, receive, send)
             return
         scope["state"]["user_id"] = user_id
-        with place:
-            await self._pass_with_body(scope, receive, send)
+        with ExitStack() as places:
+            places.enter_context(place)
+            await self._pass_with_body(scope, receive, _giving_back(places, send), places)
 
     async def _user_id(self, scope: Scope) -> str | None:
         if scope["path"] in self._public:
@@ -64,19 +65,18 @@ class Gate:
         finally:
             del token
 
-    async def _pass_with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_with_body(self, scope: Scope, receive: Receive, send: Send, places: ExitStack) -> None:
         headers = Headers(scope=scope)
         if not has_body(headers):
             await self._app(scope, receive, send)
             return
-        with ExitStack() as places:
-            try:
-                body = await self._body(scope, declared_length(headers), receive, places)
-            except ApiError as error:
-                await _refuse(error, scope, receive, send)
-                return
-            if body is not None:
-                await self._app(scope, replayed(body, receive), send)
+        try:
+            body = await self._body(scope, declared_length(headers), receive, places)
+        except ApiError as error:
+            await _refuse(error, scope, receive, send)
+            return
+        if body is not None:
+            await self._app(scope, replayed(body, receive), send)
 
     async def _body(self, scope: Scope, declared: int | None, receive: Receive, places: ExitStack) -> bytes | None:
         is_long = any(path.fullmatch(scope["path"]) for path in self._long_bodies)
@@ -92,6 +92,17 @@ class Gate:
         if body is not None:
             check_json(body)
         return body
+
+
+def _giving_back(places: ExitStack, send: Send) -> Send:
+    """Return a `send` that gives the places back with the last byte: the client may send its next request at once."""
+
+    async def send_and_give_back(message: Message) -> None:
+        await send(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            places.close()
+
+    return send_and_give_back
 
 
 def _take_token(scope: Scope) -> str:

@@ -1,6 +1,7 @@
 """One connection of a client, with the deadlines and limits that uvicorn leaves to others."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ _log = logging.getLogger(__name__)
 _SLICE_BYTES: Final = 16_384  # h11 measures a head only when it has read all that it was given
 _MAX_CHUNKS: Final = 4_096  # of a body without a length: each costs 15 µs, however short it is
 _BETWEEN_WARNINGS_SECONDS: Final = 60.0
+_numbers: Final = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class LimitedProtocol(H11Protocol):
     _stalled: asyncio.TimerHandle | None = None
     _phase: Any = None
     _chunks: int = 0
+    _since: float = 0.0
+    _number: int = 0
 
     @property
     def _limits(self) -> Limits:
@@ -51,7 +55,7 @@ class LimitedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Start the time of the first head."""
         super().connection_made(transport)
-        self.since = self.loop.time()
+        self._number = next(_numbers)
         self._watch()
         if len(self.connections) > self._limits.connections:
             self._make_room()
@@ -97,7 +101,11 @@ class LimitedProtocol(H11Protocol):
 
     def is_served(self) -> bool:
         """Return whether a whole request is being answered."""
-        return self.conn.their_state in (h11.DONE, h11.MUST_CLOSE) and not self.transport.is_closing()
+        return self.conn.their_state in (h11.DONE, h11.MUST_CLOSE)
+
+    def has_waited_since(self) -> tuple[bool, float, int]:
+        """Return what sorts the connections by how long they have waited; the loop's time may stand still."""
+        return self.cycle is not None, self._since, self._number
 
     def _watch(self) -> None:
         """Start a deadline when a head or a body begins, and stop it when the request is complete."""
@@ -109,7 +117,7 @@ class LimitedProtocol(H11Protocol):
         _cancel(self._deadline)
         if phase is not None:
             seconds = self._limits.head_seconds if phase is h11.IDLE else self._limits.body_seconds
-            self._chunks, self.since = 0, self.loop.time()
+            self._chunks, self._since = 0, self.loop.time()
             self._deadline = self.loop.call_later(seconds, self.transport.abort)
 
     def _has_too_many_chunks(self, part: bytes) -> bool:
@@ -123,8 +131,11 @@ class LimitedProtocol(H11Protocol):
 
     def _make_room(self) -> None:
         """Close the connection that has waited longest without a request; this one if all are being answered."""
-        waiting = [one for one in self.connections if isinstance(one, LimitedProtocol) and not one.is_served()]
-        min(waiting, key=lambda one: (one.cycle is not None, one.since), default=self).transport.abort()
+        kept = [one for one in self.connections if isinstance(one, LimitedProtocol) and not one.transport.is_closing()]
+        if len(kept) <= self._limits.connections:  # of a burst the earlier ones are closed, and not gone yet
+            return
+        waiting = (one for one in kept if not one.is_served())
+        min(waiting, key=LimitedProtocol.has_waited_since, default=self).transport.abort()
         config, now = cast("LimitedConfig", self.config), self.loop.time()
         if now - config.warned > _BETWEEN_WARNINGS_SECONDS:
             config.warned = now

@@ -1,15 +1,21 @@
 """Connections that send nothing, send slowly, or do not read the response."""
 
 import asyncio
+import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 import pytest
 
+from app.api import create_app
+from app.api.server import LimitedServer
+from app.db import DatabaseSettings
 from tests.api.attacks.victim import Stream, Victim
-from tests.api.support import bearer
+from tests.api.support import api_settings, bearer
 
 HEAD = b"GET /tasks HTTP/1.1\r\nHost: x\r\n"
 POST = (
@@ -51,9 +57,32 @@ async def test_silent_connections_do_not_shut_the_service(migrated_url: str, des
 async def test_the_limit_of_connections_is_a_setting(migrated_url: str) -> None:
     """The connection that has been idle longest is closed first; one with a request in progress stays open."""
     async with Victim.running(migrated_url, max_connections="10") as victim, silent(victim, 12) as streams:
-        closed = [await _is_closed(stream) for stream in streams]
+        async with victim.client("a newcomer") as client:  # accepted after all of them
+            assert (await client.get("/healthz")).status_code == 200
+        closed = await asyncio.gather(*map(_is_closed, streams))
     assert closed == sorted(closed, reverse=True)
-    assert 2 <= closed.count(True) < 12
+    assert 3 <= closed.count(True) < 12
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+async def test_a_burst_of_connections_is_kept_within_the_limit(migrated_url: str, loop: str) -> None:
+    """A server accepts a burst at once, before it learns that those it closed are gone; the oldest are closed."""
+    settings = api_settings(max_connections=10)
+    app = create_app(settings, database=DatabaseSettings(url=migrated_url))
+    server = LimitedServer(app, settings, grace_seconds=1, loop=loop, log_level="error")
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
+        port = listener.getsockname()[1]
+        streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(100)]
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+        closed = await asyncio.gather(*map(_is_closed, streams))
+        for _, writer in streams:
+            writer.transport.abort()
+        server.should_exit = True
+        await asyncio.to_thread(thread.join)
+    assert closed == [True] * 91 + [False] * 9
 
 
 async def _is_closed(stream: Stream) -> bool:
