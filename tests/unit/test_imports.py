@@ -1,11 +1,15 @@
 """Importing does nothing, and each layer imports only what lies below it."""
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "app").rglob("*.py"))
@@ -17,6 +21,8 @@ MAY_IMPORT = {
     "app/embedded": {"app.db.target", "app.embedded"},
     "app/cli": {"app.db", "app.repositories", "app.api", "app.doctor", "app.embedded", "app.cli", "app.extras"},
 }
+# Each belongs to the documented interface of the package that brings it along.
+PART_OF_ANOTHER = {"cryptography": "pyjwt", "pydantic_core": "pydantic", "starlette": "fastapi"}
 
 
 def _imports(tree: ast.AST) -> Iterator[str]:
@@ -72,6 +78,18 @@ def test_the_terminal_is_imported_only_by_the_commands() -> None:
 def test_backoff_is_imported_in_one_file() -> None:
     """Retrying is decided in one place."""
     assert _importers("backoff") <= {"app/db/driver/retry.py"}
+
+
+def test_what_is_imported_is_declared() -> None:
+    """A package that only another one brings along can go with it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = [project["dependencies"], *project["optional-dependencies"].values()]
+    declared = {canonicalize_name(Requirement(each).name) for group in required for each in group}
+    modules = {name.split(".")[0] for file in FILES for name in _imports(_tree(file))}
+    brought = packages_distributions()
+    installed = {name: {canonicalize_name(each) for each in brought[name]} for name in modules if name in brought}
+    assert {name for name, packages in installed.items() if not packages & declared} == PART_OF_ANOTHER.keys()
+    assert set(PART_OF_ANOTHER.values()) <= declared
 
 
 def test_no_server_from_a_wheel_is_imported() -> None:
