@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from app.embedded.process import Account, EmbeddedPostgresError, run_as, tail
+from app.extras import how_to_install
 
 if sys.platform != "win32":
     import fcntl
@@ -43,8 +44,8 @@ def find_binaries(package: str, account: Account) -> Path:
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise EmbeddedPostgresError(
-            f"The Python package {package}, whose PostgreSQL would be started, is not installed. Install it; there are "
-            "wheels of it for macOS and for Linux with glibc (not Alpine) on x86_64 and aarch64."
+            f"{package}, whose PostgreSQL would be started, is not installed: {how_to_install('embedded')}. "
+            "There are wheels of it for macOS and for Linux with glibc (not Alpine) on x86_64 and aarch64."
         )
     wheel = Path(spec.submodule_search_locations[0]).absolute()
     if not _can_enter(wheel / "pginstall" / "bin", account):

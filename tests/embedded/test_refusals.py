@@ -23,7 +23,9 @@ def test_wrong_setting_is_an_error_with_the_end_of_the_log(folder: Path, monkeyp
 
 def test_missing_wheel_is_an_error_that_says_what_to_do() -> None:
     """Some platforms have no wheel."""
-    with pytest.raises(EmbeddedPostgresError, match=r"(?s)no_such_package.*not installed.*Alpine.*DATABASE_URL"):
+    with pytest.raises(
+        EmbeddedPostgresError, match=r"(?s)no_such_package.*not installed.*extra `embedded`.*Alpine.*DATABASE_URL"
+    ):
         EmbeddedPostgres(package="no_such_package").start()
 
 

@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "app/repositories": {"app.db", "app.repositories"},
     "app/api": {"app.db", "app.repositories", "app.api", "app.extras"},
     "app/doctor": {"app.db", "app.repositories", "app.doctor"},
-    "app/embedded": {"app.db.target", "app.embedded"},
+    "app/embedded": {"app.db.target", "app.embedded", "app.extras"},
     "app/cli": {"app.db", "app.repositories", "app.api", "app.doctor", "app.embedded", "app.cli", "app.extras"},
 }
 # Each belongs to the documented interface of the package that brings it along.
