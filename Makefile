@@ -27,12 +27,12 @@ revision: .venv/.dev ## a new revision from the models, on a database at head: m
 entity: .venv/.dev ## begin a new entity as a copy of the tasks, see docs/entity.md: make entity name=Note
 	@$(BIN)/python -m tools.dev.entity "$(name)"
 
-test: .venv/.dev ## every test, and coverage of app of at least 95 %; some tests without coverage: make test args=tests/unit
+test: .venv/.dev ## every test on all cores, and coverage of app of at least 95 %; some of them: make test args=tests/unit
 ifdef args
 	@$(BIN)/python -m pytest $(args)
 else
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest
+	@$(BIN)/coverage run -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 endif
