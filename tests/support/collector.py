@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from types import FrameType, TracebackType
 
-_NOT_OURS = ("/tests/", "/_pytest/", "/pluggy/", "/pytest_asyncio/", "/hypothesis/")
+_NOT_OURS = ("/tests/", "/_pytest/", "/pluggy/", "/pytest_asyncio/", "/hypothesis/", "/xdist/", "/execnet/")
 
 
 def recorded_of(error: BaseException) -> str:
