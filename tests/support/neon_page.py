@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from app.db.driver.neon import REASONS, Decision
+from app.db.driver.neon import Decision
+from tests.support.neon_texts import REFUSALS
 
 PAGE: Final = Path(__file__).parents[2] / "docs/neon.md"
 _BEGIN: Final = "<!-- Written by `make faults` from app/db/driver/neon: do not edit. -->\n"
@@ -25,8 +26,7 @@ def with_table(page: str) -> str:
 def _table() -> str:
     rows = [
         f"| {_cell(said)} | {reason.decision.value} | {_ERRORS[reason.decision]}: {_cell(reason.advice)} |"
-        for reason in REASONS
-        for said in reason.texts
+        for reason, said in REFUSALS
     ]
     return "\n".join(["| text | | what we raise and say |", "| --- | --- | --- |", *rows]) + "\n"
 

@@ -14,21 +14,20 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A reason: `pattern` recognizes it; `texts` are its sentences in the source, with example names."""
+    """A reason; `pattern` recognizes it in a text."""
 
     pattern: str
-    texts: tuple[str, ...]
     decision: Decision
     advice: str
     sqlstate: str | None = None
     """The code that PostgreSQL or PgBouncer gives the same text; None for the proxy's own texts."""
 
 
-def fix(pattern: str, *texts: str, advice: str, sqlstate: str | None = None) -> Reason:
+def fix(pattern: str, *, advice: str, sqlstate: str | None = None) -> Reason:
     """Return a reason that waiting does not remove."""
-    return Reason(pattern, texts, Decision.FIX, advice, sqlstate)
+    return Reason(pattern, Decision.FIX, advice, sqlstate)
 
 
-def retry(pattern: str, *texts: str, advice: str, sqlstate: str | None = None) -> Reason:
+def retry(pattern: str, *, advice: str, sqlstate: str | None = None) -> Reason:
     """Return a reason that waiting removes."""
-    return Reason(pattern, texts, Decision.RETRY, advice, sqlstate)
+    return Reason(pattern, Decision.RETRY, advice, sqlstate)
