@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
+from functools import cache
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import Select, column, select, table
 
 from app.api.errors import NotReadyError
 from app.db import Database
@@ -13,14 +14,18 @@ from app.db.driver.connect import connect
 from app.db.errors import ConfigurationError, DataAccessError, PoolTimeoutError, UnavailableError
 from app.db.migrations import known_revisions
 from app.db.query import Query, WhenLost
+from app.db.revisions import version_table_name
 
 _log = logging.getLogger(__name__)
 _CACHED_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 1.0
 _NOT_MIGRATED: Final = "42P01"
-_REVISION: Final = Query(
-    "readiness", text("select version_num from alembic_version"), str, WhenLost.NOT_DONE, pinned=False
-)
+
+
+@cache
+def _revision() -> Query[str]:
+    versions: Select[tuple[str]] = select(column("version_num")).select_from(table(version_table_name()))
+    return Query("readiness", versions, str, WhenLost.NOT_DONE, pinned=False)
 
 
 class Readiness:
@@ -61,7 +66,7 @@ class Readiness:
 
     async def _ask(self) -> str | None:
         try:
-            revisions = await self._database.fetch(_REVISION, {})
+            revisions = await self._database.fetch(_revision(), {})
         except PoolTimeoutError:
             return await self._why_no_answer()
         except DataAccessError as error:

@@ -5,6 +5,8 @@ from typing import Final
 
 from sqlalchemy import RowMapping
 
+from app.db.revisions import version_table_name
+
 DESCRIBE: Final = r"""
 select 'column ' || cast(relname as text) || '.' || cast(attname as text) as name,
        format_type(atttypid, atttypmod) || case when attnotnull then ' not null' else '' end
@@ -37,4 +39,4 @@ from pg_type where typnamespace = to_regnamespace(:schema) and typtype in ('e', 
 
 def described(rows: Sequence[RowMapping]) -> dict[str, str]:
     """Return the definitions by kind and name, with normalized spaces and without Alembic's table."""
-    return {row["name"]: " ".join(row["definition"].split()) for row in rows if "alembic_version" not in row["name"]}
+    return {row["name"]: " ".join(row["definition"].split()) for row in rows if version_table_name() not in row["name"]}

@@ -5,7 +5,8 @@ from typing import Final
 
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
-from app.db.migrations import Difference, differences, heads_of, sequences_behind, version_table
+from app.db.migrations import Difference, differences, heads_of, sequences_behind
+from app.db.revisions import version_table_name
 from app.doctor.findings import Finding, Level, error, note, ok, warning
 from app.doctor.lineage import Lineage
 from app.doctor.subject import Checks, Subject, table_names
@@ -20,7 +21,7 @@ _TOLD_ELSEWHERE: Final = ("index", "check", "foreign key", "unique constraint", 
 _ELSEWHERE: Final = """
 select quote_ident(cast(nspname as text)) as schema, quote_ident(cast(current_user as text)) as role
 from pg_class join pg_namespace on pg_namespace.oid = relnamespace
-where relname = 'alembic_version' and relkind = 'r' and not pg_table_is_visible(pg_class.oid)
+where relname = :table and relkind = 'r' and not pg_table_is_visible(pg_class.oid)
   and not starts_with(cast(nspname as text), 'doctor_') limit 1"""
 
 
@@ -35,7 +36,7 @@ async def _revision(subject: Subject) -> list[Finding]:
     except ConfigurationError as problem:
         if problem.sqlstate != _FORBIDDEN:
             raise
-        return [note(_REVISION, "not known: the role may not read alembic_version", "See access.privileges.")]
+        return [note(_REVISION, f"not known: the role may not read {version_table_name()}", "See access.privileges.")]
     if not at:
         return [await _not_migrated(subject)]
     return [_compared(at, Lineage.known())]
@@ -51,7 +52,7 @@ def _compared(at: Sequence[str], lineage: Lineage) -> Finding:
     if needless:
         rows = ", ".join(f"'{revision}'" for revision in needless)
         found = f"at {', '.join(at)}: the others contain {', '.join(needless)}, and no migration runs until it is gone"
-        delete = f"delete from {version_table()} where version_num in ({rows});"  # noqa: S608 - printed, not run
+        delete = f"delete from {version_table_name()} where version_num in ({rows});"  # noqa: S608 - printed, not run
         return error(_REVISION, found, delete)
     missing = lineage.missing(at)
     if missing:
@@ -64,7 +65,7 @@ def _compared(at: Sequence[str], lineage: Lineage) -> Finding:
 
 
 async def _not_migrated(subject: Subject) -> Finding:
-    for row in await subject.rows(_ELSEWHERE):
+    for row in await subject.rows(_ELSEWHERE, table=version_table_name()):
         found = f"there are tables in the schema {row['schema']}, which this role does not see"
         advice = f"grant usage on schema {row['schema']} to {row['role']}; and see that its search_path has it."
         return error(_REVISION, found, advice)
@@ -72,7 +73,7 @@ async def _not_migrated(subject: Subject) -> Finding:
         return error(_REVISION, "no revision: the database was never migrated", _MIGRATE)
     found = "the tables are there and no revision is: a part of a copy was restored"
     if await (await subject.session.connection()).run_sync(differences):
-        return error(_REVISION, found, f"Restore the table {version_table()} from the same copy as the tables.")
+        return error(_REVISION, found, f"Restore the table {version_table_name()} from the same copy as the tables.")
     return error(_REVISION, f"{found}; they are as this code needs them", "Run: alembic stamp head")
 
 

@@ -145,7 +145,7 @@ async def test_many_probes_at_once_ask_the_database_once(migrated_url: str, capl
     with caplog.at_level("INFO", logger="sqlalchemy.engine"):
         async with in_process(migrated_url, database={"echo": True}) as running:
             assert set(await asyncio.gather(*(readiness(running) for _ in range(50)))) == {(200, None)}
-    assert len([record for record in caplog.records if record.getMessage().startswith("select version_num")]) == 1
+    assert len([record for record in caplog.records if record.getMessage().startswith("SELECT version_num")]) == 1
 
 
 async def test_a_database_that_refuses_us_is_named_as_the_reason(make_database: Callable[..., Awaitable[str]]) -> None:

@@ -71,6 +71,38 @@ async def test_two_applications_in_one_schema(make_database: MakeDatabase, tmp_p
     assert await current(settings) == HEAD
 
 
+READY = """
+import asyncio
+from app.api.readiness import Readiness
+from app.db import Database, DatabaseSettings
+
+async def main() -> None:
+    async with Database(DatabaseSettings()) as db:
+        readiness = Readiness(db)
+        await readiness.check()
+        await readiness.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_readiness_reads_the_version_table_of_alembic_ini(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """Another application's `alembic_version` says nothing about this one."""
+    url = await make_database()
+    tree = Tree(tmp_path, url)
+    ini = tmp_path / "alembic.ini"
+    ini.write_text(ini.read_text().replace("version_table = alembic_version", "version_table = own_version"))
+    (tmp_path / "ready.py").write_text(READY)
+    async with Database(DatabaseSettings(url=url)) as db:
+        await db.execute(text("create table alembic_version (version_num text)"))
+        await db.execute(text("insert into alembic_version values ('theirs')"))
+    status, said = await tree.run("ready")
+    assert (status, "migrations are behind" in said) == (1, True), said
+    await tree.alembic("upgrade", "head")
+    status, said = await tree.run("ready")
+    assert status == 0, said
+
+
 async def in_schema(url: str, path: str) -> DatabaseSettings:
     """Return settings whose sessions work in the first schema of a path; the schema is created."""
     async with Database(DatabaseSettings(url=url)) as db:
