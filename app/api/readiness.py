@@ -14,12 +14,11 @@ from app.db.driver.connect import connect
 from app.db.errors import ConfigurationError, DataAccessError, PoolTimeoutError, UnavailableError
 from app.db.migrations import known_revisions
 from app.db.query import Query, WhenLost
-from app.db.revisions import version_table_name
+from app.db.revisions import NO_SUCH_TABLE, version_table_name
 
 _log = logging.getLogger(__name__)
 _CACHED_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 1.0
-_NOT_MIGRATED: Final = "42P01"
 
 
 @cache
@@ -100,7 +99,7 @@ def _in_plain_words(error: DataAccessError) -> str:
     match error:
         case UnavailableError():
             return "unreachable: no connection to the database can be made"
-        case ConfigurationError(sqlstate=state) if state == _NOT_MIGRATED:
+        case ConfigurationError(sqlstate=state) if state == NO_SUCH_TABLE:
             return "migrations are behind: the database has no tables of ours"
         case ConfigurationError():
             return "refused: the database does not accept our credentials or settings"

@@ -19,7 +19,10 @@ _REVISION: Final = re.compile(r"^(down_)?revision\b[^=\n]*= *(.*)$", re.MULTILIN
 
 @cache
 def version_table_name() -> str:
-    """Return the table in which a database of this code keeps its revision."""
+    """Return the table in which a database of this code keeps its revision: ``version_table`` in alembic.ini.
+
+    Applications that share a schema need one each.
+    """
     parser = ConfigParser(interpolation=None)
     parser.read(INI_FILES)
     return parser.get("alembic", "version_table", fallback=DEFAULT_VERSION_TABLE)

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
 from app.db.engine.factory import create_engine
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
-from app.db.migrations import version_table
+from app.db.migrations.operations.base import quoted
 from app.db.models import metadata
+from app.db.revisions import version_table_name
 from app.db.target.settings import DatabaseSettings
 
 APPLICATION_RIGHTS: Final = ("select", "insert", "update", "delete")
@@ -24,7 +24,6 @@ select relname, nspname as schema, rolname as owner, cast(current_database() as 
 from pg_class join pg_namespace on pg_namespace.oid = relnamespace join pg_roles on pg_roles.oid = relowner
 where pg_class.oid = cast(to_regclass(cast(:table as text)) as oid)""")
 _THERE: Final = text("select rolname from pg_roles where rolname = any(cast(:names as text[]))")
-_quoted = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ class Roles:
 
 def application_rights() -> dict[str, Sequence[str]]:
     """Return what the application does with each table, by the table's name."""
-    return {version_table(): _READER_RIGHTS} | dict.fromkeys(map(str, metadata.tables), APPLICATION_RIGHTS)
+    return {version_table_name(): _READER_RIGHTS} | dict.fromkeys(map(str, metadata.tables), APPLICATION_RIGHTS)
 
 
 async def give_rights(settings: DatabaseSettings, roles: Roles) -> list[str]:
@@ -60,16 +59,16 @@ async def give_rights(settings: DatabaseSettings, roles: Roles) -> list[str]:
 
 async def _statements(connection: AsyncConnection, roles: Roles) -> list[str]:
     names = (roles.application, roles.reader)
-    place = (await connection.execute(_PLACE, {"table": version_table()})).mappings().one_or_none()
+    place = (await connection.execute(_PLACE, {"table": version_table_name()})).mappings().one_or_none()
     if place is None:
         raise ConfigurationError("the database has no tables yet: run python -m app migrate first")
     if place["owner"] in names:
         raise ConfigurationError(f"{place['owner']} owns the tables, so it may do everything: name another role")
     there = set((await connection.execute(_THERE, {"names": list(names)})).scalars())
-    database, schema = _quoted(place["database"]), _quoted(place["schema"])
-    everybody = ", ".join(map(_quoted, names))
+    database, schema = quoted(place["database"]), quoted(place["schema"])
+    everybody = ", ".join(map(quoted, names))
     return [
-        *(f"create role {_quoted(name)} login" for name in names if name not in there),
+        *(f"create role {quoted(name)} login" for name in names if name not in there),
         f"grant connect on database {database} to {everybody}",
         f"revoke create on schema {schema} from public, {everybody}",
         f"grant usage on schema {schema} to {everybody}",
@@ -78,7 +77,7 @@ async def _statements(connection: AsyncConnection, roles: Roles) -> list[str]:
 
 
 def _of_table(table: str, rights: Sequence[str], roles: Roles) -> list[str]:
-    application, reader = _quoted(roles.application), _quoted(roles.reader)
+    application, reader = quoted(roles.application), quoted(roles.reader)
     return [
         f"revoke all on {table} from public, {application}, {reader}",
         f"grant {', '.join(rights)} on {table} to {application}",

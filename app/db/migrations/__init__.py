@@ -3,7 +3,7 @@
 from app.db.migrations.commands import check, current, downgrade, upgrade
 from app.db.migrations.differences import Difference, differences
 from app.db.migrations.environment import run_offline, run_online
-from app.db.migrations.history import known_revisions, version_table
+from app.db.migrations.history import known_revisions
 from app.db.migrations.lock import MIGRATION_LOCK_KEY
 from app.db.migrations.operations import (
     add_enum_value,
@@ -18,7 +18,6 @@ from app.db.migrations.operations import (
 )
 from app.db.migrations.sequences import SequenceBehind, sequences_behind, step_sequences
 from app.db.migrations.version import heads_of
-from app.db.revisions import explain_schema_error
 
 __all__ = [
     "MIGRATION_LOCK_KEY",
@@ -36,7 +35,6 @@ __all__ = [
     "drop_index_concurrently",
     "drop_updated_at_function",
     "drop_updated_at_trigger",
-    "explain_schema_error",
     "heads_of",
     "known_revisions",
     "replace_enum",
@@ -45,5 +43,4 @@ __all__ = [
     "sequences_behind",
     "step_sequences",
     "upgrade",
-    "version_table",
 ]

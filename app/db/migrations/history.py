@@ -1,4 +1,4 @@
-"""The revisions of this code, and the table in which a database keeps its revision."""
+"""The revisions of this code."""
 
 from io import StringIO
 
@@ -6,7 +6,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from app.db.errors import ConfigurationError
-from app.db.revisions import DEFAULT_VERSION_TABLE, INI_FILES
+from app.db.revisions import INI_FILES
 
 
 def own_config() -> Config:
@@ -24,11 +24,3 @@ def own_config() -> Config:
 def known_revisions() -> list[str]:
     """Return every revision that this code knows, newest (head) first; raises `ConfigurationError`."""
     return [script.revision for script in ScriptDirectory.from_config(own_config()).walk_revisions()]
-
-
-def version_table(config: Config | None = None) -> str:
-    """Return the table that keeps a database's revision: ``version_table`` in alembic.ini.
-
-    Applications that share a schema need one each.
-    """
-    return (config or own_config()).get_main_option("version_table", DEFAULT_VERSION_TABLE)

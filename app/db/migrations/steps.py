@@ -14,11 +14,11 @@ from app.db.driver.retry import until_unlocked
 from app.db.engine.translation import translating
 from app.db.migrations.autogenerate import OPTIONS
 from app.db.migrations.confirmation import confirm
-from app.db.migrations.history import version_table
 from app.db.migrations.lock import lock_until_commit, migration_lock
 from app.db.migrations.refusals import with_remedies
 from app.db.migrations.revision_number import Implementation
 from app.db.migrations.version import refuse_strangers, version_of
+from app.db.revisions import DEFAULT_VERSION_TABLE
 from app.db.target.settings import DatabaseSettings
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ def migrate(connection: Connection, settings: DatabaseSettings) -> None:
 def print_sql(settings: DatabaseSettings) -> None:
     """Print the SQL of the current command; needs no database."""
     options = {**_OPTIONS, "dialect_name": "postgresql", "literal_binds": True, "settings": settings}
-    options["version_table"] = version_table(context.config)
+    options["version_table"] = _version_table()
     context.configure(**options)
     plan = context.get_context().opts["fn"]
     context.configure(**options, fn=lambda *now: [_timed(step, settings) for step in plan(*now)])
@@ -73,7 +73,7 @@ def print_sql(settings: DatabaseSettings) -> None:
 def _plan(connection: Connection, settings: DatabaseSettings) -> _Plan:
     """Return the remaining steps; a command that only reads runs here and has none."""
     in_callers_transaction = connection.in_transaction()
-    table = version_table(context.config)
+    table = _version_table()
     version = version_of(connection, table)
     elsewhere = refuse_strangers(connection, version, context.script)
     options = {"version_table": table, "version_table_schema": version.here if elsewhere else None}
@@ -84,6 +84,12 @@ def _plan(connection: Connection, settings: DatabaseSettings) -> _Plan:
     if not in_callers_transaction:
         connection.rollback()  # reading began a transaction
     return _Plan(steps, options)
+
+
+def _version_table() -> str:
+    """Return what the command's own alembic.ini says, which may be another than the application's."""
+    table: str = context.config.get_main_option("version_table", DEFAULT_VERSION_TABLE)
+    return table
 
 
 def _run_translating(*arguments: Any) -> None:

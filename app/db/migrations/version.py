@@ -11,11 +11,10 @@ from sqlalchemy.exc import DBAPIError
 
 from app.db.driver.sqlstates import sqlstate_of
 from app.db.errors import ConfigurationError, DatabaseAheadError
-from app.db.migrations.history import version_table
 from app.db.migrations.operations.base import quoted
 from app.db.models import metadata
+from app.db.revisions import NO_SUCH_TABLE, version_table_name
 
-_NO_SUCH_TABLE: Final = "42P01"
 _NO_SUCH_COLUMN: Final = "42703"
 _OURS: Final = text("""
 select coalesce(array_agg(name order by name) filter (where to_regclass(quote_ident(name)) is not null), '{}') as names,
@@ -39,7 +38,7 @@ class Version:
 
 def heads_of(connection: Connection) -> tuple[str, ...]:
     """Return the database's revisions, in one statement."""
-    return version_of(connection, version_table()).heads
+    return version_of(connection, version_table_name()).heads
 
 
 def version_of(connection: Connection, table: str) -> Version:
@@ -54,7 +53,7 @@ def version_of(connection: Connection, table: str) -> Version:
                 f"the table {table} is not Alembic's: another application has it. {_OWN_TABLE}",
                 sqlstate=_NO_SUCH_COLUMN,
             ) from error
-        if sqlstate_of(error) != _NO_SUCH_TABLE:
+        if sqlstate_of(error) != NO_SUCH_TABLE:
             raise
         return Version()
     return Version(tuple(row.version_num for row in rows), *rows[0][1:]) if rows else Version()

@@ -10,15 +10,14 @@ from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError, ConflictError
 from app.db.migrations import (
     downgrade,
-    explain_schema_error,
     known_revisions,
     sequences_behind,
     step_sequences,
     upgrade,
-    version_table,
 )
+from app.db.migrations.history import own_config
 from app.db.models import MessageCreate, TaskCreate, metadata
-from app.db.revisions import version_table_name
+from app.db.revisions import explain_schema_error, version_table_name
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.migrations import FIRST, HEAD, ROOT
 
@@ -66,7 +65,7 @@ def test_the_revisions_read_without_alembic_are_alembics() -> None:
     """Head and the version table are the same as Alembic's."""
     assert explain_schema_error(()).endswith(f"this code needs {known_revisions()[0]}: run python -m app migrate")
     assert all("newer code" not in explain_schema_error([revision]) for revision in known_revisions())
-    assert version_table() == version_table_name()
+    assert own_config().get_main_option("version_table") == version_table_name()
 
 
 async def test_ids_that_are_taken_are_found_and_stepped_over(empty_copy: EmptyCopy) -> None:
