@@ -1,9 +1,8 @@
 """A query as a value: everything that the layer must know of a statement in order to run it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Executable
@@ -18,7 +17,7 @@ Row = TypeVar("Row")
 Record = dict[str, Any]
 """A row by the names of its columns: the row type of a query without a read model."""
 
-_registered: dict[str, "Query[Any]"] = {}
+_names: set[str] = set()
 
 
 class WhenLost(Enum):
@@ -57,13 +56,13 @@ class Query(Generic[Row]):
     """Turn records into rows, all in one call."""
 
     def __post_init__(self) -> None:
-        if self.name in _registered:
+        if self.name in _names:
             raise ValueError(f"there is a query {self.name} already: each needs a name of its own")
         if self.when_lost is None:
             outcome = WhenLost.NOT_DONE if _only_reads(self.statement) else WhenLost.UNKNOWN
             object.__setattr__(self, "when_lost", outcome)
         object.__setattr__(self, "decode", decoder_of(self.row, self.statement))
-        _registered[self.name] = self
+        _names.add(self.name)
 
 
 def _only_reads(statement: Executable) -> bool:
@@ -72,11 +71,6 @@ def _only_reads(statement: Executable) -> bool:
         return False
     parts: Iterable[ClauseElement] = visitors.iterate(statement)  # type: ignore[assignment]  # they are clauses
     return not any(isinstance(part, UpdateBase) for part in parts)
-
-
-def registered() -> Mapping[str, Query[Any]]:
-    """Return every query of the modules imported so far, by name: what doctor, plan and isolation tests walk."""
-    return MappingProxyType(_registered)
 
 
 QUERY: Final = "query"

@@ -8,7 +8,7 @@ from sqlalchemy.types import ARRAY, Boolean, DateTime, TypeEngine
 
 from app.db.engine.compiled import compiled
 from app.db.engine.dialect import LeanDialect
-from app.db.query import registered
+from app.repositories import queries
 from tests.support.statements import all_statements
 
 STATEMENTS = all_statements()
@@ -38,4 +38,4 @@ def _converts(type_: TypeEngine[Any]) -> bool:
 def test_a_parameter_that_is_missing_is_an_error() -> None:
     """It is not taken for null."""
     with pytest.raises(KeyError):
-        compiled(registered()["tasks.get"]).arguments({"p_user_id": "ada"})
+        compiled(queries()["tasks.get"]).arguments({"p_user_id": "ada"})

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import Enum
+from itertools import count
 from typing import Any, ClassVar
 
 import pytest
@@ -12,11 +13,12 @@ from sqlmodel import SQLModel
 from app.db.engine.compiled import compiled
 from app.db.models import Task
 from app.db.models.base import InputModel, ReadModel, table_of
-from app.db.query import Query, WhenLost, registered
+from app.db.query import Query, WhenLost
 from app.repositories import Entity, TaskRepo, Usual, entities, queries
 from app.repositories.registry import repositories
 
 TASK = table_of(Task)
+NUMBERS = count()  # names are unique in the process
 
 
 class _Read(ReadModel):
@@ -41,7 +43,7 @@ def _model(*columns: Any) -> type[SQLModel]:
     """Return what an entity needs of a model, without a class that SQLModel would register globally."""
 
     class Model:
-        __table__: ClassVar[Table] = Table(f"thing_{len(registered())}", MetaData(), *columns)
+        __table__: ClassVar[Table] = Table(f"thing_{next(NUMBERS)}", MetaData(), *columns)
 
     return Model  # type: ignore[return-value]  # its table is all that is read
 
@@ -59,8 +61,9 @@ def test_every_table_has_its_entity() -> None:
 def test_a_query_made_elsewhere_disturbs_no_walk() -> None:
     """It runs like any other, and belongs to no repository."""
     query = Query("elsewhere.get", select(TASK.c.id), int)
-    assert query.name in registered()
     assert query.name not in queries()
+    with pytest.raises(ValueError, match=r"elsewhere\.get already"):
+        Query(query.name, select(TASK.c.id), int)
 
 
 def test_a_repositorys_own_query_is_found() -> None:
@@ -82,7 +85,7 @@ def test_a_repositorys_own_query_is_found() -> None:
 )
 def test_what_a_lost_connection_means_follows_from_the_statement(statement: Any, outcome: Enum) -> None:
     """A SELECT that changes nothing can be retried; the outcome of everything else is unknown."""
-    assert Query(f"lost.{len(registered())}", statement, int).when_lost is outcome
+    assert Query(f"lost.{next(NUMBERS)}", statement, int).when_lost is outcome
 
 
 def test_a_column_that_needs_conversion_is_refused_by_name() -> None:
