@@ -30,8 +30,6 @@ class Plan:
     """Rows and index entries read, filtered ones included; approximate, from PostgreSQL's rounded mean per loop."""
     buffers: int | None = None
     """Pages of 8 kB requested, whether or not in shared memory."""
-    execution_ms: float | None = None
-    """Milliseconds on the server, without planning."""
 
     @classmethod
     def of(cls, explained: Node) -> Self:
@@ -49,7 +47,6 @@ class Plan:
             shape,
             rows_read=round(sum(map(_rows_read, nodes))),
             buffers=root["Shared Hit Blocks"] + root["Shared Read Blocks"],
-            execution_ms=explained["Execution Time"],
         )
 
 
