@@ -1,12 +1,14 @@
 """Open one connection to the target."""
 
 import ssl
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 import asyncpg
 
 from app.db.driver.redaction import forget_frames
 from app.db.driver.sqlstates import DRIVER_ERRORS, translate_connect
+from app.db.driver.times import CheckedStatement, any_is_naive, checked
 from app.db.errors import ConfigurationError, DataAccessError, NotDoneError, UnavailableError
 from app.db.target.certificates import explain_failure
 from app.db.target.settings import DatabaseSettings
@@ -21,7 +23,7 @@ _WHEN_MASKED: Final = (
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no types
-    """asyncpg's connection, except that a COMMIT that rolls back is an error, and nobody else's names are used."""
+    """asyncpg's connection, except that it refuses times without a time zone and a COMMIT that rolls back."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
@@ -44,6 +46,20 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
                 sqlstate=_FAILED_TRANSACTION,
             )
         return status
+
+    async def prepare(self, query: str, **options: Any) -> Any:
+        """Prepare `query`, in asyncpg's one round trip; only the server knows which parameters are a timestamptz."""
+        return checked(await super().prepare(query, **options))
+
+    async def executemany(self, command: str, args: Iterable[Sequence[Any]], **options: Any) -> None:
+        """Execute for each of `args`; only a time without a time zone costs a round trip more, to learn the types."""
+        rows = list(args)
+        if any_is_naive(rows):
+            statement = await self.prepare(command)
+            if isinstance(statement, CheckedStatement):
+                for row in rows:
+                    statement.check(row)
+        await super().executemany(command, rows, **options)
 
 
 async def connect(settings: DatabaseSettings, target: ConnectionTarget) -> asyncpg.Connection:

@@ -8,7 +8,6 @@ from typing import Any, Final
 from sqlalchemy.sql import ClauseElement
 
 from app.db.engine.dialect import LeanDialect
-from app.db.engine.times import checked_time
 from app.db.query import Query
 
 _dialects: Final = {guarded: LeanDialect(row_level_security=guarded) for guarded in (False, True)}
@@ -21,14 +20,10 @@ class CompiledQuery:
     sql: str
     names: tuple[str, ...]
     constants: Mapping[str, Any]
-    times: tuple[str, ...]
-    """The parameters that are a timestamptz."""
 
     def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
         """Return the values in the order of `sql`."""
         values = {**self.constants, **parameters}
-        for name in self.times:
-            checked_time(values[name])
         return [values[name] for name in self.names]
 
 
@@ -44,5 +39,4 @@ def compiled(query: Query[Any], *, row_level_security: bool = False) -> Compiled
         sql=written.string,
         names=tuple(written.positiontup or ()),
         constants={name: bind.value for name, bind in written.binds.items() if not bind.required},
-        times=tuple(name for name, bind in written.binds.items() if getattr(bind.type, "timezone", False)),
     )

@@ -14,6 +14,7 @@ from app.db.driver.retry import retry_number
 from app.db.driver.sqlstates import DRIVER_ERRORS, REPLACE_CONNECTION, sqlstate_of
 from app.db.engine.compiled import compiled
 from app.db.engine.translation import executing
+from app.db.errors import DataAccessError
 from app.db.pool.connection import PooledConnection
 from app.db.pool.pool import Pool
 from app.db.query import Query
@@ -79,6 +80,8 @@ class Runner:
         connection.prepared.clear()  # what was prepared may be why
         if isinstance(error, asyncio.CancelledError) or (isinstance(error, DRIVER_ERRORS) and not sqlstate_of(error)):
             await uninterrupted(cancel_and_close(connection.driver))  # its next answer may be this one's
+        elif isinstance(error, DataAccessError):  # a value was refused before anything was sent
+            return
         elif not isinstance(error, DRIVER_ERRORS):
             connection.driver.terminate()  # the driver stopped in the middle of an answer
         elif sqlstate_of(error) in REPLACE_CONNECTION:
