@@ -1,6 +1,7 @@
 """Check the pinned packages for known vulnerabilities, and say clearly when that is not possible."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ _UNREACHABLE: Final = (
     "audit: NOT DONE: the database of vulnerabilities cannot be reached from here. Nothing is known of these packages; "
     "run `make check` once on a machine that reaches it."
 )
+# Whatever stands between: no route, a proxy with its own certificate, a page for logging in, a limit on requests.
+_NO_ANSWER: Final = re.compile(r"(requests\.exceptions\.\w+|\w*(?:Connection|Timeout)Error)\b.*")
 
 
 def main() -> int:
@@ -29,8 +32,9 @@ def verdict(output: str, errors: str) -> tuple[int, str]:
     try:
         packages: list[dict[str, Any]] = json.loads(output)["dependencies"]
     except (json.JSONDecodeError, KeyError):
-        if "ConnectionError" in errors or "Timeout" in errors:
-            return 0, _UNREACHABLE
+        unanswered = _NO_ANSWER.search(errors)
+        if unanswered:
+            return 0, f"{_UNREACHABLE}\n{unanswered[0]}"
         return 1, f"audit: pip-audit failed:\n{errors}"
     audited = [package for package in packages if "skip_reason" not in package]
     if not audited:  # pip-audit treats an index that does not answer as one without these packages, and reports success

@@ -29,8 +29,15 @@ def test_what_is_well_is_counted() -> None:
 
 @pytest.mark.parametrize(
     ("output", "errors"),
-    [(json.dumps({"dependencies": [SKIPPED]}), ""), ("", "requests.exceptions.ConnectionError: no route")],
-    ids=["an index that knows nothing", "no connection"],
+    [
+        (json.dumps({"dependencies": [SKIPPED]}), ""),
+        ("", "requests.exceptions.ConnectionError: no route"),
+        ("", "Traceback\nrequests.exceptions.SSLError: HTTPSConnectionPool(host='pypi.org', port=443): self-signed"),
+        ("", "requests.exceptions.HTTPError: 407 Client Error: Proxy Authentication Required"),
+        ("", "requests.exceptions.JSONDecodeError: Expecting value: line 1 column 1"),
+        ("", "pip_audit._service.interface.ConnectionError: could not connect"),
+    ],
+    ids=["an index that knows nothing", "no connection", "a proxy's certificate", "a login", "a page", "as it says"],
 )
 def test_a_database_that_cannot_be_reached_is_not_taken_for_well(output: str, errors: str) -> None:
     """The check goes on and says that the audit was not done."""
