@@ -1,11 +1,13 @@
 """What the models refuse, naming the field, what they accept, and that read models cannot change."""
 
-from typing import Any
+from datetime import date, datetime
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.db.models import MessageCreate, Role, TaskCreate, TaskRead, TaskUpdate
+from app.db.models.base import NotANumber
 
 EMOJI = "\N{PARTY POPPER}"
 TOO_LARGE = 100_000_000
@@ -97,6 +99,21 @@ def test_an_update_documents_null_only_where_it_takes_it() -> None:
         "completed": False,
     }
     assert (fields["title"]["maxLength"], fields["completed"]["type"]) == (200, "boolean")
+
+
+@pytest.mark.parametrize("value", [0, 1.5, True, "0", "-1", " 20261224 ", "1e3"])
+@pytest.mark.parametrize("kind", [date, datetime])
+def test_a_number_is_no_date(value: object, kind: type[date]) -> None:
+    """Pydantic alone takes a number for seconds since 1970, which the service's document does not say."""
+    annotation: Any = Annotated[kind, NotANumber]
+    with pytest.raises(ValidationError):
+        TypeAdapter(annotation).validate_python(value)
+
+
+def test_a_date_that_is_no_number_is_one() -> None:
+    """In text or as Python's own."""
+    days: TypeAdapter[date] = TypeAdapter(Annotated[date, NotANumber])
+    assert days.validate_python("2026-12-24") == days.validate_python(date(2026, 12, 24)) == date(2026, 12, 24)
 
 
 def test_a_read_model_cannot_be_assigned_to() -> None:

@@ -1,9 +1,10 @@
 """What every table shares: names of constraints, rules of values, columns that the database fills."""
 
+import re
 from enum import Enum
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, GetJsonSchemaHandler, StringConstraints
 from pydantic import Field as Bounds
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -40,6 +41,7 @@ metadata.naming_convention = {
 updated_at.follow(metadata)
 
 MAX_BIGINT: Final = 2**63 - 1
+_NUMBER: Final = re.compile(r"\s*[+-]?[0-9._]+\s*")
 
 
 def _storable(value: str) -> str:
@@ -56,6 +58,13 @@ def _storable(value: str) -> str:
 def _not_blank(value: str) -> str:
     if is_blank(value):
         raise ValueError("must not be blank")
+    return value
+
+
+def _not_a_number(value: object) -> object:
+    """Refuse what pydantic would take for the seconds since 1970."""
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise ValueError("must be written as in 2026-12-31")
     return value
 
 
@@ -80,6 +89,8 @@ Changed = Annotated[Value | None, AfterValidator(_not_null), _WithoutNull]
 """A field of an update for a column that is not null: left out (``= None``), or a value."""
 Storable = AfterValidator(_storable)
 NotBlank = AfterValidator(_not_blank)
+NotANumber = BeforeValidator(_not_a_number)
+"""For a date or a time."""
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=255), Storable]
 RowId = Annotated[int, Bounds(ge=-MAX_BIGINT - 1, le=MAX_BIGINT)]
 
