@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from app.db.models import metadata
 from app.db.models.blank import VISIBLE
 from app.doctor import Level
 
@@ -196,7 +197,7 @@ PLANTED = {
         "Deploy that code",
     ),
     "never migrated": Planted(
-        ("drop table task, conversation, message, alembic_version",),
+        (f"drop table {', '.join(metadata.tables)}, alembic_version",),
         "schema.revision",
         Level.ERROR,
         "never migrated",

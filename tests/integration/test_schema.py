@@ -76,17 +76,26 @@ EXPECTED = {
 }
 
 
+def _table_of(name: str) -> str:
+    """Return the table of ``column task.id``."""
+    return name.partition(" ")[2].partition(".")[0]
+
+
+SPECIFIED = {_table_of(name) for name in EXPECTED}
+
+
 async def test_the_migrated_database_is_as_specified(db: Database) -> None:
     """Columns, types, lengths, defaults, nullability, identities, constraints, indexes and triggers match by name."""
-    assert await describe(db) == EXPECTED
+    found = await describe(db)
+    assert {name: each for name, each in found.items() if _table_of(name) in SPECIFIED} == EXPECTED
 
 
-async def test_the_models_make_the_same_database(make_database: Callable[[], Awaitable[str]]) -> None:
+async def test_the_models_make_the_same_database(db: Database, make_database: Callable[[], Awaitable[str]]) -> None:
     """Tables created from the metadata are what the migrations make, triggers included."""
     async with Database(DatabaseSettings(url=await make_database())) as created:
         async with created.engine.begin() as connection:
             await connection.run_sync(metadata.create_all)
-        assert await describe(created) == EXPECTED
+        assert await describe(created) == await describe(db)
 
 
 async def test_alembic_sees_no_drift(db: Database) -> None:

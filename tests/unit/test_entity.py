@@ -14,7 +14,7 @@ from app.db.engine.compiled import compiled
 from app.db.models import Task
 from app.db.models.base import InputModel, ReadModel, table_of
 from app.db.query import Query, WhenLost
-from app.repositories import Entity, TaskRepo, Usual, entities, queries
+from app.repositories import ConversationRepo, Entity, MessageRepo, Repository, TaskRepo, Usual, entities, queries
 from app.repositories.registry import repositories
 
 TASK = table_of(Task)
@@ -119,5 +119,11 @@ def test_an_unknown_filter_is_refused() -> None:
 
 def test_a_page_of_long_texts_ends_at_a_budget() -> None:
     """The columns' lengths decide: messages need a budget, tasks and conversations do not."""
-    limited = {name for name, query in queries().items() if "Slice" in str(query.row)}
-    assert limited == {"messages.after", "messages.before", "messages.append_with_history"}
+    ours: dict[type[Repository[Any]], set[str]] = {
+        MessageRepo: {"after", "before", "append_with_history"},
+        TaskRepo: set(),
+        ConversationRepo: set(),
+    }
+    for repository, expected in ours.items():
+        found = {name for name, query in repository.entity.queries.items() if "Slice" in str(query.row)}
+        assert found == {f"messages.{name}" for name in expected}

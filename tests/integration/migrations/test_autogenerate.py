@@ -13,15 +13,15 @@ from tests.support.tree import Tree
 
 MakeDatabase = Callable[..., Awaitable[str]]
 
-NOTE = """
+LEAFLET = """
 class Mood(StrEnum):
     GOOD = "good"
     BAD = "bad"
 
 
-class Note(SQLModel, table=True):
-    __tablename__: ClassVar[str] = "note"
-    __table_args__ = (owner_not_empty(), sa.Index("ix_note_user_id_id", "user_id", newest_first()))
+class Leaflet(SQLModel, table=True):
+    __tablename__: ClassVar[str] = "leaflet"
+    __table_args__ = (owner_not_empty(), sa.Index("ix_leaflet_user_id_id", "user_id", newest_first()))
 
     id: int | None = row_id()
     user_id: str = owner()
@@ -75,33 +75,33 @@ async def _migrate_as_written(tree: Tree, message: str) -> None:
 
 async def test_a_table_of_every_type_of_column(tree: Tree) -> None:
     """Trigger, enum, array of enum, array, json and date need no editing by hand."""
-    tree.write_models(NOTE)
-    await _migrate_as_written(tree, "add note")
-    assert 'create_updated_at_trigger("note")' in tree.revisions()[0].read_text()
-    assert "trigger note.set_updated_at" in await _schema(tree)
+    tree.write_models(LEAFLET)
+    await _migrate_as_written(tree, "add leaflet")
+    assert 'create_updated_at_trigger("leaflet")' in tree.revisions()[0].read_text()
+    assert "trigger leaflet.set_updated_at" in await _schema(tree)
 
 
 async def test_changes_of_a_table_with_rows(tree: Tree) -> None:
     """Columns, indexes, keys, checks and enum values each get a revision that passes the gate."""
-    tree.write_models(NOTE)
-    await tree.alembic("revision", "--autogenerate", "-m", "add note")
+    tree.write_models(LEAFLET)
+    await tree.alembic("revision", "--autogenerate", "-m", "add leaflet")
     await tree.alembic("upgrade", "head")
     tree.write_models(
-        NOTE.replace('BAD = "bad"', 'BAD = "bad"\n    SO_SO = "so so"')
+        LEAFLET.replace('BAD = "bad"', 'BAD = "bad"\n    SO_SO = "so so"')
         .replace("newest_first()))", f"newest_first()), {CHANGES})")
         .replace("    created_at", f"{COLUMNS}    created_at")
     )
     async with Database(DatabaseSettings(url=tree.url)) as db:
         await db.execute(
-            text("insert into note (user_id, title, body, mood, moods) values ('ada', 'x', 'y', 'GOOD', '{BAD}')")
+            text("insert into leaflet (user_id, title, body, mood, moods) values ('ada', 'x', 'y', 'GOOD', '{BAD}')")
         )
     before = len(tree.revisions())
-    await _migrate_as_written(tree, "change note")
+    await _migrate_as_written(tree, "change leaflet")
     assert len(tree.revisions()) - before > 1
 
 
 CHANGES = """
-        sa.Index("ix_note_colour", "colour", postgresql_where=sa.text("colour is not null")),
+        sa.Index("ix_leaflet_colour", "colour", postgresql_where=sa.text("colour is not null")),
         sa.UniqueConstraint("user_id", "title"),
         sa.CheckConstraint("colour in ('red', 'blue')", name="colour_known"),
         sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
@@ -163,17 +163,17 @@ async def test_a_value_taken_from_an_enum_wants_a_reason(tree: Tree) -> None:
 
 async def test_a_model_that_loses_its_time_of_change_loses_the_trigger(tree: Tree) -> None:
     """The trigger would make every update fail; as always, dropping the column needs a reason."""
-    tree.write_models(NOTE)
-    await tree.alembic("revision", "--autogenerate", "-m", "add note")
+    tree.write_models(LEAFLET)
+    await tree.alembic("revision", "--autogenerate", "-m", "add leaflet")
     await tree.alembic("upgrade", "head")
-    tree.write_models(NOTE.replace("    updated_at: datetime = set_by_database(on_update=True)\n", ""))
+    tree.write_models(LEAFLET.replace("    updated_at: datetime = set_by_database(on_update=True)\n", ""))
     await tree.alembic("revision", "--autogenerate", "-m", "no time")
     await tree.alembic("upgrade", "head")
     await tree.alembic("check")
     async with Database(DatabaseSettings(url=tree.url)) as db:
-        assert "trigger note.set_updated_at" not in await describe(db)
+        assert "trigger leaflet.set_updated_at" not in await describe(db)
     await tree.alembic("downgrade", "-1")
-    assert "trigger note.set_updated_at" in await _schema(tree)
+    assert "trigger leaflet.set_updated_at" in await _schema(tree)
 
 
 async def test_nothing_is_written_where_nothing_differs(tree: Tree) -> None:
