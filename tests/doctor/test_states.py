@@ -13,9 +13,9 @@ from sqlalchemy import text
 from app.db import DatabaseSettings
 from app.db.migrations import upgrade
 from app.doctor import Finding, Level, examine
-from app.embedded import EmbeddedPostgres
 from tests.doctor.conftest import Clinic, MakePatient
 from tests.support.canary import SECRET
+from tests.support.postgres import Postgres
 from tests.support.tls import Authority, certificate_folder, tls_server
 
 
@@ -115,8 +115,8 @@ async def test_what_nobody_thought_of_hides_nothing(clinic: Clinic, make_patient
 
 
 @contextmanager
-def _embedded(folder: Path, **settings: str) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(folder, settings=settings) as server:
+def _embedded(folder: Path, **settings: str) -> Iterator[Postgres]:
+    with Postgres(folder, settings=settings) as server:
         yield server
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.embedded import EmbeddedPostgres
 from tests.support.embedded import AS_ROOT, SERVE, eventually, owner, processes_of, psql
+from tests.support.postgres import Postgres
 
 
 def test_kill_of_the_owner_leaves_nothing_of_a_throwaway_server() -> None:
@@ -30,7 +30,7 @@ def test_start_right_after_the_owner_was_killed_finds_all_rows(folder: Path) -> 
         psql(url, "create table kept as select 42 as answer")
         os.kill(pid, signal.SIGKILL)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        with EmbeddedPostgres(folder) as server:
+        with Postgres(folder) as server:
             assert server.pid != int(old)
             time.sleep(1)
             assert psql(server.url(), "select answer from kept") == "42"
@@ -39,7 +39,7 @@ def test_start_right_after_the_owner_was_killed_finds_all_rows(folder: Path) -> 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux can tell a process that its parent died")
 def test_kill_of_the_guard_leaves_no_server(folder: Path) -> None:
     """No server is orphaned, whichever process is killed."""
-    with EmbeddedPostgres(folder) as server:
+    with Postgres(folder) as server:
         os.kill(psutil.Process(server.pid).ppid(), signal.SIGKILL)
         assert eventually(lambda: not processes_of(folder))
         server.restart()
@@ -48,7 +48,7 @@ def test_kill_of_the_guard_leaves_no_server(folder: Path) -> None:
 
 def test_killed_server_can_be_restarted_with_all_rows(folder: Path) -> None:
     """Recovery works even while an open connection's process briefly outlives the postmaster."""
-    with EmbeddedPostgres(folder) as server:
+    with Postgres(folder) as server:
         psql(server.url(), "create table kept as select 42 as answer")
         command = [str(server.bin_folder / "psql"), server.url(), "-c", "select pg_sleep(60)"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
@@ -62,14 +62,14 @@ def test_killed_server_can_be_restarted_with_all_rows(folder: Path) -> None:
 
 def test_pid_that_has_become_another_process_does_not_stop_the_start(folder: Path) -> None:
     """After a container's crash the same small pids are used again."""
-    server = EmbeddedPostgres(folder).start()
+    server = Postgres(folder).start()
     account = psutil.Process(server.pid).uids().effective if AS_ROOT else None
     os.kill(server.pid, signal.SIGKILL)
     server.stop()
     with subprocess.Popen(["sleep", "60"], user=account) as other:
         lock = folder / "pgdata" / "postmaster.pid"
         lock.write_text("\n".join([str(other.pid), *lock.read_text().splitlines()[1:]]) + "\n")
-        with EmbeddedPostgres(folder) as server:
+        with Postgres(folder) as server:
             assert psql(server.url(), "select 1") == "1"
         assert other.poll() is None
         other.kill()
@@ -88,7 +88,7 @@ def test_ctrl_c_does_not_end_the_server_before_we_do() -> None:
 
 def test_server_outlives_the_thread_that_started_it() -> None:
     """The worker thread of a pool may end at any time."""
-    server = EmbeddedPostgres()
+    server = Postgres()
     starting = threading.Thread(target=server.start)
     starting.start()
     starting.join()
@@ -103,7 +103,7 @@ def test_half_made_database_is_made_anew(folder: Path) -> None:
         assert eventually(lambda: bool(list(folder.glob("pgdata.new*/base"))))
         os.kill(pid, signal.SIGKILL)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        with EmbeddedPostgres(folder) as server:
+        with Postgres(folder) as server:
             assert psql(server.url(), "select 1") == "1"
-    with EmbeddedPostgres(folder):
+    with Postgres(folder):
         assert not list(folder.glob("pgdata.new*"))

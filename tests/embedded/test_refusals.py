@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.embedded import EmbeddedPostgres, EmbeddedPostgresError
+from app.embedded import EmbeddedPostgresError
 from tests.support.embedded import AS_ROOT, IMPORTABLE, SERVE, WHEEL, owner, psql
+from tests.support.postgres import Postgres
 
 
 def test_wrong_setting_is_an_error_with_the_end_of_the_log(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,7 +18,7 @@ def test_wrong_setting_is_an_error_with_the_end_of_the_log(folder: Path, monkeyp
     folder.chmod(0o711)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     with pytest.raises(EmbeddedPostgresError, match=r"(?s)no_such_setting.*DATABASE_URL"):
-        EmbeddedPostgres(settings={"no_such_setting": "1"}).start()
+        Postgres(settings={"no_such_setting": "1"}).start()
     assert not list(folder.iterdir())
 
 
@@ -26,37 +27,37 @@ def test_missing_wheel_is_an_error_that_says_what_to_do() -> None:
     with pytest.raises(
         EmbeddedPostgresError, match=r"(?s)no_such_package.*not installed.*extra `embedded`.*Alpine.*DATABASE_URL"
     ):
-        EmbeddedPostgres(package="no_such_package").start()
+        Postgres(package="no_such_package").start()
 
 
 def test_user_without_a_name_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some platforms run containers as a uid that /etc/passwd does not have."""
     monkeypatch.setattr(os, "geteuid", lambda: 54_321_987)
     with pytest.raises(EmbeddedPostgresError, match=r"(?s)54321987 is not in.*DATABASE_URL"):
-        EmbeddedPostgres().start()
+        Postgres().start()
 
 
 def test_folder_of_another_major_version_is_an_error_that_names_both(folder: Path) -> None:
     """PostgreSQL does not read the files of another major version."""
-    with EmbeddedPostgres(folder):
+    with Postgres(folder):
         pass
     (folder / "pgdata" / "PG_VERSION").write_text("9\n")
     with pytest.raises(EmbeddedPostgresError, match=r"(?s)made by PostgreSQL 9.*PostgreSQL \d\d.*DATABASE_URL"):
-        EmbeddedPostgres(folder).start()
+        Postgres(folder).start()
 
 
 def test_folder_that_cannot_be_made_is_an_error_that_names_it(folder: Path) -> None:
     """A read-only disk causes the same error."""
     (folder / "file").touch()
     with pytest.raises(EmbeddedPostgresError, match=f"(?s){folder}/file.*DATABASE_URL"):
-        EmbeddedPostgres(folder / "file" / "data").start()
+        Postgres(folder / "file" / "data").start()
 
 
 def test_root_is_told_that_the_server_cannot_enter_a_private_folder(folder: Path) -> None:
     """The parent folder keeps its mode; an ordinary owner has no such limit."""
     (folder / "file").touch()
     refused = pytest.raises(EmbeddedPostgresError, match=r"nobody.*cannot enter") if AS_ROOT else nullcontext()
-    with refused, EmbeddedPostgres(folder / "data"):
+    with refused, Postgres(folder / "data"):
         pass
     assert folder.stat().st_mode & 0o777 == 0o700
 

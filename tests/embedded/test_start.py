@@ -8,13 +8,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.embedded import EmbeddedPostgres, EmbeddedPostgresError, default_data_folder
+from app.embedded import EmbeddedPostgresError, default_data_folder
 from tests.support.embedded import eventually, owner, processes_of, psql
+from tests.support.postgres import Postgres
 
 
 def test_throwaway_server_answers_and_leaves_nothing() -> None:
     """It runs as an ordinary user, and leaves neither a process nor a folder."""
-    with EmbeddedPostgres() as server:
+    with Postgres() as server:
         home = server.data_folder
         assert psql(server.url(), "select 1") == "1"
         assert psql(server.url(), "show synchronous_commit") == "on"
@@ -27,17 +28,17 @@ def test_throwaway_server_answers_and_leaves_nothing() -> None:
 
 def test_two_throwaway_servers_at_once_are_apart() -> None:
     """Each has its own folder and socket."""
-    with EmbeddedPostgres() as one, EmbeddedPostgres() as two:
+    with Postgres() as one, Postgres() as two:
         psql(one.url(), "create database only_here")
         assert psql(two.url(), "select count(*) from pg_database where datname = 'only_here'") == "0"
 
 
 def test_kept_folder_keeps_its_rows_and_is_durable(folder: Path) -> None:
     """A second, warm start finds what the first one wrote, with durability on."""
-    with EmbeddedPostgres(folder) as server:
+    with Postgres(folder) as server:
         assert psql(server.url(), "show fsync") == "on"
         psql(server.url(), "create table kept as select 42 as answer")
-    with EmbeddedPostgres(folder) as server:
+    with Postgres(folder) as server:
         assert psql(server.url(), "select answer from kept") == "42"
 
 
@@ -61,8 +62,8 @@ def test_two_starts_at_once_in_one_folder_share_a_server(folder: Path) -> None:
 
 def test_a_process_that_shares_a_server_does_not_end_it(folder: Path) -> None:
     """Only the process that started the server ends or restarts it."""
-    with EmbeddedPostgres(folder) as server:
-        with EmbeddedPostgres(folder) as guest, pytest.raises(EmbeddedPostgresError, match="Only the process"):
+    with Postgres(folder) as server:
+        with Postgres(folder) as guest, pytest.raises(EmbeddedPostgresError, match="Only the process"):
             guest.restart()
         with owner(folder) as (_, (pid, url, _home)):
             assert (int(pid), url) == (server.pid, server.url())
@@ -74,29 +75,29 @@ def test_start_while_the_server_is_being_ended_works(folder: Path) -> None:
     log = folder / "server.log"
     for _ in range(5):
         log.unlink(missing_ok=True)
-        first = EmbeddedPostgres(folder).start()
+        first = Postgres(folder).start()
         ending = threading.Thread(target=first.stop)
         ending.start()
         assert eventually(lambda: "received fast shutdown" in log.read_text())
-        with EmbeddedPostgres(folder) as server:
+        with Postgres(folder) as server:
             ending.join()
             assert psql(server.url(), "select 1") == "1"
 
 
 def test_tcp_is_on_loopback_only_and_only_if_asked_for() -> None:
     """The server has no password, so no other machine can reach it."""
-    with EmbeddedPostgres() as server:
+    with Postgres() as server:
         assert not [c for c in psutil.Process(server.pid).net_connections("inet") if c.status == psutil.CONN_LISTEN]
         with pytest.raises(EmbeddedPostgresError, match="no TCP port"):
             server.tcp_url()
-    with EmbeddedPostgres(port=0) as server:
+    with Postgres(port=0) as server:
         listening = [
             c.laddr for c in psutil.Process(server.pid).net_connections("inet") if c.status == psutil.CONN_LISTEN
         ]
         assert listening == [("127.0.0.1", server.port)]
         assert psql(server.tcp_url(), "select 1") == psql(server.url(), "select 1") == "1"
         with pytest.raises(EmbeddedPostgresError, match="already in use"):
-            EmbeddedPostgres(port=server.port).start()
+            Postgres(port=server.port).start()
 
 
 def test_long_paths_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +108,7 @@ def test_long_paths_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         made.chmod(0o711)
     monkeypatch.setattr(tempfile, "tempdir", str(long))
     for data_folder in (None, long / "kept"):
-        with EmbeddedPostgres(data_folder) as server:
+        with Postgres(data_folder) as server:
             socket_folder = server.socket_folder
             assert str(server.data_folder).startswith(str(long))
             assert psql(server.url(), 'create database "a b/c?d=%41"') == ""
@@ -125,14 +126,14 @@ def test_environment_of_the_caller_does_not_matter(monkeypatch: pytest.MonkeyPat
         "LANG": "yy",
     }.items():
         monkeypatch.setenv(name, value)
-    with EmbeddedPostgres() as server:
+    with Postgres() as server:
         monkeypatch.undo()
         assert psql(server.url(), "show server_encoding") == "UTF8"
 
 
 def test_settings_are_given_to_the_server_and_stay_after_a_restart() -> None:
     """The given settings also replace our defaults."""
-    with EmbeddedPostgres(settings={"fsync": "on", "work_mem": "5MB"}) as server:
+    with Postgres(settings={"fsync": "on", "work_mem": "5MB"}) as server:
         server.restart()
         assert psql(server.url(), "select current_setting('fsync') || current_setting('work_mem')") == "on5MB"
 
@@ -140,7 +141,7 @@ def test_settings_are_given_to_the_server_and_stay_after_a_restart() -> None:
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_restart_keeps_url_port_and_rows(mode: str) -> None:
     """The fault tests rely on it: clients reconnect to the same address."""
-    with EmbeddedPostgres(port=0) as server:
+    with Postgres(port=0) as server:
         psql(server.url(), "create table kept as select 42 as answer")
         before = server.url(), server.tcp_url(), server.pid
         server.restart(mode=mode)  # type: ignore[arg-type]
@@ -161,7 +162,7 @@ def test_default_data_folder_is_stable_and_belongs_to_the_checkout(
     assert here == default_data_folder("serve") != default_data_folder("demo")
     assert here.is_relative_to(folder)
     assert not here.exists()
-    with EmbeddedPostgres(here):
+    with Postgres(here):
         assert not here.stat().st_mode & 0o066
     monkeypatch.chdir(folder)
     assert default_data_folder("serve") != here

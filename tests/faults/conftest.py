@@ -17,25 +17,25 @@ from app.db import Database, DatabaseSettings
 from app.db.errors import DataAccessError
 from app.db.migrations import upgrade
 from app.db.models import TaskCreate
-from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
+from tests.support.postgres import Postgres
 from tests.support.proxy import FaultProxy
 
 
 @pytest.fixture(scope="session")
-def own_server() -> Iterator[EmbeddedPostgres]:
+def own_server() -> Iterator[Postgres]:
     """Run a server that tests may stop and start; it keeps its data and its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
     with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         settings = {"fsync": "off", "max_connections": "60"}
-        with EmbeddedPostgres(Path(folder) / "server", settings=settings, port=port) as server:
+        with Postgres(Path(folder) / "server", settings=settings, port=port) as server:
             yield server
 
 
 @pytest.fixture
-async def migrated_server(own_server: EmbeddedPostgres) -> EmbeddedPostgres:
+async def migrated_server(own_server: Postgres) -> Postgres:
     """Return that server, running and at head."""
     own_server.start()
     async with Database(DatabaseSettings(url=own_server.url())) as db:
@@ -47,7 +47,7 @@ async def migrated_server(own_server: EmbeddedPostgres) -> EmbeddedPostgres:
 class Lab:
     """The server, the proxy in front of it, and a Database that goes through the proxy."""
 
-    server: EmbeddedPostgres
+    server: Postgres
     proxy: FaultProxy
     admin: Database
     db: Database
@@ -106,7 +106,7 @@ KINDS = ("read", "write", "keyed", "transaction")
 
 
 @pytest.fixture
-async def lab(migrated_server: EmbeddedPostgres, user_id: str) -> AsyncIterator[Lab]:
+async def lab(migrated_server: Postgres, user_id: str) -> AsyncIterator[Lab]:
     """Return a lab with a warm Database; check afterwards that no connection is borrowed and everything works again."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         settings = DatabaseSettings(

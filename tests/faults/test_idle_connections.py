@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.embedded import EmbeddedPostgres
+from tests.support.postgres import Postgres
 from tests.support.proxy import FaultProxy
 
 _TERMINATE = b"X\x00\x00\x00\x04"
@@ -17,9 +17,7 @@ _SLEEP = text("select pg_sleep(0.05)")
 
 
 @asynccontextmanager
-async def _warm(
-    server: EmbeddedPostgres, connections: int, **settings: Any
-) -> AsyncIterator[tuple[Database, FaultProxy]]:
+async def _warm(server: Postgres, connections: int, **settings: Any) -> AsyncIterator[tuple[Database, FaultProxy]]:
     """Open a Database through a proxy and use `connections` at once."""
     async with (
         FaultProxy(server.tcp_url()).running() as proxy,
@@ -35,7 +33,7 @@ async def _use(db: Database, connections: int) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 2])
-async def test_idle_connections_are_closed_down_to_the_minimum(migrated_server: EmbeddedPostgres, kept: int) -> None:
+async def test_idle_connections_are_closed_down_to_the_minimum(migrated_server: Postgres, kept: int) -> None:
     """A connection that is used again stays; after the others are closed, a call opens what it needs."""
     settings = {"pool_idle_seconds": 0.5, "pool_min_size": kept}
     async with _warm(migrated_server, 6, **settings) as (db, proxy):
@@ -50,7 +48,7 @@ async def test_idle_connections_are_closed_down_to_the_minimum(migrated_server: 
         assert proxy.open_connections == 3
 
 
-async def test_an_idle_pool_sends_nothing_but_terminate(migrated_server: EmbeddedPostgres) -> None:
+async def test_an_idle_pool_sends_nothing_but_terminate(migrated_server: Postgres) -> None:
     """Covers 90 s in a hundredth of the time: every setting in seconds is a hundredth of its default."""
     seconds = {
         name: field.default / 100
@@ -67,7 +65,7 @@ async def test_an_idle_pool_sends_nothing_but_terminate(migrated_server: Embedde
 
 
 async def test_connections_that_were_opened_together_are_not_replaced_together(
-    migrated_server: EmbeddedPostgres,
+    migrated_server: Postgres,
 ) -> None:
     """Each connection lives for 80 to 100 % of the setting."""
     async with _warm(migrated_server, 20, pool_recycle_seconds=3) as (db, proxy):

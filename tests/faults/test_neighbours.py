@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.embedded import EmbeddedPostgres
+from tests.support.postgres import Postgres
 
 PROCESSES = 10
 MAX_CONNECTIONS = 104
@@ -64,12 +64,12 @@ sys.exit(max(os.waitstatus_to_exitcode(os.wait()[1]) for _ in writers))
 
 
 @pytest.fixture
-def small_server() -> Iterator[EmbeddedPostgres]:
+def small_server() -> Iterator[Postgres]:
     """Run a server with few connections."""
     with TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)
         settings = {"fsync": "off", "max_connections": str(MAX_CONNECTIONS)}
-        with EmbeddedPostgres(Path(folder) / "server", settings=settings) as server:
+        with Postgres(Path(folder) / "server", settings=settings) as server:
             yield server
 
 
@@ -118,7 +118,7 @@ class Neighbours:
     keyed="see read",
     transaction="see read",
 )
-async def test_ten_processes_share_a_small_server(small_server: EmbeddedPostgres) -> None:
+async def test_ten_processes_share_a_small_server(small_server: Postgres) -> None:
     """Late processes that find all connections taken are served; after a quiet minute almost none are held."""
     sessions = text("select count(*) from pg_stat_activity where backend_type = 'client backend'")
     async with (

@@ -14,12 +14,12 @@ from app.db.errors import (
     TransientError,
 )
 from app.db.executor import executor_of
-from app.embedded import EmbeddedPostgres
 from tests.support.funnel import ALONE, FAILURES, IN_TRANSACTION, Failure, Run, query_of
+from tests.support.postgres import Postgres
 
 
 @pytest.fixture
-async def funnel_db(own_server: EmbeddedPostgres, migrated_server: EmbeddedPostgres) -> Any:
+async def funnel_db(own_server: Postgres, migrated_server: Postgres) -> Any:
     """Open a database of two connections with short timeouts."""
     settings = DatabaseSettings(
         url=migrated_server.url(),
@@ -71,7 +71,7 @@ async def test_an_exhausted_pool_is_the_same_for_each(funnel_db: Database) -> No
 
 
 @pytest.mark.funnel(name="the Database is closed", alone="ClosedError", in_transaction="ClosedError")
-async def test_a_closed_database_serves_nothing(migrated_server: EmbeddedPostgres) -> None:
+async def test_a_closed_database_serves_nothing(migrated_server: Postgres) -> None:
     """It opens no connection that would leak."""
     db = Database(DatabaseSettings(url=migrated_server.url()))
     await db.execute(text("select 1"))
@@ -117,7 +117,7 @@ PID = text("select pg_backend_pid()")
 @pytest.mark.funnel(name="ROLLBACK and close fail", alone="has none", in_transaction="the caller's own exception")
 @pytest.mark.parametrize("way", ["transaction", "together", "run_in_transaction"])
 async def test_a_failed_rollback_leaves_the_callers_exception(
-    funnel_db: Database, own_server: EmbeddedPostgres, way: str
+    funnel_db: Database, own_server: Postgres, way: str
 ) -> None:
     """The caller's exception is raised without a wrapper, and the connection is replaced."""
     mine = KeyError("mine")
@@ -142,9 +142,7 @@ async def test_a_failed_rollback_leaves_the_callers_exception(
     assert await funnel_db.fetch(query_of("select 1 as one"), {}) == [{"one": 1}]
 
 
-async def test_a_deadlock_is_retried_though_the_rollback_fails(
-    funnel_db: Database, own_server: EmbeddedPostgres
-) -> None:
+async def test_a_deadlock_is_retried_though_the_rollback_fails(funnel_db: Database, own_server: Postgres) -> None:
     """What the server rolled back is retried, even if the connection is lost."""
     tries = 0
 

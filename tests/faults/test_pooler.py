@@ -13,10 +13,10 @@ from sqlmodel import col, select
 from app.db import Database, DatabaseSettings
 from app.db.models import Task, TaskCreate
 from app.doctor.round_trips import RoundTrips
-from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 from tests.faults.conftest import KINDS, Lab
 from tests.support.pgbouncer import PgBouncer
+from tests.support.postgres import Postgres
 from tests.support.proxy import FaultProxy
 
 _MIXED_CALLS = """
@@ -60,7 +60,7 @@ _CHANGES = (
 
 
 @pytest.fixture
-def pooler(migrated_server: EmbeddedPostgres) -> Iterator[PgBouncer]:
+def pooler(migrated_server: Postgres) -> Iterator[PgBouncer]:
     """Start a pooler with two connections to the server."""
     with PgBouncer("127.0.0.1", migrated_server.port) as running:
         yield running
@@ -74,13 +74,13 @@ async def pooled(pooler: PgBouncer) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def pooled_lab(own_server: EmbeddedPostgres, direct: Database, pooled: Database, user_id: str) -> Lab:
+async def pooled_lab(own_server: Postgres, direct: Database, pooled: Database, user_id: str) -> Lab:
     """Make the four kinds of call through the pooler."""
     return Lab(own_server, FaultProxy(own_server.tcp_url()), direct, pooled, user_id)
 
 
 @pytest.fixture
-async def direct(migrated_server: EmbeddedPostgres) -> AsyncIterator[Database]:
+async def direct(migrated_server: Postgres) -> AsyncIterator[Database]:
     """Open a Database directly on the server."""
     async with Database(DatabaseSettings(url=migrated_server.url())) as db:
         yield db
@@ -204,7 +204,7 @@ _MAYBE = "served, or OutcomeUnknownError"
     ("kind", "outcomes"), _cases("server restarted behind PgBouncer", "served", _MAYBE, "served", "served")
 )
 async def test_a_server_that_restarts_behind_a_pooler_is_a_delay(
-    pooled_lab: Lab, own_server: EmbeddedPostgres, kind: str, outcomes: list[str]
+    pooled_lab: Lab, own_server: Postgres, kind: str, outcomes: list[str]
 ) -> None:
     """The pooler answers with its own errors until it reaches the server again."""
     await asyncio.gather(*(pooled_lab.call("read") for _ in range(10)))

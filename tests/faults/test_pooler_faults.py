@@ -11,9 +11,9 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError, OutcomeUnknownError, TransientError
 from app.db.models import TaskCreate
-from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 from tests.support.pgbouncer import PgBouncer
+from tests.support.postgres import Postgres
 from tests.support.proxy import FaultProxy
 from tests.support.retries import retries
 
@@ -41,7 +41,7 @@ class Pooled:
 
 
 @pytest.fixture
-async def pooled(migrated_server: EmbeddedPostgres) -> AsyncIterator[Pooled]:
+async def pooled(migrated_server: Postgres) -> AsyncIterator[Pooled]:
     """Run a pooler that stops waiting after a second."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         pooler = PgBouncer("127.0.0.1", proxy.port, settings={"query_wait_timeout": "1"})
@@ -108,9 +108,7 @@ async def test_a_wait_for_a_server_connection_is_retried(pooled: Pooled, user_id
 
 
 @pytest.mark.parametrize("auth_type", ["scram-sha-256", "md5"])
-async def test_a_wrong_password_is_reported_after_one_attempt(
-    migrated_server: EmbeddedPostgres, auth_type: str
-) -> None:
+async def test_a_wrong_password_is_reported_after_one_attempt(migrated_server: Postgres, auth_type: str) -> None:
     """The pooler gives it the same code as transient errors."""
     users = {"ada": "lovelace"}
     with PgBouncer("127.0.0.1", migrated_server.port, auth_type=auth_type, users=users) as pooler:

@@ -6,16 +6,16 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.embedded import EmbeddedPostgres
 from tests.support.calls import Call, Rows, calls
 from tests.support.pgbouncer import PgBouncer
+from tests.support.postgres import Postgres
 from tests.support.wire import WireCounter, counted
 
 Counted = tuple[Database, WireCounter]
 
 
 @pytest.fixture(scope="module")
-def one_connection(own_server: EmbeddedPostgres) -> Iterator[PgBouncer]:
+def one_connection(own_server: Postgres) -> Iterator[PgBouncer]:
     """Run a pooler with one connection to the server, so that what is left on it can be seen."""
     with PgBouncer("127.0.0.1", own_server.port, pool_size=1) as pooler:
         yield pooler
@@ -31,7 +31,7 @@ async def warm(one_connection: PgBouncer) -> AsyncIterator[Counted]:
 
 
 @pytest.fixture
-async def rows(migrated_server: EmbeddedPostgres, user_id: str) -> Rows:
+async def rows(migrated_server: Postgres, user_id: str) -> Rows:
     """Write this test's rows directly, not through the pooler."""
     async with Database(DatabaseSettings(url=migrated_server.url())) as db:
         return await Rows.of(db, user_id)

@@ -14,10 +14,10 @@ from sqlmodel import col, select
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError, TransientError
 from app.db.models import Message, MessageCreate, Role, Task, TaskCreate
-from app.embedded import EmbeddedPostgres
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.calls import Rows, calls
 from tests.support.pgbouncer import PgBouncer
+from tests.support.postgres import Postgres
 
 _WORKERS: Final = 4
 _BETWEEN_SECONDS: Final = 0.1
@@ -40,23 +40,21 @@ _COMPATIBLE: Final = {
 
 
 @pytest.fixture
-async def admin(migrated_server: EmbeddedPostgres) -> AsyncIterator[Database]:
+async def admin(migrated_server: Postgres) -> AsyncIterator[Database]:
     """Open the Database of the other process."""
     async with Database(DatabaseSettings(url=migrated_server.url())) as db:
         yield db
 
 
 @pytest.fixture
-def pooler(migrated_server: EmbeddedPostgres) -> Iterator[PgBouncer]:
+def pooler(migrated_server: Postgres) -> Iterator[PgBouncer]:
     """Run a pooler with two connections to the server."""
     with PgBouncer("127.0.0.1", migrated_server.port) as running:
         yield running
 
 
 @pytest.fixture(params=["direct", "pooled"])
-async def db(
-    request: pytest.FixtureRequest, migrated_server: EmbeddedPostgres, pooler: PgBouncer
-) -> AsyncIterator[Database]:
+async def db(request: pytest.FixtureRequest, migrated_server: Postgres, pooler: PgBouncer) -> AsyncIterator[Database]:
     """Open a Database on the server, and then one through the pooler."""
     pooled = request.param == "pooled"
     url = pooler.url("postgres") if pooled else migrated_server.url()

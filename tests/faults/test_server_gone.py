@@ -12,19 +12,19 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.errors import OutcomeUnknownError, TransientError, UnavailableError
 from app.db.models import TaskCreate
-from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
+from tests.support.postgres import Postgres
 
 
 @pytest.fixture
-async def gone_db(migrated_server: EmbeddedPostgres) -> AsyncIterator[Database]:
+async def gone_db(migrated_server: Postgres) -> AsyncIterator[Database]:
     """Open a migrated database on that server, with a deadline of five seconds."""
     settings = DatabaseSettings(url=migrated_server.tcp_url() + "?sslmode=disable", retry_seconds=5)
     async with Database(settings) as db:
         yield db
 
 
-async def _end_all_sessions(server: EmbeddedPostgres) -> None:
+async def _end_all_sessions(server: Postgres) -> None:
     async with Database(DatabaseSettings(url=server.url())) as db:
         await db.execute(
             text(
@@ -35,7 +35,7 @@ async def _end_all_sessions(server: EmbeddedPostgres) -> None:
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 async def test_a_restart_with_idle_connections_is_not_noticed(
-    gone_db: Database, own_server: EmbeddedPostgres, mode: Literal["fast", "immediate"], user_id: str
+    gone_db: Database, own_server: Postgres, mode: Literal["fast", "immediate"], user_id: str
 ) -> None:
     """Every pooled connection is closed by a restart, and no caller gets an error."""
     tasks = TaskRepo(gone_db)
@@ -45,7 +45,7 @@ async def test_a_restart_with_idle_connections_is_not_noticed(
     await tasks.create(user_id, TaskCreate(title="After"))
 
 
-async def test_a_read_in_flight_is_repeated(gone_db: Database, own_server: EmbeddedPostgres) -> None:
+async def test_a_read_in_flight_is_repeated(gone_db: Database, own_server: Postgres) -> None:
     """A read whose connection is closed during the query returns one result, a little later."""
     slow = text("select pg_sleep(0.5), 42 as answer")
     reading = asyncio.create_task(gone_db.execute(slow, repeatable=True))
@@ -54,7 +54,7 @@ async def test_a_read_in_flight_is_repeated(gone_db: Database, own_server: Embed
     assert (await reading).one().answer == 42
 
 
-async def test_a_write_in_flight_is_unknown(gone_db: Database, own_server: EmbeddedPostgres, user_id: str) -> None:
+async def test_a_write_in_flight_is_unknown(gone_db: Database, own_server: Postgres, user_id: str) -> None:
     """A write whose connection is closed during the statement is not retried, and not reported as failed."""
     slow = text("insert into task (user_id, title) select cast(:user_id as varchar), 'Slow' from pg_sleep(0.5)")
     writing = asyncio.create_task(gone_db.execute(slow, {"user_id": user_id}))
@@ -75,7 +75,7 @@ async def test_a_write_in_flight_is_unknown(gone_db: Database, own_server: Embed
     transaction="served; with `transaction()` TransientError, undone",
 )
 async def test_a_transaction_lost_before_commit_is_not_done(
-    gone_db: Database, own_server: EmbeddedPostgres, user_id: str
+    gone_db: Database, own_server: Postgres, user_id: str
 ) -> None:
     """The server rolls back what was not committed: the error says that nothing was done and to repeat the call."""
     with pytest.raises(TransientError) as caught:
@@ -87,7 +87,7 @@ async def test_a_transaction_lost_before_commit_is_not_done(
     assert await TaskRepo(gone_db).count(user_id) == 0
 
 
-async def test_run_in_transaction_begins_again(gone_db: Database, own_server: EmbeddedPostgres, user_id: str) -> None:
+async def test_run_in_transaction_begins_again(gone_db: Database, own_server: Postgres, user_id: str) -> None:
     """The same lost transaction, passed as a function, is retried as a whole."""
     runs: list[int] = []
 
@@ -104,7 +104,7 @@ async def test_run_in_transaction_begins_again(gone_db: Database, own_server: Em
 
 
 async def test_a_restart_under_load_loses_nothing_acknowledged(
-    gone_db: Database, own_server: EmbeddedPostgres, user_id: str
+    gone_db: Database, own_server: Postgres, user_id: str
 ) -> None:
     """20 workers write while the server restarts: what was acknowledged is stored, and later calls all work."""
     tasks = TaskRepo(gone_db)
@@ -133,7 +133,7 @@ async def test_a_restart_under_load_loses_nothing_acknowledged(
 
 
 async def test_a_server_that_stays_away_is_an_error_in_time(
-    own_server: EmbeddedPostgres, gone_db: Database, user_id: str, caplog: pytest.LogCaptureFixture
+    own_server: Postgres, gone_db: Database, user_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """While nothing listens, callers get an error at the deadline and each attempt is logged; later calls work."""
     tasks = TaskRepo(gone_db)
@@ -149,7 +149,7 @@ async def test_a_server_that_stays_away_is_an_error_in_time(
 
 
 async def test_callers_wait_while_the_server_is_away_for_a_moment(
-    own_server: EmbeddedPostgres, gone_db: Database, user_id: str
+    own_server: Postgres, gone_db: Database, user_id: str
 ) -> None:
     """A server that returns within the deadline causes a delay, and no caller gets an error."""
     tasks = TaskRepo(gone_db)

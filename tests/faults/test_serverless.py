@@ -6,8 +6,8 @@ import sys
 import time
 from asyncio.subprocess import PIPE
 
-from app.embedded import EmbeddedPostgres
 from tests.support.pgbouncer import PgBouncer
+from tests.support.postgres import Postgres
 from tests.support.proxy import FaultProxy
 
 _PROFILE = {"DATABASE_POOL_SIZE": "1", "DATABASE_POOL_IDLE_SECONDS": "10"}
@@ -58,7 +58,7 @@ async def _start(url: str, program: str, **environment: str) -> asyncio.subproce
     )
 
 
-async def test_each_invocation_may_have_a_loop_of_its_own(migrated_server: EmbeddedPostgres) -> None:
+async def test_each_invocation_may_have_a_loop_of_its_own(migrated_server: Postgres) -> None:
     """Each loop has one connection; the process ends at once and silently, although nothing is closed."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         process = await _start(proxy.url(), _INVOCATIONS)
@@ -70,7 +70,7 @@ async def test_each_invocation_may_have_a_loop_of_its_own(migrated_server: Embed
         assert proxy.connects == 2
 
 
-async def test_an_instance_that_was_frozen_goes_on(migrated_server: EmbeddedPostgres) -> None:
+async def test_an_instance_that_was_frozen_goes_on(migrated_server: Postgres) -> None:
     """Its connection is closed when it is thawed, but still looks open."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         process = await _start(
@@ -83,7 +83,7 @@ async def test_an_instance_that_was_frozen_goes_on(migrated_server: EmbeddedPost
         assert (process.returncode, warned, said.split()[0]) == (0, b"", b"2")
 
 
-async def test_many_small_processes_share_a_pooler(migrated_server: EmbeddedPostgres) -> None:
+async def test_many_small_processes_share_a_pooler(migrated_server: Postgres) -> None:
     """Twenty processes with one connection each share two connections to the server."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         with PgBouncer("127.0.0.1", proxy.port, pool_size=2) as pooler:

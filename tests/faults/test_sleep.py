@@ -11,10 +11,10 @@ import pytest
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError, PoolTimeoutError, UnavailableError
 from app.db.models import TaskCreate
-from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 from tests.faults.conftest import KINDS
 from tests.support.pgbouncer import PgBouncer
+from tests.support.postgres import Postgres
 from tests.support.proxy import FaultProxy
 
 CALLERS = 50
@@ -35,7 +35,7 @@ class Compute:
 
 
 @asynccontextmanager
-async def _compute(server: EmbeddedPostgres, *, pooled: bool) -> AsyncIterator[Compute]:
+async def _compute(server: Postgres, *, pooled: bool) -> AsyncIterator[Compute]:
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(FaultProxy(server.tcp_url()).running())
         clients = proxy
@@ -60,7 +60,7 @@ def _call(db: Database, user_id: str, kind: str) -> Awaitable[object]:
             return db.run_in_transaction(lambda session: TaskRepo(session).create(user_id, data))
 
 
-async def _wake(server: EmbeddedPostgres, refusing: int, starting: int, *, pooled: bool) -> None:
+async def _wake(server: Postgres, refusing: int, starting: int, *, pooled: bool) -> None:
     async with _compute(server, pooled=pooled) as compute:
         tasks, user_id = TaskRepo(compute.db), f"user-{uuid4().hex}"
         assert await tasks.count(user_id) == 0
@@ -83,14 +83,14 @@ async def _wake(server: EmbeddedPostgres, refusing: int, starting: int, *, poole
     keyed="served",
     transaction="served",
 )
-async def test_a_crowd_in_front_of_a_sleeping_compute_is_answered(migrated_server: EmbeddedPostgres) -> None:
+async def test_a_crowd_in_front_of_a_sleeping_compute_is_answered(migrated_server: Postgres) -> None:
     """50 callers on a pool of 20 are each served once within the deadline, direct and through a pooler."""
     await asyncio.gather(
         *(_wake(migrated_server, *start, pooled=pooled) for start in STARTS for pooled in (False, True))
     )
 
 
-async def test_a_caller_is_told_who_connects_and_why_that_fails(migrated_server: EmbeddedPostgres) -> None:
+async def test_a_caller_is_told_who_connects_and_why_that_fails(migrated_server: Postgres) -> None:
     """The error comes at the deadline, not at the queue's shorter limit, with the last error's code and advice."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         proxy.fail_startups("XX000", "Couldn't connect to compute node")
@@ -109,7 +109,7 @@ async def test_a_caller_is_told_who_connects_and_why_that_fails(migrated_server:
 
 
 async def test_the_whole_queue_gets_the_error_at_once_when_connecting_fails_for_good(
-    migrated_server: EmbeddedPostgres,
+    migrated_server: Postgres,
 ) -> None:
     """After a change of password during the suspension, 50 callers cause no more attempts than connections."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
@@ -124,7 +124,7 @@ async def test_the_whole_queue_gets_the_error_at_once_when_connecting_fails_for_
             assert proxy.connects <= 5
 
 
-async def test_callers_beyond_the_bound_are_refused_at_once(migrated_server: EmbeddedPostgres) -> None:
+async def test_callers_beyond_the_bound_are_refused_at_once(migrated_server: Postgres) -> None:
     """DATABASE_POOL_MAX_WAITING sets the bound; callers for whom a connection is being opened do not count."""
     async with FaultProxy(migrated_server.tcp_url()).running() as proxy:
         proxy.sleep(refusing_seconds=0, starting_seconds=1)

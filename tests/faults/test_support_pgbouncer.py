@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.embedded import EmbeddedPostgres
 from tests.support import needs
 from tests.support.pgbouncer import PgBouncer
+from tests.support.postgres import Postgres
 from tests.support.tls import Authority
 
 _RUNS_A_POOLER = """
@@ -42,7 +42,7 @@ def _answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-async def test_the_console_tells_of_the_pool(migrated_server: EmbeddedPostgres) -> None:
+async def test_the_console_tells_of_the_pool(migrated_server: Postgres) -> None:
     """The pool's size is the one that was set."""
     with PgBouncer("127.0.0.1", migrated_server.port, pool_size=3) as pooler:
         url = pooler.url("postgres")
@@ -53,7 +53,7 @@ async def test_the_console_tells_of_the_pool(migrated_server: EmbeddedPostgres) 
             assert pools["postgres"]["sv_idle"] == "3"
 
 
-async def test_clients_use_tls_and_a_password_where_they_must(migrated_server: EmbeddedPostgres, folder: Path) -> None:
+async def test_clients_use_tls_and_a_password_where_they_must(migrated_server: Postgres, folder: Path) -> None:
     """As with Neon, the certificate is verified, and a wrong password is refused."""
     authority = Authority(folder, "ours")
     pooler = PgBouncer(
@@ -73,7 +73,7 @@ async def test_clients_use_tls_and_a_password_where_they_must(migrated_server: E
                 await asyncpg.connect(wrong)
 
 
-async def test_it_restarts_on_its_port(migrated_server: EmbeddedPostgres) -> None:
+async def test_it_restarts_on_its_port(migrated_server: Postgres) -> None:
     """Its clients can reconnect."""
     with PgBouncer("127.0.0.1", migrated_server.port) as pooler:
         pooler.restart()
@@ -81,7 +81,7 @@ async def test_it_restarts_on_its_port(migrated_server: EmbeddedPostgres) -> Non
     assert not _answers(pooler.port)
 
 
-async def test_it_ends_with_the_tests_that_are_killed(migrated_server: EmbeddedPostgres) -> None:
+async def test_it_ends_with_the_tests_that_are_killed(migrated_server: Postgres) -> None:
     """The pooler ends even if the tests are killed with kill -9."""
     needs.pgbouncer()
     tests = await asyncio.create_subprocess_exec(

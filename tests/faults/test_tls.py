@@ -14,7 +14,7 @@ from app.db.errors import ConfigurationError
 from app.db.target.tls import TlsSettings
 from app.db.target.url import parse_url
 from app.doctor import examine
-from app.embedded import EmbeddedPostgres
+from tests.support.postgres import Postgres
 from tests.support.retries import retries
 from tests.support.tls import Authority, Secure, certificate_folder, secure_servers, tls_server
 
@@ -154,7 +154,7 @@ async def test_a_server_with_which_there_is_no_common_tls_is_refused() -> None:
 
 async def test_a_server_without_tls_is_refused() -> None:
     """`require` is not silently weakened: the message says which setting allows it."""
-    with EmbeddedPostgres(port=0) as plain:
+    with Postgres(port=0) as plain:
         words = await _refusal(plain.tcp_url())
         assert "does not offer TLS" in words
         assert "sslmode=disable" in words

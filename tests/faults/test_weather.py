@@ -15,9 +15,9 @@ from app.db import Database, DatabaseSettings
 from app.db.errors import DataAccessError, OutcomeUnknownError
 from app.db.migrations import upgrade
 from app.db.models import TaskCreate
-from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 from tests.faults.conftest import KINDS
+from tests.support.postgres import Postgres
 from tests.support.proxy import FaultProxy
 from tests.support.tls import Authority, certificate_folder, tls_server
 
@@ -28,7 +28,7 @@ FAULTS_PAGE = Path(__file__).parents[2] / "docs/faults.md"
 class Weather:
     """A server with TLS behind a proxy, and the faults of both."""
 
-    def __init__(self, server: EmbeddedPostgres, proxy: FaultProxy) -> None:
+    def __init__(self, server: Postgres, proxy: FaultProxy) -> None:
         self.server = server
         self.proxy = proxy
 

@@ -22,9 +22,9 @@ from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError
 from app.db.migrations import upgrade
 from app.db.target.development import DEVELOPMENT_PASSWORD
-from app.embedded import EmbeddedPostgres
 from app.repositories import TaskRepo
 from tests.support import needs
+from tests.support.postgres import Postgres
 from tests.support.tls import Certificate, certificate_folder, tls_server
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -188,7 +188,7 @@ def test_certificates_are_made_once(made: Path) -> None:
 
 
 @pytest.fixture
-def server(made: Path) -> Iterator[EmbeddedPostgres]:
+def server(made: Path) -> Iterator[Postgres]:
     """Run PostgreSQL with them."""
     with tls_server(Certificate(made / "postgres.crt", made / "postgres.key")) as server:
         shutil.copy(ROOT / "deploy" / "pg_hba.conf", server.data_folder / "pgdata" / "pg_hba.conf")
@@ -197,7 +197,7 @@ def server(made: Path) -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture
-async def address(server: EmbeddedPostgres) -> str:
+async def address(server: Postgres) -> str:
     """Make a role that logs in by password, and return its URL without the query string."""
     async with Database(DatabaseSettings(url=server.url())) as db:
         quoted = PASSWORD.replace("'", "''")
@@ -224,7 +224,7 @@ async def test_the_server_refuses_who_does_not_encrypt(address: str) -> None:
 
 
 @pytest.fixture
-def pooler_port(server: EmbeddedPostgres, made: Path) -> Iterator[int]:
+def pooler_port(server: Postgres, made: Path) -> Iterator[int]:
     """Run the pooler by its own script and settings, with only paths and addresses changed."""
     needs.pgbouncer()
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -256,7 +256,7 @@ def pooler_port(server: EmbeddedPostgres, made: Path) -> Iterator[int]:
 
 
 async def test_the_pooler_works_as_it_is_configured(
-    server: EmbeddedPostgres, address: str, made: Path, pooler_port: int
+    server: Postgres, address: str, made: Path, pooler_port: int
 ) -> None:
     """Both sides are verified and use a password; a call through it returns."""
     await upgrade(DatabaseSettings(url=server.url()))

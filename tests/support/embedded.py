@@ -21,8 +21,8 @@ AS_ROOT = os.geteuid() == 0
 SERVE = """
 import os, sys, time
 from pathlib import Path
-from app.embedded import EmbeddedPostgres
-with EmbeddedPostgres(Path(sys.argv[1]) if sys.argv[1:] else None) as server:
+from tests.support.postgres import Postgres
+with Postgres(Path(sys.argv[1]) if sys.argv[1:] else None) as server:
     print(server.pid, server.url(), server.data_folder, flush=True)
     sys.stdin.read()
 """

