@@ -20,7 +20,9 @@ MAX_HEADERS: Final = 100
 MAX_HEADER_BYTES: Final = 16_384
 _MAX_ADDRESS_BYTES: Final = 8_000
 _MAX_PARAMETERS: Final = 100
+_VERSIONS: Final = ("1.0", "1.1", "2", "3")  # the last two where another server than ours runs the application
 _JSON: Final = "application/json"
+_UTF8: Final = re.compile(r"\bcharset\s*=\s*\"?(?:utf-?8|us-ascii)\b", re.ASCII)
 _LENGTH: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 # Of two of these one would be obeyed and one ignored, and a proxy may obey the other.
 _ONCE: Final = frozenset(
@@ -36,6 +38,8 @@ def check_head(scope: Scope) -> None:
         raise error
     _check_repetitions([name for name, _ in scope["headers"] if name in _ONCE])
     headers = Headers(scope=scope)
+    if scope["http_version"] not in _VERSIONS:
+        raise BadRequestError("HTTP: version 1.1 or 1.0")
     if scope["http_version"] != "1.0" and not headers.get("host"):
         raise BadRequestError("Host: exactly once")
     if scope["query_string"]:
@@ -87,5 +91,6 @@ def _check_query(query: bytes) -> None:
 
 
 def _is_plain_json(headers: Headers) -> bool:
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return media_type == _JSON and headers.get("content-encoding", "identity") == "identity"
+    media_type, _, parameters = headers.get("content-type", "").lower().partition(";")
+    is_utf8 = "charset" not in parameters or _UTF8.search(parameters)
+    return media_type.strip() == _JSON and bool(is_utf8) and headers.get("content-encoding", "identity") == "identity"

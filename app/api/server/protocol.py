@@ -87,6 +87,9 @@ class LimitedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP with a problem, as everything else."""
+        if self.cycle is not None:  # the head was HTTP, the body is not: what the application answers now is too late
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         _, problem = problem_of(BadRequestError(msg))
         headers = [
             ("content-type", MEDIA_TYPE),

@@ -82,6 +82,8 @@ HEADS: dict[str, tuple[int, bytes]] = {
     "a space before the colon": (400, HOST + b"Authorization : x\r\n"),
     "a bare line feed in a value": (400, HOST + b"x-a: b\x00c\r\n"),
     "repeated parameters": (422, HOST),
+    "another charset": (415, HOST + b"Content-Type: application/json; charset=utf-16\r\nContent-Length: 14\r\n"),
+    "another version": (400, HOST),
     "no token": (401, HOST),
 }
 TARGETS = {"9 kB of address": b"/tasks?after=" + b"a" * 9_000, "repeated parameters": b"/tasks?limit=1&limit=2"}
@@ -93,7 +95,17 @@ async def test_a_head_with_two_meanings_or_none_is_refused(victim: Victim, name:
     status, headers = HEADS[name]
     token = b"" if name == "no token" else f"Authorization: {bearer('ada')['Authorization']}\r\n".encode()
     method = b"POST " if b"Content-Type" in headers else b"GET "
-    request = method + TARGETS.get(name, b"/tasks") + b" HTTP/1.1\r\nConnection: close\r\n" + headers + token + b"\r\n"
+    version = b"HTTP/2.0" if name == "another version" else b"HTTP/1.1"
+    request = (
+        method
+        + TARGETS.get(name, b"/tasks")
+        + b" "
+        + version
+        + b"\r\nConnection: close\r\n"
+        + headers
+        + token
+        + b"\r\n"
+    )
     head, _, body = (await victim.answer(request + BODY)).partition(b"\r\n\r\n")
     lines = head.lower().split(b"\r\n")
     assert head.split()[1] == str(json.loads(body)["status"]).encode()
@@ -101,6 +113,18 @@ async def test_a_head_with_two_meanings_or_none_is_refused(victim: Victim, name:
     assert b"content-type: application/problem+json" in lines
     assert {b"cache-control: no-store", b"x-content-type-options: nosniff"} <= set(lines)
     assert not any(line.startswith(b"server:") for line in lines)
+
+
+async def test_a_body_that_is_not_http_leaves_no_traceback(migrated_url: str) -> None:
+    """The application answers a request that the server has answered: 3 kB of log for 100 bytes of a stranger."""
+    request = b"POST /tasks HTTP/1.1\r\n" + HOST + JSON + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"
+    async with Victim.running(migrated_url) as victim:
+        answer = await victim.answer(request)
+        said = await victim.said()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert "ERROR" not in said
+    assert "Traceback" not in said
 
 
 async def test_a_trailer_does_not_become_a_header(victim: Victim) -> None:
