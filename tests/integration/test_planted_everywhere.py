@@ -1,10 +1,9 @@
 """Planted names cannot take over the layer's other statements, which the tests record on the wire."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -22,6 +21,7 @@ from app.doctor import examine
 from tests.conftest import MakeDatabase
 from tests.support.proxy import FaultProxy
 from tests.support.resolution import outside_the_catalog
+from tests.support.servers import VERSIONS, server_of
 from tests.support.spies import plant_spies
 from tests.support.wire import WireCounter
 
@@ -78,29 +78,29 @@ async def _work(settings: DatabaseSettings, roles: Roles) -> None:
     await downgrade(settings, "base")
 
 
+@pytest.fixture(scope="module", params=VERSIONS)
+def socket(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run a server of each version: SQLAlchemy reflects each in another way."""
+    with server_of(request.param) as folder:
+        yield f"host={folder}"
+
+
 @pytest.fixture(scope="module")
-async def sent(make_database: MakeDatabase) -> list[str]:
+async def sent(socket: str) -> list[str]:
     """Record each of its statements that has names to resolve."""
-    url, suffix = await make_database(), uuid4().hex[:8]
-    roles = Roles(f"app_{suffix}", f"reader_{suffix}")
-    async with FaultProxy(url).running() as proxy:
+    async with FaultProxy(f"postgresql://postgres@/postgres?{socket}").running() as proxy:
         counter = WireCounter(proxy)
-        await _work(DatabaseSettings(url=proxy.url(), row_level_security=True), roles)
+        await _work(DatabaseSettings(url=proxy.url(), row_level_security=True), Roles("an_app", "a_reader"))
         found = {match[1] for sql in counter.statements if (match := _RESOLVED.fullmatch(sql))}
-    async with Database(DatabaseSettings(url=url)) as db:
-        for role in (roles.application, roles.reader):
-            await db.execute(text(f"drop owned by {role}"))
-            await db.execute(text(f"drop role {role}"))
     return sorted(found)
 
 
 @pytest.fixture(scope="module")
-async def planted(empty_copy: Callable[[], Awaitable[str]], sent: list[str]) -> AsyncIterator[AsyncConnection]:
-    """Connect to a database at head with a schema in which another role could create anything."""
-    async with (
-        Database(DatabaseSettings(url=await empty_copy())) as db,
-        db.engine.connect() as connection,
-    ):
+async def planted(socket: str, sent: list[str]) -> AsyncIterator[AsyncConnection]:
+    """Connect to another database at head, with a schema in which another role could create anything."""
+    settings = DatabaseSettings(url=f"postgresql://postgres@/template1?{socket}")
+    await upgrade(settings)
+    async with Database(settings) as db, db.engine.connect() as connection:
         await connection.exec_driver_sql(_A_TYPE)
         await plant_spies(connection, sent)
         await connection.commit()
