@@ -10,15 +10,19 @@ from sqlalchemy import Select, column, select, table
 
 from app.api.errors import NotReadyError
 from app.db import Database
+from app.db.access import MISSING_RIGHTS, remedies, wanted_rights
 from app.db.driver.connect import connect
 from app.db.errors import ConfigurationError, DataAccessError, PoolTimeoutError, UnavailableError
 from app.db.migrations import known_revisions
 from app.db.query import Query, WhenLost
-from app.db.revisions import NO_SUCH_TABLE, version_table_name
+from app.db.revisions import NO_SUCH_TABLE, explain_schema_error, version_table_name
 
 _log = logging.getLogger(__name__)
 _CACHED_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 1.0
+
+
+_RIGHTS: Final = Query("readiness.rights", MISSING_RIGHTS, str, WhenLost.NOT_DONE, pinned=False)
 
 
 @cache
@@ -66,11 +70,13 @@ class Readiness:
     async def _ask(self) -> str | None:
         try:
             revisions = await self._database.fetch(_revision(), {})
+            missing = await self._database.fetch(_RIGHTS, wanted_rights())
         except PoolTimeoutError:
             return await self._why_no_answer()
         except DataAccessError as error:
             return _in_plain_words(error)
-        return self._behind(revisions)
+        refused = " ".join(map(str, remedies(missing, self._database.settings)))
+        return self._behind(revisions) or (f"refused: {refused}" if refused else None)
 
     def _behind(self, revisions: list[str]) -> str | None:
         """Return what is missing; an unknown revision is newer than this code, which works on it too."""
@@ -99,6 +105,8 @@ def _in_plain_words(error: DataAccessError) -> str:
     match error:
         case UnavailableError():
             return "unreachable: no connection to the database can be made"
+        case ConfigurationError(advice=advice) if advice not in (None, explain_schema_error(())):
+            return f"refused: {advice}"
         case ConfigurationError(sqlstate=state) if state == NO_SUCH_TABLE:
             return "migrations are behind: the database has no tables of ours"
         case ConfigurationError():

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -19,6 +19,7 @@ from app.db.errors import DataAccessError, OutcomeUnknownError, TransientError
 from app.db.executor import Executor, SessionExecutor
 from app.db.pool.status import PoolStatus
 from app.db.query import Query
+from app.db.remedies import WHERE_TABLES_ARE, our_names, remedy_for, remedy_where
 from app.db.revisions import NO_SUCH_TABLE, SCHEMA_ERRORS, explain_schema_error, version_table_name
 from app.db.target.settings import DatabaseSettings
 from app.db.telemetry.configured import configured_reports
@@ -82,22 +83,36 @@ class Database:
         try:
             return await self._runner.run(query, parameters)
         except DataAccessError as error:
-            await self._explain(error)
+            await self._explain(error, ours=True)
             return await self._retry.after(error, partial(self._runner.run, query, parameters), began=began)
 
-    async def _explain(self, error: DataAccessError) -> None:
-        """Add the revision of the database to an error that says its schema is not the one this code was written for.
+    async def _explain(self, error: DataAccessError, *, ours: bool = False) -> None:
+        """Add to a refusal what removes its cause: a right, a schema, or for a statement of `ours` the revision.
 
         An older copy may have been restored under the running application.
         """
-        if error.sqlstate in SCHEMA_ERRORS and not error.advice:
-            versions: Select[tuple[str]] = select(column("version_num")).select_from(table(version_table_name()))
-            try:
-                found = await self._execute(versions, None, TransientError)
-                error.advice = explain_schema_error(found.scalars().all())
-            except DataAccessError as unknown:
-                if unknown.sqlstate == NO_SUCH_TABLE:
-                    error.advice = explain_schema_error(())
+        if error.advice or error.sqlstate is None:
+            return
+        error.advice = remedy_for(error, self.settings)
+        if error.advice is None and error.sqlstate in SCHEMA_ERRORS:
+            with suppress(DataAccessError):
+                error.advice = await self._advice_on_schema(missing=error.sqlstate == NO_SUCH_TABLE, ours=ours)
+
+    async def _advice_on_schema(self, *, missing: bool, ours: bool) -> str | None:
+        if missing:
+            place = await self._execute(WHERE_TABLES_ARE, our_names(), TransientError)
+            if advice := remedy_where(place.mappings().one(), self.settings):
+                return advice
+        return explain_schema_error(await self._revisions()) if ours else None
+
+    async def _revisions(self) -> Sequence[str]:
+        versions: Select[tuple[str]] = select(column("version_num")).select_from(table(version_table_name()))
+        try:
+            return (await self._execute(versions, None, TransientError)).scalars().all()
+        except DataAccessError as error:
+            if error.sqlstate != NO_SUCH_TABLE:
+                raise
+            return ()
 
     async def execute(self, statement: Executable, parameters: Any = None, *, repeatable: bool = False) -> Result[Any]:
         """Run any statement, durably, in one round trip; the connection is back before the result is returned.
@@ -111,6 +126,7 @@ class Database:
         try:
             return await run()
         except DataAccessError as error:
+            await self._explain(error)
             return await self._retry.after(error, run, began=began)
 
     async def _execute(self, statement: Executable, parameters: Any, lost: type[DataAccessError]) -> Result[Any]:
@@ -139,8 +155,12 @@ class Database:
         `ClosedError`. With `user_id` row-level security lets the caller's own statements see that user's rows, for one
         round trip more; repositories need it not, their queries say whose rows they are about.
         """
-        async with transaction(self.sessionmaker, user_id=user_id) as session:
-            yield session
+        try:
+            async with transaction(self.sessionmaker, user_id=user_id) as session:
+                yield session
+        except DataAccessError as error:
+            await self._explain(error)
+            raise
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[Executor]:

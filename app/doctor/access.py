@@ -6,16 +6,10 @@ from typing import Final
 
 from sqlalchemy import RowMapping
 
-from app.db.access import application_rights
+from app.db.access import MISSING_RIGHTS, application_rights, remedies, wanted_rights
 from app.doctor.findings import Finding, error, ok, warning
 from app.doctor.subject import OUR_TABLES, Checks, Subject, table_names
 
-# A missing table has no missing rights: `has_table_privilege` of null is null.
-_MISSING: Final = """
-select name, string_agg(privilege, ', ' order by place) as privileges, quote_ident(cast(current_user as text)) as role
-from unnest(cast(:names as text[]), cast(:privileges as text[])) with ordinality as wanted (name, privilege, place)
-where not has_table_privilege(cast(to_regclass(quote_ident(name)) as oid), privilege)
-group by name order by name"""
 # Listed by grantee, the role itself or a role that it is a member of: only a revoke from the grantee removes the right.
 _TOO_MUCH: Final = f"""
 with {OUR_TABLES}
@@ -39,16 +33,14 @@ order by relname, pid"""  # noqa: S608 - constants
 
 
 async def _privileges(subject: Subject) -> list[Finding]:
-    check, wanted = "access.privileges", [(name, each) for name, all_ in application_rights().items() for each in all_]
-    names, privileges = ([pair[place] for pair in wanted] for place in (0, 1))
-    missing = await subject.rows(_MISSING, names=names, privileges=privileges)
-    tables = list(application_rights())
-    too_much = await subject.rows(_TOO_MUCH, tables=tables, names=names, privileges=privileges)
+    check, wanted = "access.privileges", wanted_rights()
+    missing = (await subject.session.execute(MISSING_RIGHTS, wanted)).mappings().all()
+    too_much = await subject.rows(_TOO_MUCH, tables=list(application_rights()), **wanted)
     findings = []
     if missing:
         found = "; ".join(f"the role may not {row['privileges']} on {row['name']}" for row in missing)
-        grants = " ".join(f"grant {row['privileges']} on {row['name']} to {row['role']};" for row in missing)
-        findings.append(error(check, found, grants))
+        lacking = remedies((row["name"] for row in missing), subject.settings)
+        findings.append(error(check, found, " ".join(each.statement for each in lacking)))
     findings += [_more_than_needed(check, grantee, list(rows)) for grantee, rows in groupby(too_much, _grantee)]
     return findings or [ok(check, "the role has the rights of the application, and no others")]
 

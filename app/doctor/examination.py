@@ -10,6 +10,7 @@ from app.db.driver.neon import SHOWS_NEON
 from app.db.driver.sqlstates import DRIVER_ERRORS, translate_driver
 from app.db.engine.translation import translating
 from app.db.errors import DataAccessError, TransientError
+from app.db.remedies import remedy_for
 from app.db.target.url import ConnectionTarget
 from app.doctor import (
     access,
@@ -52,8 +53,8 @@ _CHECKS: Final[Checks] = {
     **scratch.CHECKS,
 }
 
+_AGAIN: Final = "Run the doctor again; see the other findings."
 _ADVICE: Final = {
-    "42501": "Let the role read it; see access.privileges.",
     "55P03": "Somebody locks it: see access.locks, and run the doctor again.",
 }
 
@@ -125,9 +126,9 @@ async def _guarded(name: str, check: Check, subject: Subject) -> list[Finding]:
         with translating():
             return await check(subject)
     except DRIVER_ERRORS as problem:
-        finding = _not_looked_at(name, translate_driver(problem, lost=TransientError))
+        finding = _not_looked_at(name, translate_driver(problem, lost=TransientError), subject.settings)
     except DataAccessError as problem:
-        finding = _not_looked_at(name, problem)
+        finding = _not_looked_at(name, problem, subject.settings)
     except Exception as problem:  # noqa: BLE001 - an unforeseen error must not hide the other checks' findings
         why = f"could not be looked at: {type(problem).__name__}"  # the error's text may quote private values
         finding = error(name, why, "This is a fault of the doctor: report it.")
@@ -135,6 +136,6 @@ async def _guarded(name: str, check: Check, subject: Subject) -> list[Finding]:
     return [finding]
 
 
-def _not_looked_at(name: str, problem: DataAccessError) -> Finding:
-    advice = _ADVICE.get(problem.sqlstate or "", "Run the doctor again; see the other findings.")
-    return error(name, f"could not be looked at: {problem}", advice)
+def _not_looked_at(name: str, problem: DataAccessError, settings: DatabaseSettings) -> Finding:
+    advice = remedy_for(problem, settings) or _ADVICE.get(problem.sqlstate or "", _AGAIN)
+    return error(name, f"could not be looked at: {problem.args[0]}", advice)

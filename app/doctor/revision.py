@@ -6,6 +6,7 @@ from typing import Final
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
 from app.db.migrations import Difference, differences, heads_of, sequences_behind
+from app.db.remedies import WHERE_TABLES_ARE, our_names, remedy_where
 from app.db.revisions import version_table_name
 from app.doctor.findings import Finding, Level, error, note, ok, warning
 from app.doctor.lineage import Lineage
@@ -65,10 +66,14 @@ def _compared(at: Sequence[str], lineage: Lineage) -> Finding:
 
 
 async def _not_migrated(subject: Subject) -> Finding:
-    for row in await subject.rows(_ELSEWHERE, table=version_table_name()):
+    (place,) = await subject.rows(WHERE_TABLES_ARE.text, **our_names())
+    remedy = remedy_where(place, subject.settings)
+    for row in () if place["unusable"] else await subject.rows(_ELSEWHERE, table=version_table_name()):
         found = f"there are tables in the schema {row['schema']}, which this role does not see"
         advice = f"grant usage on schema {row['schema']} to {row['role']}; and see that its search_path has it."
         return error(_REVISION, found, advice)
+    if remedy:
+        return error(_REVISION, "the tables are not there for this role", remedy)
     if not await subject.value(_ANY_OF_OURS, names=table_names()):
         return error(_REVISION, "no revision: the database was never migrated", _MIGRATE)
     found = "the tables are there and no revision is: a part of a copy was restored"

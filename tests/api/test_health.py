@@ -159,7 +159,8 @@ async def test_a_database_that_refuses_us_is_named_as_the_reason(make_database: 
         status, reason = await readiness(running)
     async with Database(DatabaseSettings(url=url)) as db:
         await db.execute(text("drop role powerless"))
-    assert (status, reason) == (503, "refused: the database does not accept our credentials or settings")
+    said = "refused: The role powerless may not read the table alembic_version. As the owner or a superuser: "
+    assert (status, reason) == (503, f"{said}grant select on alembic_version to powerless;")
 
 
 async def test_a_queue_that_is_full_is_a_503_at_once(migrated_url: str, user_id: str) -> None:

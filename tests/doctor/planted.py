@@ -111,7 +111,7 @@ PLANTED = {
         "access.privileges",
         Level.ERROR,
         "the role may not select on alembic_version; the role may not insert, update on task",
-        "grant select on alembic_version to app; grant insert, update on task to app;",
+        "grant select on alembic_version to app; grant select, insert, update, delete on task to app;",
     ),
     "a role that may do more": Planted(
         ("grant truncate, trigger on task to app", "grant delete on alembic_version to public"),

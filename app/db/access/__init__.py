@@ -1,15 +1,26 @@
 """Who may do what in the database: the rights of its roles, and row-level security."""
 
-from app.db.access.roles import APPLICATION_RIGHTS, Roles, application_rights, give_rights
+from app.db.access.roles import (
+    APPLICATION_RIGHTS,
+    MISSING_RIGHTS,
+    Roles,
+    application_rights,
+    give_rights,
+    remedies,
+    wanted_rights,
+)
 from app.db.access.row_security import POLICY, guarded_tables, switch_off, switch_on
 
 __all__ = [
     "APPLICATION_RIGHTS",
+    "MISSING_RIGHTS",
     "POLICY",
     "Roles",
     "application_rights",
     "give_rights",
     "guarded_tables",
+    "remedies",
     "switch_off",
     "switch_on",
+    "wanted_rights",
 ]

@@ -1,6 +1,6 @@
 """The rights of the roles beside the owner: the application reads and writes rows, the reader only reads."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,17 +8,28 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
+from app.db.driver.permissions import Remedy, table_remedy
 from app.db.engine.factory import create_engine
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
 from app.db.migrations.operations.base import quoted
 from app.db.models import metadata
 from app.db.revisions import version_table_name
+from app.db.target.options import first_schema
 from app.db.target.settings import DatabaseSettings
 
 APPLICATION_RIGHTS: Final = ("select", "insert", "update", "delete")
 _READER_RIGHTS: Final = ("select",)
 
+# A missing table has no missing rights: `has_table_privilege` of null is null. The
+# grammar itself takes `unnest` of two arrays to be that of pg_catalog, only without the schema.
+MISSING_RIGHTS: Final = text("""
+select name, string_agg(privilege, ', ' order by place) as privileges
+from unnest(cast(:names as text[]), cast(:privileges as text[]))
+  with ordinality as wanted (name, privilege, place)
+where not pg_catalog.has_table_privilege(
+  cast(pg_catalog.to_regclass(pg_catalog.quote_ident(name)) as oid), privilege)
+group by name order by name""")
 _PLACE: Final = text("""
 select relname, nspname as schema, rolname as owner, cast(current_database() as text) as database
 from pg_class join pg_namespace on pg_namespace.oid = relnamespace join pg_roles on pg_roles.oid = relowner
@@ -37,6 +48,19 @@ class Roles:
 def application_rights() -> dict[str, Sequence[str]]:
     """Return what the application does with each table, by the table's name."""
     return {version_table_name(): _READER_RIGHTS} | dict.fromkeys(map(str, metadata.tables), APPLICATION_RIGHTS)
+
+
+def wanted_rights() -> dict[str, list[str]]:
+    """Return the parameters of `MISSING_RIGHTS`: each right of the application, and the table in the same place."""
+    wanted = [(name, each) for name, rights in application_rights().items() for each in rights]
+    return {"names": [name for name, _ in wanted], "privileges": [each for _, each in wanted]}
+
+
+def remedies(tables: Iterable[str], settings: DatabaseSettings) -> list[Remedy]:
+    """Return how the role of `settings` gets the rights of the application on each of the tables."""
+    target, rights = settings.target(), application_rights()
+    schema = first_schema(target.server_settings)
+    return [table_remedy(each, rights[each], role=target.user, schema=schema) for each in tables]
 
 
 async def give_rights(settings: DatabaseSettings, roles: Roles) -> list[str]:

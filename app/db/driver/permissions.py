@@ -1,8 +1,9 @@
 """Which right is missing when the server refuses, on which object, and the statement that grants it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _NAME: Final = r'"?(?P<name>[^"]+?)"?$'
 _SERVER_ADMIN: Final = "As a superuser, or in your provider's console"
@@ -33,13 +34,15 @@ _CONNECTING: Final = (
              "create role {role} login password '...';", _SERVER_ADMIN),
     _Refusal("28000", "is not permitted to log in", "log in", "alter role {role} login;", _SERVER_ADMIN),
 )  # fmt: skip
+# Not the system's own: nobody is given rights on pg_authid because a statement asked for it.
+_TABLE: Final = re.compile(f'permission denied for (table|view|relation) (?!"?pg_){_NAME}')
+_SCHEMA: Final = re.compile(f"permission denied for schema {_NAME}")
+_NO_FILES: Final = re.compile(r'extension "([^"]+)" is not available|extension control file "[^"]*/([^/"]+)\.control"')
 _WORKING: Final = (
     _Refusal("42501", f"permission denied for schema {_NAME}", "create in the schema {name}, or use it",
              "grant usage, create on schema {name} to {role};"),
     _Refusal("42501", f"permission denied for database {_NAME}", "create schemas in the database {name}",
              "grant create on database {name} to {role};"),
-    _Refusal("42501", f"permission denied for (table|view|relation) {_NAME}", "read or write the table {name}",
-             "grant select, insert, update, delete on {name} to {role};"),
     _Refusal("42501", f"permission denied for sequence {_NAME}", "use the sequence {name}",
              "grant usage, select on sequence {name} to {role};"),
     _Refusal("42501", f"permission denied for type {_NAME}", "use the type {name}",
@@ -60,11 +63,39 @@ _WORKING: Final = (
 )  # fmt: skip
 
 
-def remedy_of(sqlstate: str | None, text: str, *, role: str, schema: str = "public", connecting: bool) -> str | None:
+class Remedy(NamedTuple):
+    """A right that a role lacks, and the statement that grants it."""
+
+    role: str
+    right: str
+    by: str
+    statement: str
+
+    def __str__(self) -> str:
+        return f"The role {self.role} may not {self.right}. {self.by}: {self.statement}"
+
+
+def remedy_of(
+    sqlstate: str | None,
+    text: str,
+    *,
+    role: str,
+    schema: str = "public",
+    connecting: bool = False,
+    read_only: str | None = None,
+) -> str | None:
     """Return which right `role` lacks and the statement that grants it; None if the error is not a missing right.
 
     `text` is the server's, in English; for another language there is no remedy. `schema` is where objects are created.
+    An application names the table that it only reads in `read_only`; what migrates needs more rights.
     """
+    if not connecting and (missing := _NO_FILES.search(text)):
+        return _not_installed(missing[1] or missing[2])
+    if not connecting and sqlstate == "42501" and (table := _TABLE.search(text)):
+        rights = ("select",) if table["name"] == read_only else ("select", "insert", "update", "delete")
+        return str(table_remedy(table["name"], rights, role=role, schema=schema))
+    if read_only and sqlstate == "42501" and (place := _SCHEMA.search(text)):
+        return str(schema_remedy(place["name"], role=role))
     for refusal in _CONNECTING if connecting else _WORKING:
         found = re.search(refusal.pattern, text) if refusal.sqlstate == sqlstate else None
         if found:
@@ -72,8 +103,28 @@ def remedy_of(sqlstate: str | None, text: str, *, role: str, schema: str = "publ
             kind = found.groupdict().get("kind") or ""
             words = {"role": _quoted(role), "schema": _quoted(schema), "kind": kind, **names}
             right, statement = refusal.right.format(**words), refusal.statement.format(**words)
-            return f"The role {words['role']} may not {right}. {refusal.by}: {statement}"
+            return str(Remedy(words["role"], right, refusal.by, statement))
     return None
+
+
+def table_remedy(table: str, rights: Sequence[str], *, role: str, schema: str = "public") -> Remedy:
+    """Return how `role` gets all `rights` on a table; `schema` is named only if it is not the usual one."""
+    name = _quoted(table) if schema == "public" else f"{_quoted(schema)}.{_quoted(table)}"
+    right = f"{'read' if list(rights) == ['select'] else 'read or write'} the table {name}"
+    return Remedy(_quoted(role), right, _OWNER, f"grant {', '.join(rights)} on {name} to {_quoted(role)};")
+
+
+def schema_remedy(schema: str, *, role: str) -> Remedy:
+    """Return how `role` gets to see the tables of a schema."""
+    name = _quoted(schema)
+    return Remedy(_quoted(role), f"use the schema {name}", _OWNER, f"grant usage on schema {name} to {_quoted(role)};")
+
+
+def _not_installed(name: str) -> str:
+    return (
+        f"The server has no files of the extension {name}, and no statement creates it without them: install its "
+        "package on the server's machine, or choose a server that has it. pg_available_extensions lists what it has"
+    )
 
 
 def _quoted(name: str) -> str:

@@ -18,6 +18,7 @@ _SETTINGS: Final = (
     "transaction_timeout",
 )
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_IDENTIFIER: Final = re.compile(r'"(?:[^"]|"")*"|[^\s,"]+')
 # Words for a proxy on the way, which are no settings: Neon's, and Supabase's `reference`.
 _ROUTING: Final = re.compile(r"(?:endpoint|project)=(?P<endpoint>[\w-]+)|neon_\w+:.+|reference=[\w-]+")
 
@@ -52,6 +53,14 @@ def server_options(parameters: Parameters) -> Mapping[str, str]:
 def sets_server_settings(settings: Mapping[str, str]) -> bool:
     """Return whether `settings` sets anything at the start of a session, which transaction poolers refuse."""
     return "-c " in settings.get("options", "")
+
+
+def first_schema(settings: Mapping[str, str]) -> str:
+    """Return the first schema by name in the search_path that `settings` set, or `public`."""
+    words = (word for word in _words(settings.get("options", "")) if not _ROUTING.fullmatch(word))
+    path = dict(map(_setting, words)).get("search_path", "")
+    names = (name[1:-1].replace('""', '"') if name.startswith('"') else name for name in _IDENTIFIER.findall(path))
+    return next((name for name in names if name != "$user"), "public")
 
 
 def endpoint_of(settings: Mapping[str, str]) -> str:

@@ -1,0 +1,71 @@
+"""What removes the cause of a refusal: the right that the role lacks, and the statement that grants it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, text
+
+from app.db.driver.permissions import remedy_of, schema_remedy
+from app.db.errors import ConfigurationError, DataAccessError
+from app.db.models import metadata
+from app.db.revisions import version_table_name
+from app.db.target.options import first_schema
+from app.db.target.settings import DatabaseSettings
+from app.db.target.url import ConnectionTarget
+
+_NO_SCHEMA: Final = ("3F000", "no schema has been selected to create in")
+# A schema that the role may not use is left out of its search_path, and its tables do not exist for the role.
+WHERE_TABLES_ARE: Final = text("""
+select pg_catalog.current_schema() is null as nowhere, (
+  select cast(nspname as text)
+  from pg_catalog.pg_namespace
+  where not pg_catalog.has_schema_privilege(pg_namespace.oid, cast('usage' as text))
+    and exists (
+      select from pg_catalog.pg_class
+      where relnamespace operator(pg_catalog.=) pg_namespace.oid
+        and cast(relname as text) operator(pg_catalog.=) any (cast(:names as text[])))
+    and cast(nspname as text) operator(pg_catalog.=) any (
+      select case when part operator(pg_catalog.=) cast('$user' as text) then cast(current_user as text) else part end
+      from pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.current_setting(cast('search_path' as text)), ','))
+        as quoted
+      cross join lateral (select pg_catalog.btrim(quoted, cast(' "' as text)) as part) as parts)
+  order by nspname limit 1) as unusable""")
+
+
+def our_names() -> Mapping[str, Any]:
+    """Return the parameters of `WHERE_TABLES_ARE`."""
+    return {"names": [version_table_name(), *(table.name for table in metadata.sorted_tables)]}
+
+
+def remedy_for(error: DataAccessError, settings: DatabaseSettings, *, migrating: bool = False) -> str | None:
+    """Return which right the role of `settings` lacks and the statement that grants it; None for any other error."""
+    target = _target(settings, migrating=migrating)
+    if target is None:
+        return None
+    read_only = None if migrating else version_table_name()
+    return remedy_of(
+        error.sqlstate,
+        error.args[0].rpartition(": ")[2],
+        role=target.user,
+        schema=first_schema(target.server_settings),
+        read_only=read_only,
+    )
+
+
+def remedy_where(place: RowMapping, settings: DatabaseSettings) -> str | None:
+    """Return why the role does not see our tables, for the row of `WHERE_TABLES_ARE`; None if it would see them."""
+    target = _target(settings, migrating=False)
+    if target is None:
+        return None
+    if place["unusable"]:
+        return str(schema_remedy(place["unusable"], role=target.user))
+    if place["nowhere"]:
+        return remedy_of(*_NO_SCHEMA, role=target.user, schema=first_schema(target.server_settings))
+    return None
+
+
+def _target(settings: DatabaseSettings, *, migrating: bool) -> ConnectionTarget | None:
+    try:
+        return settings.direct_target() if migrating else settings.target()
+    except ConfigurationError:  # a connection was given, not a URL
+        return None
