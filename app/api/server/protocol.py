@@ -106,9 +106,15 @@ class LimitedProtocol(H11Protocol):
         """Return whether a whole request is being answered."""
         return self.conn.their_state in (h11.DONE, h11.MUST_CLOSE)
 
+    def on_response_complete(self) -> None:
+        """Note from when on the next request is waited for."""
+        self._since = self.loop.time()
+        super().on_response_complete()
+
     def has_waited_since(self) -> tuple[bool, float, int]:
-        """Return what sorts the connections by how long they have waited; the loop's time may stand still."""
-        return self.cycle is not None, self._since, self._number
+        """Return what sorts the connections, those that send no body first; the loop's time may stand still."""
+        has_begun = (self.conn.their_state, self.conn.our_state) == (h11.SEND_BODY, h11.SEND_RESPONSE)
+        return has_begun, self._since, self._number
 
     def _watch(self) -> None:
         """Start a deadline when a head or a body begins, and stop it when the request is complete."""
@@ -133,11 +139,11 @@ class LimitedProtocol(H11Protocol):
         return False
 
     def _make_room(self) -> None:
-        """Close the connection that has waited longest without a request; this one if all are being answered."""
+        """Close the connection that has waited longest without a request; this one if all others are being answered."""
         kept = [one for one in self.connections if isinstance(one, LimitedProtocol) and not one.transport.is_closing()]
         if len(kept) <= self._limits.connections:  # of a burst the earlier ones are closed, and not gone yet
             return
-        waiting = (one for one in kept if not one.is_served())
+        waiting = (one for one in kept if one is not self and not one.is_served())
         min(waiting, key=LimitedProtocol.has_waited_since, default=self).transport.abort()
         config, now = cast("LimitedConfig", self.config), self.loop.time()
         if now - config.warned > _BETWEEN_WARNINGS_SECONDS:

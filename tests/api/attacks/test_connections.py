@@ -43,7 +43,7 @@ async def silent(victim: Victim, count: int) -> AsyncIterator[list[Stream]]:
 
 @pytest.mark.parametrize("descriptors", [128, 256])
 async def test_silent_connections_do_not_shut_the_service(migrated_url: str, descriptors: int) -> None:
-    """Before the limit, 150 of them blocked a service with 128 descriptors indefinitely, and nothing was logged."""
+    """Before the limit, they blocked a service with 128 descriptors, and nothing was logged."""
     async with Victim.running(migrated_url, descriptors=descriptors) as victim:
         async with silent(victim, 300), victim.measured() as cost, victim.client("a newcomer") as client:
             assert (await client.get("/tasks")).status_code == 200
@@ -62,6 +62,36 @@ async def test_the_limit_of_connections_is_a_setting(migrated_url: str) -> None:
         closed = await asyncio.gather(*map(_is_closed, streams))
     assert closed == sorted(closed, reverse=True)
     assert 3 <= closed.count(True) < 12
+
+
+HOLDING = {
+    "an answered request": b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+    "half a body without a token": POST.replace(b"Authorization", b"X-Nothing"),
+    "half a body": POST,
+}
+
+
+@pytest.mark.parametrize("name", HOLDING)
+async def test_who_comes_last_is_served_whatever_holds_the_places(migrated_url: str, name: str) -> None:
+    """A stranger who had sent one request on each of all connections, or half of one, shut the service for others."""
+    async with Victim.running(migrated_url, max_connections="10") as victim, silent(victim, 10) as streams:
+        for reader, writer in streams:
+            writer.write(HOLDING[name])
+            if "token" in name or "answered" in name:
+                await reader.readuntil(b"}")
+        for _ in range(20):
+            async with victim.client("a newcomer") as client:
+                assert (await client.get("/tasks")).status_code == 200
+
+
+async def test_a_connection_that_has_just_been_served_is_not_the_one_that_is_closed(migrated_url: str) -> None:
+    """What counts is how long it has waited for a request, not when it was opened."""
+    async with Victim.running(migrated_url, max_connections="3") as victim, silent(victim, 3) as streams:
+        reader, writer = streams[0]
+        writer.write(HOLDING["an answered request"])
+        await reader.readuntil(b"}")
+        async with silent(victim, 1) as late:
+            assert await asyncio.gather(*map(_is_closed, (*streams, *late))) == [False, True, False, False]
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])

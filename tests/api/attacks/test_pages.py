@@ -26,7 +26,7 @@ async def path(migrated_url: str) -> str:
 
 
 async def test_a_page_ends_early_where_its_messages_are_long(victim: Victim, path: str) -> None:
-    """Before, 60 of these messages were a page of 294 MB and took 988 MB of memory; cursors reach them all."""
+    """Before, 20 of these messages were one page and took 400 MB of memory; cursors reach them all."""
     found: list[str] = []
     cursor: dict[str, str] = {}
     async with victim.client("a collector") as client, victim.measured() as cost:
@@ -58,7 +58,7 @@ async def test_the_latest_messages_are_the_newest_that_fit(victim: Victim, path:
 
 
 async def test_the_history_of_a_reply_is_bounded(victim: Victim, path: str) -> None:
-    """Without it, fifty messages of this length would be 245 MB for each in-flight reply."""
+    """Without the limit, each in-flight reply would hold fifty messages of this length."""
     async with victim.client("a collector") as client, victim.measured() as cost:
         answer = await client.post(path.replace("/messages", "/reply"), json={"content": "hello"})
     assert "event: message" in answer.text
