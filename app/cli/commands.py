@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Literal, NoReturn
 
@@ -14,10 +14,9 @@ from rich.markup import escape
 from app.cli.demo import demo as run_demo
 from app.cli.doctor import doctor as run_doctor
 from app.cli.keys import prune as run_prune
-from app.cli.rls import rls as run_rls
-from app.cli.roles import roles as run_roles
 from app.cli.serve import serve as run_server
 from app.db import DatabaseSettings
+from app.db.access import Roles, give_rights, switch_off, switch_on
 from app.db.errors import ConfigurationError, DataAccessError
 from app.db.migrations import current, upgrade
 from app.embedded import EmbeddedPostgresError
@@ -110,7 +109,7 @@ def roles(
     DATABASE_DIRECT_URL where that is set.
     """
     with _errors_in_a_sentence():
-        run_roles(_console, application=application, reader=reader)
+        _print(asyncio.run(give_rights(DatabaseSettings(), Roles(application, reader))))
 
 
 @app.command()
@@ -120,7 +119,8 @@ def rls(state: Annotated[Literal["on", "off"], typer.Argument(help="on or off.")
     The application must run with DATABASE_ROW_LEVEL_SECURITY=true before it is on, and until it is off.
     """
     with _errors_in_a_sentence():
-        run_rls(_console, state)
+        switch = switch_on if state == "on" else switch_off
+        _print(asyncio.run(switch(DatabaseSettings())))
 
 
 @_keys.command()
@@ -147,6 +147,11 @@ def serve(
     """
     with _errors_in_a_sentence(), _database(kept=True) as url:
         run_server(DatabaseSettings(url=url), _console, host=host, port=port)
+
+
+def _print(statements: Iterable[str]) -> None:
+    for statement in statements:
+        _console.print(f"{statement};", highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager
