@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, Index,
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import AddConstraint, CreateIndex, DDLElement
 
+from app.db.models.updated_at import CREATE_TRIGGER, NAME, is_touched
 from app.doctor.findings import Finding, error, note, ok
 from app.doctor.subject import Checks, Subject, our_tables, table_names
 
@@ -26,7 +27,6 @@ from pg_trigger join pg_class on pg_class.oid = tgrelid
 where relname = any(:tables) and pg_table_is_visible(tgrelid)"""
 _ALL_THERE: Final = """
 select bool_and(to_regclass(quote_ident(name)) is not null) from pg_catalog.unnest(cast(:names as text[])) as name"""
-_TOUCH: Final = "set_updated_at"
 
 
 async def _indexes(subject: Subject) -> list[Finding]:
@@ -114,15 +114,15 @@ async def _triggers(subject: Subject) -> list[Finding]:
         for table, without in sorted(idle)
     ]
     findings += [
-        error(check, f"{_TOUCH} on {table.name} is missing: updated_at stands still", _touch_again(table))
+        error(check, f"{NAME} on {table.name} is missing: updated_at stands still", _touch_again(table))
         for table in our_tables()
-        if "updated_at" in table.columns and (table.name, _TOUCH) not in there
+        if is_touched(table) and (table.name, NAME) not in there
     ]
     return findings or [ok(check, "updated_at moves by trigger, and foreign keys are enforced")]
 
 
 def _touch_again(table: Table) -> str:
-    return f"create trigger {_TOUCH} before update on {table.name} for each row execute function {_TOUCH}();"
+    return f"{CREATE_TRIGGER % {'fullname': table.name}};"
 
 
 def _broken_without(trigger: RowMapping) -> str:

@@ -104,7 +104,7 @@ PLANTED = {
         "schema.triggers",
         Level.ERROR,
         "updated_at stands still",
-        "create trigger set_updated_at before update on task",
+        "create or replace trigger set_updated_at before update on task",
     ),
     "a role that may not write": Planted(
         ("revoke insert, update on task from app", "revoke select on alembic_version from app"),
