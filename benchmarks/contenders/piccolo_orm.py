@@ -44,7 +44,7 @@ class PiccoloOrm(Contender):
     async def open(self, url: str, place: Place) -> None:
         self._place = place
         self._engine = PostgresEngine(config={"dsn": url})
-        for table in (Task, Conversation, Message):
+        for table in Table.__subclasses__():
             table._meta.db = self._engine  # noqa: SLF001 - its documentation uses a piccolo_conf.py in the path
         await self._engine.start_connection_pool(min_size=1, max_size=POOL_SIZE)
 
