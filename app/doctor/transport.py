@@ -4,11 +4,11 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
-from app.db.target.certificates import validity_of
 from app.db.target.development import on_this_machine
 from app.db.target.tls import TlsSettings
 from app.doctor.findings import Finding, error, note, ok, warning
 from app.doctor.subject import Checks, Subject
+from app.doctor.validity import validity_of
 
 _RENEW_BEFORE: Final = timedelta(days=14)
 _VERIFY: Final = "Write sslmode=verify-full; for a CA of your own also sslrootcert=/path/of/its/ca.crt."

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 
-from app.db.target.certificates import explain_failure, validity_of
+from app.db.target.certificates import explain_failure
+from app.doctor.validity import validity_of
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)
