@@ -48,23 +48,10 @@ def _slice(model: type[BaseModel], statement: Executable) -> Decoder[Any]:
 
 def _models(model: type[BaseModel], statement: Executable, more: Sequence[str] = ()) -> Decoder[Any]:
     validate: Callable[[list[dict[str, Any]]], list[Any]] = TypeAdapter(list[model]).validate_python  # type: ignore[valid-type]  # a variable, but a class
-    dicts = _dicts_of(model, more)
+    names = tuple(model.model_fields)
 
     def validated(records: Sequence[Any]) -> list[Any]:
-        return validate(dicts(records))  # in one call: a third less than one by one
+        # In one call: a third less than one by one. The columns of `more` follow those of the model and are left out.
+        return validate([dict(zip(names, record.values(), strict=False)) for record in records])
 
     return filler_of(model, statement, more, otherwise=validated) or validated
-
-
-def _dicts_of(model: type[BaseModel], more: Sequence[str]) -> Callable[[Sequence[Any]], list[dict[str, Any]]]:
-    """Return a function that turns records, whose columns are those of `model` in order, into dicts.
-
-    Generated, as a dataclass's ``__init__`` is: only a display with its keys written out is made in half the time of
-    ``dict(record.items())``, and that is a tenth of what a page costs.
-    """
-    values = [f"value_{place}" for place in range(len(model.model_fields))]
-    display = ", ".join(f"{name!r}: {value}" for name, value in zip(model.model_fields, values, strict=True))
-    unpacked = ", ".join([*values, *more])
-    source = f"lambda records: [{{{display}}} for record in records for {unpacked} in (record.values(),)]"
-    dicts: Callable[[Sequence[Any]], list[dict[str, Any]]] = eval(source)  # noqa: S307 - of our models' names
-    return dicts
