@@ -16,7 +16,13 @@ _REVISION: Final = "schema.revision"
 _DRIFT: Final = "schema.drift"
 _SEQUENCES: Final = "schema.sequences"
 _FORBIDDEN: Final = "42501"
+_NO_SUCH_COLUMN: Final = "42703"
 _MIGRATE: Final = "Run: python -m app migrate"
+_MERGE: Final = "Run: alembic merge heads; then: python -m app migrate"
+_OWN_TABLE: Final = (
+    "Give this application a table of its own for its revision: write version_table = own_version into alembic.ini "
+    "in place of the other; then: python -m app migrate"
+)
 # Reported by the checks of indexes, constraints and triggers, with the statement that fixes them.
 _TOLD_ELSEWHERE: Final = ("index", "check", "foreign key", "unique constraint", "trigger")
 _ELSEWHERE: Final = """
@@ -35,12 +41,19 @@ async def _revision(subject: Subject) -> list[Finding]:
         with translating():
             at = list(await (await subject.session.connection()).run_sync(heads_of))
     except ConfigurationError as problem:
+        if problem.sqlstate == _NO_SUCH_COLUMN:
+            return [error(_REVISION, f"the table {version_table_name()} is not Alembic's", _OWN_TABLE)]
         if problem.sqlstate != _FORBIDDEN:
             raise
         return [note(_REVISION, f"not known: the role may not read {version_table_name()}", "See access.privileges.")]
     if not at:
         return [await _not_migrated(subject)]
-    return [_compared(at, Lineage.known())]
+    lineage = Lineage.known()
+    strange = sorted(set(at) - lineage.ancestors.keys())
+    if strange and not await subject.value(_ANY_OF_OURS, names=table_names()):
+        found = f"at {', '.join(strange)} of another application: no table of this one is there"
+        return [error(_REVISION, found, _OWN_TABLE)]
+    return [_compared(at, lineage)]
 
 
 def _compared(at: Sequence[str], lineage: Lineage) -> Finding:
@@ -55,13 +68,12 @@ def _compared(at: Sequence[str], lineage: Lineage) -> Finding:
         found = f"at {', '.join(at)}: the others contain {', '.join(needless)}, and no migration runs until it is gone"
         delete = f"delete from {version_table_name()} where version_num in ({rows});"  # noqa: S608 - printed, not run
         return error(_REVISION, found, delete)
-    missing = lineage.missing(at)
-    if missing:
-        heads = ", ".join(sorted(lineage.heads))
-        return error(_REVISION, f"at {', '.join(at)}, {len(missing)} behind head {heads}", _MIGRATE)
+    missing, heads = lineage.missing(at), ", ".join(sorted(lineage.heads))
     if len(lineage.heads) > 1:
-        found = f"at {', '.join(at)}: the revisions have several heads, and the next one has no place after them"
-        return warning(_REVISION, found, "Run: alembic merge heads; then: python -m app migrate")
+        found = f"at {', '.join(at)}: the revisions have several heads, {heads}, and no migration runs to both"
+        return (error if missing else warning)(_REVISION, found, _MERGE)
+    if missing:
+        return error(_REVISION, f"at {', '.join(at)}, {len(missing)} behind head {heads}", _MIGRATE)
     return ok(_REVISION, f"at head, {', '.join(at)}")
 
 

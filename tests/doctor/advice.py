@@ -12,7 +12,7 @@ from app.doctor import Finding, Level, examine
 from tests.doctor.conftest import Clinic
 
 ROOT = Path(__file__).resolve().parents[2]
-_COMMAND = re.compile(r"(?:Run:? |then: )((?:python -m app|alembic) [a-z -]+)")
+COMMAND = re.compile(r"(?:Run:? |then: )((?:python -m app|alembic) [a-z -]+)")
 
 
 async def run_statements(db: Database, advice: str) -> None:
@@ -25,7 +25,7 @@ async def run_statements(db: Database, advice: str) -> None:
 
 async def run_commands(advice: str, environment: dict[str, str]) -> None:
     """Run the commands of an advice with the application's settings in the environment."""
-    for command in _COMMAND.findall(advice):
+    for command in COMMAND.findall(advice):
         program, *arguments = command.split()
         words = [sys.executable, *arguments] if program == "python" else [sys.executable, "-m", program, *arguments]
         ran = await asyncio.to_thread(
@@ -42,7 +42,7 @@ async def run_commands(advice: str, environment: dict[str, str]) -> None:
 
 async def follow(clinic: Clinic, name: str, finding: Finding) -> None:
     """Run the commands or the statements of a finding's advice on the database `name`."""
-    if _COMMAND.search(finding.advice):
+    if COMMAND.search(finding.advice):
         await run_commands(finding.advice, clinic.environment(name))
         return
     async with clinic.as_superuser(name) as db:

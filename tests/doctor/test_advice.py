@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from app.db import DatabaseSettings
+from app.db.access import application_rights
 from app.db.models import TaskCreate
 from app.doctor import Finding, Level, examine
 from app.repositories import TaskRepo
@@ -12,7 +13,8 @@ from tests.doctor.conftest import Clinic, MakePatient
 from tests.support.canary import SECRET
 from tests.support.migrations import FIRST
 
-ALL_TABLES = "drop table task, conversation, message, alembic_version"
+TABLES = tuple(application_rights())
+ALL_TABLES = f"drop table {', '.join(TABLES)}"
 # What is done to the schema, and how often advice may lead to further advice before everything is OK.
 STATES = {
     "never migrated": ((ALL_TABLES, "drop function set_updated_at()"), 2),
@@ -29,10 +31,7 @@ STATES = {
     ),
     "restored without rights": (("revoke all on all tables in schema public from app",), 1),
     "restored as another role": (
-        tuple(
-            f"alter table {table} owner to app_reader"
-            for table in ("task", "conversation", "message", "alembic_version")
-        ),
+        tuple(f"alter table {table} owner to app_reader" for table in TABLES),
         2,
     ),
 }
