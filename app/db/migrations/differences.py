@@ -12,8 +12,8 @@ from sqlalchemy.exc import SAWarning
 
 from app.db.migrations.autogenerate import OPTIONS
 from app.db.migrations.autogenerate.stages import flat
-from app.db.migrations.autogenerate.words import CHANGED, EXTRA, MISSING, in_words
-from app.db.migrations.operations.base import sql_of
+from app.db.migrations.autogenerate.words import in_words
+from app.db.migrations.operations.base import CHANGED, EXTRA, MISSING, sql_of
 from app.db.models import metadata
 
 

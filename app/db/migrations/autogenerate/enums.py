@@ -9,7 +9,7 @@ from alembic.util import PriorityDispatchResult
 from sqlalchemy import Enum, MetaData, text
 
 from app.db.migrations.autogenerate.rendering import enum_of
-from app.db.migrations.operations.enums import AddEnumValue, CreateEnum, DropEnum, ReplaceEnum
+from app.db.migrations.operations.enums import enum_created, enum_dropped, enum_replaced, value_added
 
 Values = tuple[str, ...]
 # Ours are the types that the models name, and the types that only columns of our tables use.
@@ -35,7 +35,7 @@ def compare_enums(context: AutogenContext, operations: UpgradeOps, _: Any) -> Pr
     operations.ops[:0] = [
         operation for name in wanted for operation in _changes(name, old=there.get(name), new=wanted[name])
     ]
-    operations.ops.extend(DropEnum(name, values) for name, values in there.items() if name not in wanted)
+    operations.ops.extend(enum_dropped(name, values) for name, values in there.items() if name not in wanted)
     return PriorityDispatchResult.CONTINUE
 
 
@@ -53,18 +53,18 @@ def _values(enum: Enum) -> Values:
 
 def _changes(name: str, *, old: Values | None, new: Values) -> Sequence[MigrateOperation]:
     if old is None:
-        return [CreateEnum(name, new)]
+        return [enum_created(name, new)]
     if old == new:
         return []
     if old == tuple(value for value in new if value in old):
         return list(_added(name, old, new))
-    return [ReplaceEnum(name, old=old, new=new)]
+    return [enum_replaced(name, old=old, new=new)]
 
 
-def _added(name: str, old: Values, new: Values) -> Iterator[AddEnumValue]:
+def _added(name: str, old: Values, new: Values) -> Iterator[MigrateOperation]:
     for place, value in enumerate(new):
         if value not in old:
             grown = (*old[:place], value, *old[place:])
             after, before = (old[place - 1], None) if place else (None, old[0])
-            yield AddEnumValue(name, value, after=after, before=before, old=old, new=grown)
+            yield value_added(name, value, after=after, before=before, old=old, new=grown)
             old = grown

@@ -23,10 +23,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import rev_id
 from sqlalchemy.schema import conv
 
-from app.db.migrations.operations.base import PlainSql, quoted, sql_of
-from app.db.migrations.operations.enums import AddEnumValue
-from app.db.migrations.operations.indexes import CreateIndexConcurrently, DropIndexConcurrently
-from app.db.migrations.operations.triggers import DropTrigger
+from app.db.migrations.operations.base import SqlOperation, plain_sql, quoted, sql_of
+from app.db.migrations.operations.indexes import CreateIndexConcurrently, index_dropped
 
 _SLUG_CHARACTERS: Final = 60
 Stages = dict[str, list[MigrateOperation]]
@@ -81,12 +79,14 @@ def _script(whole: MigrationScript, operations: list[MigrateOperation], message:
 def _needed(operations: list[Any]) -> Iterator[MigrateOperation]:
     """Yield what a downgrade has to do: dropping a table drops its indexes and triggers."""
     gone = {each.table_name for each in operations if isinstance(each, DropTableOp)}
-    for each in operations:
-        of_table = (
-            each.table_name if isinstance(each, DropIndexOp) else each.table if isinstance(each, DropTrigger) else 0
-        )
-        if of_table not in gone:
-            yield each
+    return (each for each in operations if _dropped_with(each) not in gone)
+
+
+def _dropped_with(each: MigrateOperation) -> str | None:
+    """Return the table whose drop makes the operation needless."""
+    if isinstance(each, DropIndexOp):
+        return each.table_name
+    return each.words.table if isinstance(each, SqlOperation) else None
 
 
 def _stages(operations: list[MigrateOperation]) -> Stages:
@@ -106,13 +106,13 @@ def _staged(  # noqa: PLR0911 - one for each kind of operation
     match each:
         case DropConstraintOp():
             return [("main", _as_named(each))]
-        case AddEnumValue():  # no statement in the same transaction may use it
+        case SqlOperation(alone=True):
             return [("values", each)]
         case CreateIndexOp(table_name=table) if table not in new:
             return [("indexes", CreateIndexConcurrently.from_index(each.to_index()))]
         case DropIndexOp(table_name=str(table), index_name=name):
             stage = "indexes" if name in renewed else "drop indexes"
-            return [(stage, DropIndexConcurrently(str(name), table, was=each.to_index()))]
+            return [(stage, index_dropped(str(name), table, was=each.to_index()))]
         case CreateForeignKeyOp(source_table=table) | CreateCheckConstraintOp(table_name=table) if table not in new:
             each.kw["postgresql_not_valid"] = True
             return [("main", each), ("validate", _validation(each, table))]
@@ -134,11 +134,11 @@ def _unique(each: CreateUniqueConstraintOp, table: str) -> Iterator[tuple[str, M
     yield "indexes", index
     alter, written = f"alter table {quoted(table)}", quoted(name)
     attach = f"{alter} add constraint {written} unique using index {written}"
-    yield "attach", PlainSql(attach, undo=f"{alter} drop constraint {written}", what=name)
+    yield "attach", plain_sql(attach, undo=f"{alter} drop constraint {written}", what=name)
 
 
-def _validation(each: CreateForeignKeyOp | CreateCheckConstraintOp, table: str) -> PlainSql:
+def _validation(each: CreateForeignKeyOp | CreateCheckConstraintOp, table: str) -> SqlOperation:
     """Return the statement that checks the existing rows; its undo makes the constraint NOT VALID again."""
     name, add = quoted(str(each.constraint_name)), sql_of(each).rstrip(";")
     not_valid = add.replace(" ADD ", f" DROP CONSTRAINT {name}, ADD ", 1)
-    return PlainSql(f"alter table {quoted(table)} validate constraint {name}", undo=not_valid, what=name)
+    return plain_sql(f"alter table {quoted(table)} validate constraint {name}", undo=not_valid, what=name)

@@ -7,8 +7,8 @@ from alembic.operations.ops import MigrateOperation, UpgradeOps
 from alembic.util import PriorityDispatchResult
 from sqlalchemy import Connection, MetaData, RowMapping, text
 
-from app.db.migrations.operations.base import PlainSql, quoted
-from app.db.migrations.operations.triggers import DROP_FUNCTION, CreateTrigger, DropTrigger
+from app.db.migrations.operations.base import plain_sql, quoted
+from app.db.migrations.operations.triggers import DROP_FUNCTION, trigger_created, trigger_dropped
 from app.db.models import updated_at
 
 _FUNCTION: Final = text("""
@@ -36,7 +36,7 @@ def compare_triggers(context: AutogenContext, operations: UpgradeOps, _: Any) ->
     there = {row["table"]: row for row in rows}
     if any(tables.values()):
         operations.ops[:0] = _function(connection)
-    operations.ops[:0] = [DropTrigger(name) for name, row in there.items() if not tables[name] and _is_plain(row)]
+    operations.ops[:0] = [trigger_dropped(name) for name, row in there.items() if not tables[name] and _is_plain(row)]
     for name, touched in tables.items():
         operations.ops.extend(_trigger(name, there.get(name)) if touched else ())
     return PriorityDispatchResult.CONTINUE
@@ -48,16 +48,16 @@ def _function(connection: Connection) -> list[MigrateOperation]:
     if row and row["declared_so"] and row["body"].split() == updated_at.BODY.split():
         return []
     undo = row["definition"] if row else DROP_FUNCTION
-    return [PlainSql(updated_at.CREATE_FUNCTION, undo=undo, what=updated_at.NAME)]
+    return [plain_sql(updated_at.CREATE_FUNCTION, undo=undo, what=updated_at.NAME)]
 
 
 def _trigger(table: str, row: RowMapping | None) -> list[MigrateOperation]:
     if row is None:
-        return [CreateTrigger(table)]
+        return [trigger_created(table)]
     if not _is_plain(row):
-        return [CreateTrigger(table, was=row["definition"].replace("CREATE", "create or replace", 1))]
+        return [trigger_created(table, was=row["definition"].replace("CREATE", "create or replace", 1))]
     disable = f"alter table {quoted(table)} disable trigger {updated_at.NAME}"
-    return [] if row["enabled"] else [CreateTrigger(table, was=disable)]
+    return [] if row["enabled"] else [trigger_created(table, was=disable)]
 
 
 def _is_plain(row: RowMapping) -> bool:

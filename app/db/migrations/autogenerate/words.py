@@ -1,6 +1,6 @@
 """Describe in words the difference behind an operation that autogenerate found."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from alembic.operations import MigrateOperation
 from alembic.operations.ops import (
@@ -15,14 +15,8 @@ from alembic.operations.ops import (
 )
 from sqlalchemy import Constraint
 
-from app.db.migrations.operations.base import PlainSql
-from app.db.migrations.operations.enums import AddEnumValue, CreateEnum, DropEnum, ReplaceEnum
-from app.db.migrations.operations.triggers import CreateTrigger, DropTrigger
-from app.db.models import updated_at
+from app.db.migrations.operations.base import CHANGED, EXTRA, MISSING, SqlOperation, Words
 
-MISSING: Final = "missing"
-EXTRA: Final = "not in the models"
-CHANGED: Final = "another than in the models"
 _KINDS: Final = {
     "foreignkey": "foreign key",
     "foreign_key_constraint": "foreign key",
@@ -34,22 +28,12 @@ _KINDS: Final = {
 }
 
 
-class Words(NamedTuple):
-    """The parts of a sentence: the `kind` `name` of `table` is `state`."""
-
-    kind: str
-    table: str | None
-    name: str
-    state: str
-
-
 def in_words(operation: MigrateOperation) -> Words:
     """Return what is wrong with a database that needs this operation."""
-    for describe in (_of_column, _of_constraint, _of_trigger, _of_type):
-        words = describe(operation)
-        if words:
-            return words
-    return Words("schema", None, str(operation.to_diff_tuple()), CHANGED)
+    if isinstance(operation, SqlOperation):
+        return operation.words
+    unknown = Words("schema", None, str(operation.to_diff_tuple()), CHANGED)
+    return _of_column(operation) or _of_constraint(operation) or unknown
 
 
 def _of_column(operation: MigrateOperation) -> Words | None:
@@ -76,32 +60,6 @@ def _of_constraint(operation: MigrateOperation) -> Words | None:
         case AddConstraintOp():
             constraint = operation.to_constraint()
             return Words(_kind(constraint), constraint.table.name, str(constraint.name), MISSING)
-    return None
-
-
-def _of_trigger(operation: MigrateOperation) -> Words | None:
-    match operation:
-        case CreateTrigger(table=table, was=None):
-            return Words("trigger", table, updated_at.NAME, f"{MISSING}: updated_at stands still")
-        case CreateTrigger(table=table):
-            return Words("trigger", table, updated_at.NAME, f"disabled or {CHANGED}")
-        case DropTrigger(table=table):
-            return Words("trigger", table, updated_at.NAME, f"{EXTRA}: every update fails without the column")
-        case PlainSql(what=name):
-            return Words("function", None, name, f"{MISSING} or {CHANGED}")
-    return None
-
-
-def _of_type(operation: MigrateOperation) -> Words | None:
-    match operation:
-        case CreateEnum(name=name):
-            return Words("enum type", None, name, MISSING)
-        case DropEnum(name=name):
-            return Words("enum type", None, name, EXTRA)
-        case AddEnumValue(name=name, value=value):
-            return Words("enum type", None, name, f"without the value {value!r}")
-        case ReplaceEnum(name=name, old=old, new=new):
-            return Words("enum type", None, name, f"of {', '.join(old)}; in the models of {', '.join(new)}")
     return None
 
 

@@ -1,8 +1,10 @@
 """What the operations share: each is one statement, and one call in the revision that autogenerate writes."""
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from io import StringIO
-from typing import Any, ClassVar, Final
+from typing import Any, Final, NamedTuple
 
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
@@ -14,57 +16,62 @@ MODULE: Final = "app.db.migrations"
 """The module from which revisions import the functions."""
 _PREPARER: Final = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
 
+MISSING: Final = "missing"
+EXTRA: Final = "not in the models"
+CHANGED: Final = "another than in the models"
 
+
+class Words(NamedTuple):
+    """The parts of a sentence: the `kind` `name` of `table` is `state`."""
+
+    kind: str
+    table: str | None
+    name: str
+    state: str
+
+
+@dataclass(eq=False)
 class SqlOperation(MigrateOperation):
-    """One statement; autogenerate writes it as a call to the function `called`."""
+    """One statement, which autogenerate writes into a revision as `call`, Python source."""
 
-    called: ClassVar[str]
+    call: str
+    sql: str
+    words: Words
+    """What is wrong with a database that needs it."""
+    undo: Callable[[], MigrateOperation]
+    alone: bool = False
+    """Whether no other statement of its transaction may use what it makes."""
 
-    def sql(self) -> str:
-        """Return the statement."""
-        raise NotImplementedError
-
-    def arguments(self) -> str:
-        """Return the arguments of the call as Python source."""
-        raise NotImplementedError
+    def reverse(self) -> MigrateOperation:
+        """Return the operation that undoes this one."""
+        return self.undo()
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
         """Return what `alembic check` prints."""
-        return (self.called, self.arguments())
+        return (self.call,)
 
 
-class PlainSql(SqlOperation):
-    """A statement that is written into the revision unchanged, and the statement that undoes it."""
-
-    called = "op.execute"
-
-    def __init__(self, statement: str, *, undo: str, what: str) -> None:
-        self.statement, self.undo, self.what = statement, undo, what
-
-    def sql(self) -> str:
-        """Return the statement."""
-        return self.statement
-
-    def arguments(self) -> str:
-        """Return a multi-line literal, unless the statement contains something that forbids one."""
-        statement = escaped(self.statement.strip())
-        return repr(statement) if "\\" in statement or '"""' in statement else f'"""\n{statement}\n"""'
-
-    def reverse(self) -> "PlainSql":
-        """Return the operation that undoes this one."""
-        return PlainSql(self.undo, undo=self.statement, what=self.what)
+def plain_sql(statement: str, *, undo: str, what: str) -> SqlOperation:
+    """Return a statement that is written into the revision unchanged, and is undone by another."""
+    written = escaped(statement.strip())
+    source = repr(written) if "\\" in written or '"""' in written else f'"""\n{written}\n"""'
+    words = Words("function", None, what, f"{MISSING} or {CHANGED}")
+    return SqlOperation(
+        f"op.execute({source})", statement, words, undo=lambda: plain_sql(undo, undo=statement, what=what)
+    )
 
 
 @Operations.implementation_for(SqlOperation)
 def _run(operations: Operations, operation: SqlOperation) -> None:
-    operations.execute(escaped(operation.sql()))
+    operations.execute(escaped(operation.sql))
 
 
 @renderers.dispatch_for(SqlOperation)
 def _render(context: AutogenContext, operation: SqlOperation) -> str:
-    if not operation.called.startswith("op."):
-        context.imports.add(f"from {MODULE} import {operation.called}")
-    return f"{operation.called}({operation.arguments()})"
+    called = operation.call.partition("(")[0]
+    if not called.startswith("op."):
+        context.imports.add(f"from {MODULE} import {called}")
+    return operation.call
 
 
 def sql_of(operation: MigrateOperation) -> str:

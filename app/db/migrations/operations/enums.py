@@ -1,11 +1,11 @@
 """Create, extend, replace and drop enum types in the schema that the migration works in."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from alembic import op
 
-from app.db.migrations.operations.base import SqlOperation, literal, quoted
+from app.db.migrations.operations.base import EXTRA, MISSING, SqlOperation, Words, literal, quoted
 
 # One statement, so that it needs no list of columns and can be printed as SQL; columns keep their type and defaults.
 _REPLACE: Final = """
@@ -35,130 +35,90 @@ begin
 end $replace_enum$"""
 
 
-class CreateEnum(SqlOperation):
-    """Create the type."""
-
-    called = "create_enum"
-
-    def __init__(self, name: str, values: Iterable[str]) -> None:
-        self.name, self.values = name, tuple(values)
-
-    def sql(self) -> str:
-        """Return the statement."""
-        return f"create type {quoted(self.name)} as enum ({_listed(self.values)})"
-
-    def arguments(self) -> str:
-        """Return name and values."""
-        return f"{self.name!r}, {list(self.values)!r}"
-
-    def reverse(self) -> "DropEnum":
-        """Return the operation that undoes this one."""
-        return DropEnum(self.name, self.values)
+def enum_created(name: str, values: Iterable[str]) -> SqlOperation:
+    """Return the operation that creates the type."""
+    values = tuple(values)
+    return SqlOperation(
+        f"create_enum({name!r}, {list(values)!r})",
+        f"create type {quoted(name)} as enum ({_listed(values)})",
+        _words(name, MISSING),
+        undo=lambda: enum_dropped(name, values),
+    )
 
 
-class DropEnum(SqlOperation):
-    """Drop the type, which no column uses any more."""
-
-    called = "drop_enum"
-
-    def __init__(self, name: str, values: Iterable[str] = ()) -> None:
-        self.name, self.values = name, tuple(values)
-
-    def sql(self) -> str:
-        """Return the statement."""
-        return f"drop type {quoted(self.name)}"
-
-    def arguments(self) -> str:
-        """Return the name."""
-        return repr(self.name)
-
-    def reverse(self) -> CreateEnum:
-        """Return the operation that undoes this one."""
-        return CreateEnum(self.name, self.values)
+def enum_dropped(name: str, values: Iterable[str] = ()) -> SqlOperation:
+    """Return the operation that drops the type, which no column uses any more."""
+    return SqlOperation(
+        f"drop_enum({name!r})",
+        f"drop type {quoted(name)}",
+        _words(name, EXTRA),
+        undo=lambda: enum_created(name, values),
+    )
 
 
-class AddEnumValue(SqlOperation):
-    """Add one value; `old` and `new` are all values before and after."""
-
-    called = "add_enum_value"
-
-    def __init__(
-        self,
-        name: str,
-        value: str,
-        *,
-        after: str | None = None,
-        before: str | None = None,
-        old: Sequence[str] = (),
-        new: Sequence[str] = (),
-    ) -> None:
-        self.name, self.value, self.after, self.before = name, value, after, before
-        self.old, self.new = tuple(old), tuple(new)
-
-    def sql(self) -> str:
-        """Return the statement."""
-        place = (
-            f" after {literal(self.after)}" if self.after else f" before {literal(self.before)}" if self.before else ""
-        )
-        return f"alter type {quoted(self.name)} add value if not exists {literal(self.value)}{place}"
-
-    def arguments(self) -> str:
-        """Return type, value and position."""
-        place = f", after={self.after!r}" if self.after else f", before={self.before!r}" if self.before else ""
-        return f"{self.name!r}, {self.value!r}{place}"
-
-    def reverse(self) -> "ReplaceEnum":
-        """Return the operation that undoes this one."""
-        return ReplaceEnum(self.name, old=self.new, new=self.old)
+def value_added(
+    name: str,
+    value: str,
+    *,
+    after: str | None = None,
+    before: str | None = None,
+    old: Iterable[str] = (),
+    new: Iterable[str] = (),
+) -> SqlOperation:
+    """Return the operation that adds one value; `old` and `new` are all values before and after."""
+    where, other = ("after", after) if after else ("before", before)
+    argument, place = (f", {where}={other!r}", f" {where} {literal(other)}") if other else ("", "")
+    return SqlOperation(
+        f"add_enum_value({name!r}, {value!r}{argument})",
+        f"alter type {quoted(name)} add value if not exists {literal(value)}{place}",
+        _words(name, f"without the value {value!r}"),
+        undo=lambda: enum_replaced(name, old=new, new=old),
+        alone=True,
+    )
 
 
-class ReplaceEnum(SqlOperation):
-    """Remove or reorder values: the columns are rewritten, under a lock."""
-
-    called = "replace_enum"
-
-    def __init__(self, name: str, *, new: Iterable[str], old: Iterable[str] = ()) -> None:
-        self.name, self.old, self.new = name, tuple(old), tuple(new)
-
-    def sql(self) -> str:
-        """Return the statement."""
-        name, old_name = quoted(self.name), quoted(f"{self.name}_old")
-        return _REPLACE.format(
-            name=name,
-            old_name=old_name,
-            name_literal=literal(name),
-            values=_listed(self.new),
-            old_cast=literal(f"::{old_name}"),
-            new_cast=literal(f"::{name}"),
-        )
-
-    def arguments(self) -> str:
-        """Return name and values."""
-        return f"{self.name!r}, {list(self.new)!r}"
-
-    def reverse(self) -> "ReplaceEnum":
-        """Return the operation that undoes this one."""
-        return ReplaceEnum(self.name, old=self.new, new=self.old)
+def enum_replaced(name: str, *, new: Iterable[str], old: Iterable[str] = ()) -> SqlOperation:
+    """Return the operation that removes or reorders values: the columns are rewritten, under a lock."""
+    old, new = tuple(old), tuple(new)
+    written, old_name = quoted(name), quoted(f"{name}_old")
+    statement = _REPLACE.format(
+        name=written,
+        old_name=old_name,
+        name_literal=literal(written),
+        values=_listed(new),
+        old_cast=literal(f"::{old_name}"),
+        new_cast=literal(f"::{written}"),
+    )
+    return SqlOperation(
+        f"replace_enum({name!r}, {list(new)!r})",
+        statement,
+        _words(name, f"of {', '.join(old)}; in the models of {', '.join(new)}"),
+        undo=lambda: enum_replaced(name, old=new, new=old),
+    )
 
 
 def create_enum(name: str, values: Iterable[str]) -> None:
     """Create an enum type."""
-    op.invoke(CreateEnum(name, values))
+    op.invoke(enum_created(name, values))
 
 
 def drop_enum(name: str) -> None:
     """Drop an enum type that no column uses."""
-    op.invoke(DropEnum(name))
+    op.invoke(enum_dropped(name))
 
 
 def add_enum_value(name: str, value: str, *, after: str | None = None, before: str | None = None) -> None:
     """Add a value next to another, or at the end; no statement in the same revision may use it."""
-    op.invoke(AddEnumValue(name, value, after=after, before=before))
+    op.invoke(value_added(name, value, after=after, before=before))
 
 
 def replace_enum(name: str, values: Iterable[str]) -> None:
     """Give an enum type other values; locks and rewrites the tables, and fails if a row has a removed value."""
-    op.invoke(ReplaceEnum(name, new=values))
+    op.invoke(enum_replaced(name, new=values))
+
+
+def _words(name: str, state: str) -> Words:
+    return Words("enum type", None, name, state)
 
 
 def _listed(values: Iterable[str]) -> str:

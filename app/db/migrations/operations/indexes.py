@@ -7,12 +7,11 @@ from typing import Any
 from alembic import op
 from alembic.autogenerate import renderers
 from alembic.autogenerate.api import AutogenContext
-from alembic.operations import MigrateOperation
 from alembic.operations.ops import CreateIndexOp
 from sqlalchemy import Index, text
 from sqlalchemy.exc import PendingRollbackError
 
-from app.db.migrations.operations.base import MODULE, SqlOperation
+from app.db.migrations.operations.base import EXTRA, MODULE, SqlOperation, Words, quoted
 
 # The table is compared too: an index of this name may belong to another table in the schema.
 _IS_VALID = text("""
@@ -25,24 +24,17 @@ class CreateIndexConcurrently(CreateIndexOp):
 
     def reverse(self) -> Any:
         """Return the operation that undoes this one."""
-        return DropIndexConcurrently(str(self.index_name), self.table_name, was=self.to_index())
+        return index_dropped(str(self.index_name), self.table_name, was=self.to_index())
 
 
-class DropIndexConcurrently(SqlOperation):
-    """The drop of an index that the models no longer have, as autogenerate writes it."""
-
-    called = "drop_index_concurrently"
-
-    def __init__(self, name: str, table: str, *, was: Index) -> None:
-        self.name, self.table, self.was = name, table, was
-
-    def arguments(self) -> str:
-        """Return index and table."""
-        return f"{self.name!r}, {self.table!r}"
-
-    def reverse(self) -> MigrateOperation:
-        """Return the operation that undoes this one."""
-        return CreateIndexConcurrently.from_index(self.was)
+def index_dropped(name: str, table: str, *, was: Index) -> SqlOperation:
+    """Return the drop of an index that the models no longer have, as autogenerate writes it."""
+    return SqlOperation(
+        f"drop_index_concurrently({name!r}, {table!r})",
+        f"drop index concurrently if exists {quoted(name)}",
+        Words("index", table, name, EXTRA),
+        undo=lambda: CreateIndexConcurrently.from_index(was),
+    )
 
 
 @renderers.dispatch_for(CreateIndexConcurrently)

@@ -4,7 +4,7 @@ from typing import Final
 
 from alembic import op
 
-from app.db.migrations.operations.base import PlainSql, SqlOperation, quoted
+from app.db.migrations.operations.base import CHANGED, EXTRA, MISSING, SqlOperation, Words, plain_sql, quoted
 from app.db.models import updated_at
 
 # Other applications in the schema may have triggers that use the same function.
@@ -16,58 +16,39 @@ do $$ begin
 end $$"""
 
 
-class CreateTrigger(SqlOperation):
-    """Create the trigger, or replace a disabled or different one; `was` is the statement that restores the old one."""
-
-    called = "create_updated_at_trigger"
-
-    def __init__(self, table: str, *, was: str | None = None) -> None:
-        self.table, self.was = table, was
-
-    def sql(self) -> str:
-        """Return the statement."""
-        return updated_at.CREATE_TRIGGER % {"fullname": quoted(self.table)}
-
-    def arguments(self) -> str:
-        """Return the table."""
-        return repr(self.table)
-
-    def reverse(self) -> SqlOperation:
-        """Return the operation that restores the table."""
-        if self.was is None:
-            return DropTrigger(self.table)
-        return PlainSql(self.was, undo=self.sql(), what=updated_at.NAME)
+def trigger_created(table: str, *, was: str | None = None) -> SqlOperation:
+    """Return the operation that creates the trigger, or replaces a disabled or different one that `was` restores."""
+    create = updated_at.CREATE_TRIGGER % {"fullname": quoted(table)}
+    return SqlOperation(
+        f"create_updated_at_trigger({table!r})",
+        create,
+        _words(table, f"disabled or {CHANGED}" if was else f"{MISSING}: updated_at stands still"),
+        undo=lambda: plain_sql(was, undo=create, what=updated_at.NAME) if was else trigger_dropped(table),
+    )
 
 
-class DropTrigger(SqlOperation):
-    """Drop the trigger; the table stays."""
+def trigger_dropped(table: str) -> SqlOperation:
+    """Return the operation that drops the trigger; the table stays."""
+    return SqlOperation(
+        f"drop_updated_at_trigger({table!r})",
+        f"drop trigger if exists {updated_at.NAME} on {quoted(table)}",
+        _words(table, f"{EXTRA}: every update fails without the column"),
+        undo=lambda: trigger_created(table),
+    )
 
-    called = "drop_updated_at_trigger"
 
-    def __init__(self, table: str) -> None:
-        self.table = table
-
-    def sql(self) -> str:
-        """Return the statement."""
-        return f"drop trigger if exists {updated_at.NAME} on {quoted(self.table)}"
-
-    def arguments(self) -> str:
-        """Return the table."""
-        return repr(self.table)
-
-    def reverse(self) -> CreateTrigger:
-        """Return the operation that undoes this one."""
-        return CreateTrigger(self.table)
+def _words(table: str, state: str) -> Words:
+    return Words("trigger", table, updated_at.NAME, state)
 
 
 def create_updated_at_trigger(table: str) -> None:
     """Create the trigger that updates a table's `updated_at`, whichever client updates the row."""
-    op.invoke(CreateTrigger(table))
+    op.invoke(trigger_created(table))
 
 
 def drop_updated_at_trigger(table: str) -> None:
     """Drop the trigger of `create_updated_at_trigger`, for a table that loses the column."""
-    op.invoke(DropTrigger(table))
+    op.invoke(trigger_dropped(table))
 
 
 def drop_updated_at_function() -> None:
