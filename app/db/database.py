@@ -19,7 +19,7 @@ from app.db.errors import DataAccessError, OutcomeUnknownError, TransientError
 from app.db.executor import Executor, SessionExecutor
 from app.db.pool.status import PoolStatus
 from app.db.query import Query
-from app.db.remedies import WHERE_TABLES_ARE, our_names, remedy_for, remedy_where
+from app.db.remedies import WHERE_TABLES_ARE, names_a_table_of_ours, our_names, remedy_for, remedy_where
 from app.db.revisions import NO_SUCH_TABLE, SCHEMA_ERRORS, explain_schema_error, version_table_name
 from app.db.target.settings import DatabaseSettings
 from app.db.telemetry.configured import configured_reports
@@ -95,8 +95,9 @@ class Database:
             return
         error.advice = remedy_for(error, self.settings)
         if error.advice is None and error.sqlstate in SCHEMA_ERRORS:
+            missing = error.sqlstate == NO_SUCH_TABLE and names_a_table_of_ours(error)
             with suppress(DataAccessError):
-                error.advice = await self._advice_on_schema(missing=error.sqlstate == NO_SUCH_TABLE, ours=ours)
+                error.advice = await self._advice_on_schema(missing=missing, ours=ours)
 
     async def _advice_on_schema(self, *, missing: bool, ours: bool) -> str | None:
         if missing:

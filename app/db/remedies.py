@@ -37,6 +37,11 @@ def our_names() -> Mapping[str, Any]:
     return {"names": [version_table_name(), *(table.name for table in metadata.sorted_tables)]}
 
 
+def names_a_table_of_ours(error: DataAccessError) -> bool:
+    """Return whether the server says of a table of ours, without a schema, that it does not exist."""
+    return any(f'relation "{name}" does not exist' in error.args[0] for name in our_names()["names"])
+
+
 def remedy_for(error: DataAccessError, settings: DatabaseSettings, *, migrating: bool = False) -> str | None:
     """Return which right the role of `settings` lacks and the statement that grants it; None for any other error."""
     target = _target(settings, migrating=migrating)

@@ -104,6 +104,7 @@ async def test_a_naive_time_is_refused_by_a_column_of_the_users_own(db: Database
         select(literal(NAIVE, DateTime(timezone=True))),
         select(NOTES.c.day).where(NOTES.c.due > NAIVE),
         insert(NOTES).values(due=NAIVE),
+        insert(NOTES).values(due=NAIVE.date()),
     ):
         with pytest.raises(InvalidInputError, match="must have timezone information"):
             await db.execute(statement)
