@@ -68,7 +68,7 @@ format: .venv/.dev ## rewrite the code in the house's format
 lock: ## renew requirements/*.txt from pyproject.toml, pinned by hash, without addresses: make lock args=--upgrade
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --upgrade --target .tools uv
 	@for set in "dev --all-extras --group dev" "run -c requirements/dev.txt --extra api --extra cli --extra embedded" \
-	  "bench -c requirements/dev.txt --extra cli --extra embedded --group bench"; do set -- $$set; name=$$1; shift; \
+	  "bench -c requirements/dev.txt --extra api --extra cli --extra embedded --group bench"; do set -- $$set; name=$$1; shift; \
 	  echo "resolving requirements/$$name.txt"; \
 	  .tools/bin/uv pip compile --quiet --system-certs --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	    --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(args) $$* pyproject.toml \

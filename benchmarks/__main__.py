@@ -10,7 +10,7 @@ import uvloop
 
 from benchmarks.budgets import budgets
 from benchmarks.bulk import bulk, upgrade_seconds
-from benchmarks.contenders import CONTENDERS, Place, load
+from benchmarks.contenders import CONTENDERS, OURS, Place, load
 from benchmarks.deletion import deletion_seconds
 from benchmarks.document import headline, write_document
 from benchmarks.growth import grow, pages, slowest
@@ -19,6 +19,7 @@ from benchmarks.processes import Process, start_worker
 from benchmarks.results import Results
 from benchmarks.rounds import Field, Progress, Rounds, burst, count_round_trips, time_calls
 from benchmarks.server import create_database, furnish, machine, server, versions
+from benchmarks.service import service_seconds
 from benchmarks.tables import tables
 from benchmarks.terminal import show, telling
 
@@ -33,7 +34,8 @@ async def measure(results: Results, port: int, progress: Progress) -> None:
     quick = results.quick
     url = await create_database(port, "bench")
     results.machine |= await machine(url)
-    async with _workers(url, await furnish(url)) as workers:
+    places = await furnish(url)
+    async with _workers(url, places) as workers:
         field = Field(workers, port, "bench")
         results.round_trips = await count_round_trips(field, progress)
         for plan in _QUICK if quick else _FULL:
@@ -47,6 +49,8 @@ async def measure(results: Results, port: int, progress: Progress) -> None:
     results.bulk_rows_per_second = await bulk(await create_database(port, "bulk"), rounds=3 if quick else 9)
     progress("alembic upgrade head")
     results.upgrade_seconds = await upgrade_seconds(await create_database(port, "empty", migrated=False))
+    progress("GET /tasks")
+    results.service_seconds = service_seconds(url, places[OURS].user, requests=200 if quick else 4000)
     progress("import")
     results.import_ratio = import_ratio(rounds=5 if quick else 15)
     if not quick:

@@ -17,6 +17,7 @@ from benchmarks.contenders import (
     TUNED_SESSION,
 )
 from benchmarks.results import OPERATIONS, Results
+from benchmarks.service import PLAIN
 
 SINGLE = tuple(operation for operation in OPERATIONS if operation != "turn")
 
@@ -46,6 +47,7 @@ def budgets(results: Results) -> list[Budget]:
         _slowest(results),
         _bulk(results),
         _throughput(results),
+        _service(results),
         Budget(
             "`alembic upgrade head`, empty database",
             "< 5 s",
@@ -142,6 +144,12 @@ def _slowest(results: Results) -> Budget:
 def _bulk(results: Results) -> Budget:
     ratio = results.bulk_rows_per_second[APPEND_MANY] / results.bulk_rows_per_second[COPY]
     return Budget("`append_many` of 10,000, rows per second, to COPY", "≥ 0.5x", f"{ratio:.2f}x", ratio >= 0.5)
+
+
+def _service(results: Results) -> Budget:
+    ratio = results.service_seconds[OURS] / results.service_seconds[PLAIN]
+    what = f"`GET /tasks?limit=50`, server's processor, to {PLAIN} with the same response model"
+    return Budget(what, "≤ 0.8x", f"{ratio:.2f}x", ratio <= 0.8)
 
 
 def _throughput(results: Results) -> Budget:

@@ -71,6 +71,7 @@ class Results:
     bulk_rows_per_second: dict[str, float] = field(default_factory=dict)
     upgrade_seconds: float = 0.0
     import_ratio: float = 0.0
+    service_seconds: dict[str, float] = field(default_factory=dict)
     deletion_seconds: float = 0.0
     took_seconds: float = 0.0
 

@@ -13,9 +13,8 @@ class Page(Generic[Item]):
 
     `next_cursor` goes where the page's own cursor went (`after`, or `before` when paging backwards), and is None
     when nothing more is there now. `end_cursor` is the place of the last item, also on the last page: poll for what
-    comes later with ``after=page.end_cursor``. `start_cursor` is the place of the first item. A page without
-    items keeps the
-    cursor that it was asked for with.
+    comes later with ``after=page.end_cursor``. `start_cursor` is the place of the first item. A page without items
+    keeps the cursor that it was asked for with.
     """
 
     items: list[Item]

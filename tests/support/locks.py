@@ -16,7 +16,7 @@ LOCKS: Final = sorted((ROOT / "requirements").glob("*.txt"))
 _CONTINUED: Final = re.compile(r"\\\s*\n")
 _OPTIONS: Final = re.compile(r"\s--\w.*")
 
-_EXTRAS: Final = {"run": ("api", "cli", "embedded"), "bench": ("cli", "embedded")}
+_EXTRAS: Final = {"run": ("api", "cli", "embedded"), "bench": ("api", "cli", "embedded")}
 
 Metadata = Mapping[str, Any]
 Environment = Mapping[str, str]
