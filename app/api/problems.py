@@ -78,7 +78,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     api.BadRequestError: Kind(400, "bad-request", "The request cannot be read.", own_words=True),
     api.AddressTooLongError: Kind(414, "address-too-long", "The path and query are too long.", _CLOSE, own_words=True),
     api.HeadersTooLargeError: Kind(431, "headers-too-large", "The headers are too large.", _CLOSE, own_words=True),
-    api.BodyTooLargeError: Kind(413, "too-large", "The body is too large.", _CLOSE, own_words=True),
+    api.BodyTooLargeError: Kind(413, "too-large", "The body is too large.", own_words=True),
     api.SlowBodyError: Kind(408, "slow-body", "The body did not arrive in time.", _CLOSE),
     api.UnsupportedMediaTypeError: Kind(415, "not-json", "The body must be application/json, not compressed."),
     api.TooManyRequestsError: Kind(429, "too-many-requests", _ONE_USER.format("requests"), _SOON),

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive
 from app.api.errors import BadRequestError, BodyTooLargeError, SlowBodyError
 
 SMALL_BODY_BYTES: Final = 65_536
-"""The longest body of a route that takes no message's content, and the longest that is discarded when refused."""
+"""The longest body of a route that takes no message's content."""
 _MAX_MEMBERS: Final = 100
 # A string that is never closed counts as one: otherwise each quote in it would begin a search of its own.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)

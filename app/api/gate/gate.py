@@ -126,6 +126,9 @@ async def _refuse(error: Exception, scope: Scope, receive: Receive, send: Send) 
 
 
 def _is_short(headers: Headers) -> bool:
-    """Return whether the server may discard the rest of the body and serve on; of a long one it reads no more."""
+    """Return whether the server discards the rest of the body and serves on; of a long one it reads no more.
+
+    Closed with a part unread, the connection is reset: a proxy that still sends reports a 502 instead of our answer.
+    """
     length = headers.get("content-length", "0")
-    return "transfer-encoding" not in headers and length.isdecimal() and len(length) <= len("99999")
+    return "transfer-encoding" not in headers and length.isdecimal() and len(length) <= len("9999999")

@@ -1,5 +1,6 @@
 """Request bodies that would cost the service too much."""
 
+import asyncio
 import json
 
 import pytest
@@ -42,6 +43,23 @@ async def test_a_body_is_not_read_before_the_token_is_seen(victim: Victim) -> No
 async def test_where_no_content_is_sent_64_kb_are_read(victim: Victim, path: str) -> None:
     """The service refuses it from its headers alone."""
     assert status_of(await victim.answer(head(path, SMALL + 1))) == 413
+
+
+@pytest.mark.parametrize("user_id", ["ada", None])
+async def test_who_sends_a_refused_body_to_its_end_hears_why(victim: Victim, user_id: str | None) -> None:
+    """Without reading the rest, the server resets the connection: a proxy reports a 502."""
+    request = head("/tasks", LIMIT, user_id=user_id).replace(b"Connection: close\r\n", b"") + b" " * LIMIT
+    async with victim.measured() as cost:
+        for _ in range(10):
+            reader, writer = await victim.connect()
+            writer.write(request)
+            await writer.drain()
+            writer.write(head("/healthz", 0).replace(b"POST", b"GET"))
+            answers = await asyncio.wait_for(reader.read(), 10)
+            assert status_of(answers) == (413 if user_id else 401)
+            assert answers.endswith(b'{"status":"ok"}')
+            writer.close()
+    assert cost.peak_megabytes < 200
 
 
 EXPENSIVE: dict[str, bytes] = {
