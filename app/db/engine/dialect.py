@@ -123,7 +123,7 @@ class LeanDialect(PGDialect_asyncpg):
         holder.running = True
         try:
             if self._reports:
-                with observed(self._reports, statement, context, holder) as execution:
+                with observed(self._reports, _name(statement, context), holder) as execution:
                     execute(cursor, statement, parameters, context)
                     execution.rows = max(cursor.rowcount, 0)
             else:
@@ -145,6 +145,12 @@ class LeanDialect(PGDialect_asyncpg):
     def on_connect(self) -> None:
         """Install nothing."""
         return
+
+
+def _name(statement: str, context: Any) -> str:
+    """Return the name of our query; what is not one is known by its first word: its text is private."""
+    query = context.execution_options.get(QUERY)
+    return str(query.name) if query else statement.split(maxsplit=1)[0].lower()
 
 
 def register() -> None:

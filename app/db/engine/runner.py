@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from app.db.driver.cancellation import cancel_and_close, uninterrupted
-from app.db.driver.retry import retry_number
 from app.db.driver.sqlstates import DRIVER_ERRORS, REPLACE_CONNECTION, sqlstate_of
 from app.db.engine.compiled import compiled
+from app.db.engine.observed import observed
 from app.db.engine.translation import executing
 from app.db.errors import DataAccessError
 from app.db.pool.connection import PooledConnection
 from app.db.pool.pool import Pool
 from app.db.query import Query
 from app.db.telemetry.echo import Echo
-from app.db.telemetry.execution import Execution, Reports
+from app.db.telemetry.execution import Reports
 
 Row = TypeVar("Row")
 
@@ -90,25 +90,9 @@ class Runner:
     async def _observed(
         self, query: Query[Row], connection: PooledConnection, sql: str, arguments: list[Any]
     ) -> list[Row]:
-        execution = Execution(
-            name=query.name,
-            retry=retry_number.get(),
-            queued_seconds=connection.holder.queued_seconds,
-            connecting_seconds=connection.holder.connecting_seconds,
-        )
-        began = answered = time.perf_counter()
-        try:
+        with observed(self._reports, query.name, connection.holder) as execution:
             records = await self._send(query, connection, sql, arguments)
             answered = time.perf_counter()
             rows = query.decode(records)
-            execution.rows = len(rows)
-        except BaseException as error:
-            execution.error = sqlstate_of(error) or type(error).__name__
-            raise
-        finally:
-            ended = time.perf_counter()
-            execution.server_seconds = (answered if execution.error is None else ended) - began
-            execution.decoding_seconds = ended - answered if execution.error is None else 0.0
-            for report in self._reports:
-                report(execution)
+            execution.rows, execution.decoding_seconds = len(rows), time.perf_counter() - answered
         return rows
