@@ -112,14 +112,13 @@ class Pool:
 
     def status(self) -> PoolStatus:
         """Return the figures of this moment; another thread may ask."""
-        in_use, connecting, error = list(self._in_use.values()), len(self._opening), self._opening.last_error
+        connecting, error = len(self._opening), self._opening.last_error
         return PoolStatus(
             size=self.settings.pool_size,
-            in_use=len(in_use),
+            in_use=len(self._in_use),
             idle=sum(connection.is_open for connection in self._idle.snapshot()),
             connecting=connecting,
             waiting=max(len(self._queue) - connecting, 0),
-            longest_hold_seconds=max((connection.holder.held_seconds for connection in in_use), default=0.0),
             last_error=None if error is None else str(error),
         )
 

@@ -17,7 +17,6 @@ class PoolStatus:
     """Connections that are being opened, each for a caller that waits for it."""
     waiting: int
     """Callers beyond those."""
-    longest_hold_seconds: float
     last_error: str | None
     """Why the last attempt to connect failed; None once one has succeeded."""
 
