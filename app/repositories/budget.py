@@ -50,16 +50,16 @@ def within_budget(table: Table, columns: Sequence[Label[Any]], rows: Select[Any]
     read for it.
     """
     found = rows.add_columns(_bytes([table.c[each.name] for each in columns]).label("bytes")).subquery("found")
-    by = order(found.c)
+    window: Any = {"order_by": order(found.c), "rows": (None, 0)}  # the same for each: PostgreSQL runs it once
     measured = select(
         *found.c,
-        func.row_number().over(order_by=by).label("place"),
-        func.sum(found.c.bytes).over(order_by=by, rows=(None, 0)).label("total"),
-        func.count().over().label("found"),
+        func.row_number().over(**window).label("place"),
+        func.sum(found.c.bytes).over(**window).label("total"),
+        func.pg_catalog.lead(literal_column("1")).over(**window).label("next"),
     ).subquery("measured")
     in_page = measured.c.place < P_LIMIT
     in_budget = or_(measured.c.total <= _P_BYTES, measured.c.place == literal_column("1"))
-    more = cast(measured.c.found > measured.c.place, Boolean).label("more")
+    more = cast(measured.c.next.is_not(None), Boolean).label("more")
     page = [measured.c[column.name] for column in columns]
     return select(*page, more).where(in_page, in_budget).order_by(*order(measured.c))
 
