@@ -6,7 +6,7 @@ from typing import Final
 
 import pytest
 
-FILES: Final = sorted(Path(__file__).parent.glob("*.py"))
+FILES: Final = sorted(Path(__file__).parent.rglob("*.py"))
 FORBIDDEN: Final = {"multiprocessing", "socket", "subprocess", "time"}
 
 

@@ -1,36 +1,26 @@
-"""The deployment files: what can run here is run, the rest is read."""
+"""The compose file: it is read, and checked by the compose client where there is one."""
 
 import os
 import pwd
 import re
 import shutil
-import socket
-import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 import yaml
-from sqlalchemy import text
 
 from app.api import ApiSettings
-from app.db import Database, DatabaseSettings
-from app.db.errors import ConfigurationError
-from app.db.migrations import upgrade
 from app.db.target.development import DEVELOPMENT_PASSWORD
-from app.repositories import TaskRepo
-from tests.support import needs
 from tests.support.postgres import Postgres
 from tests.support.tls import Certificate, certificate_folder, tls_server
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = ROOT / "docker-compose.yml"
 POOLER = ROOT / "deploy" / "pgbouncer"
-PASSWORD = 'it "has" quotes'
 
 
 @pytest.fixture(scope="module")
@@ -140,26 +130,6 @@ def test_a_container_is_not_killed_before_its_answers_are_stored(compose: dict[s
     assert min(times) > needed
 
 
-@pytest.mark.parametrize("file", [ROOT / "Dockerfile", POOLER / "Dockerfile"], ids=["api", "pgbouncer"])
-def test_an_image_is_pinned_and_not_of_root(file: Path) -> None:
-    """It has a tag, a numeric last user that is not 0 and a health check, and what it copies exists."""
-    text = file.read_text()
-    images = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
-    assert [image for image in images if ":" not in image or image.endswith(":latest")] == []
-    assert int(re.findall(r"^USER (\d+)$", text, re.MULTILINE)[-1]) > 0
-    assert "HEALTHCHECK" in text
-    copied = [line.split()[:-1] for line in re.findall(r"^COPY (?!--from)(?:--\S+ )?(.*)$", text, re.MULTILINE)]
-    assert [name for names in copied for name in names if not (file.parent / name).exists()] == []
-
-
-def test_the_image_gets_nothing_that_git_ignores() -> None:
-    """Only what it copies is sent to the build: no `.env`, no history."""
-    lines = (ROOT / ".dockerignore").read_text().splitlines()
-    assert "*" in lines
-    kept = {line.removeprefix("!") for line in lines if line.startswith("!")}
-    assert kept == {"alembic", "alembic.ini", "app", "requirements/run.txt"}
-
-
 @pytest.fixture
 def made() -> Iterator[Path]:
     """Make the certificates as the compose file does, for the user that the tests' servers run as."""
@@ -178,15 +148,6 @@ def _server_uid() -> int:
     return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
 
 
-def test_certificates_are_made_once(made: Path) -> None:
-    """Only its server can read a key; a second start changes nothing; the CA's key is not kept."""
-    before = {file.name: file.read_bytes() for file in made.iterdir()}
-    assert sorted(before) == ["ca.crt", "pgbouncer.crt", "pgbouncer.key", "postgres.crt", "postgres.key"]
-    assert {file.stat().st_mode & 0o777 for file in made.glob("*.key")} == {0o600}
-    _make_certificates(made)
-    assert {file.name: file.read_bytes() for file in made.iterdir()} == before
-
-
 @pytest.fixture
 def server(made: Path) -> Iterator[Postgres]:
     """Run PostgreSQL with them."""
@@ -194,73 +155,3 @@ def server(made: Path) -> Iterator[Postgres]:
         shutil.copy(ROOT / "deploy" / "pg_hba.conf", server.data_folder / "pgdata" / "pg_hba.conf")
         server.restart()
         yield server
-
-
-@pytest.fixture
-async def address(server: Postgres) -> str:
-    """Make a role that logs in by password, and return its URL without the query string."""
-    async with Database(DatabaseSettings(url=server.url())) as db:
-        quoted = PASSWORD.replace("'", "''")
-        await db.execute(text(f"create role app superuser login password '{quoted}'"))
-    return f"postgresql://app:{quote(PASSWORD)}@localhost:{server.port}/postgres"
-
-
-async def test_clients_verify_the_server_by_them(address: str, made: Path) -> None:
-    """Verification is strict, as in Python since 3.13."""
-    settings = DatabaseSettings(url=f"{address}?sslmode=verify-full&sslrootcert={made}/ca.crt")
-    context = settings.target().tls.context()
-    assert context
-    context.verify_flags |= ssl.VERIFY_X509_STRICT
-    async with Database(settings) as db:
-        await upgrade(settings)
-        assert await TaskRepo(db).count("ada") == 0
-
-
-async def test_the_server_refuses_who_does_not_encrypt(address: str) -> None:
-    """The right password does not help."""
-    async with Database(DatabaseSettings(url=f"{address}?sslmode=disable")) as db:
-        with pytest.raises(ConfigurationError, match="no encryption"):
-            await TaskRepo(db).count("ada")
-
-
-@pytest.fixture
-def pooler_port(server: Postgres, made: Path) -> Iterator[int]:
-    """Run the pooler by its own script and settings, with only paths and addresses changed."""
-    needs.pgbouncer()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    places = {
-        "host=postgres port=5432": f"host=localhost port={server.port}",
-        "listen_addr = *": "listen_addr = 127.0.0.1",
-        "6432": str(port),
-        "/tls/": f"{made}/",
-        "/tmp/users.txt": f"{made}/users.txt",
-    }
-    for name in ("start.sh", "pgbouncer.ini"):
-        content = (POOLER / name).read_text()
-        for ours, here in places.items():
-            content = content.replace(ours, here)
-        (made / name).write_text(content)
-    os.chown(made, _server_uid(), -1)
-    process = subprocess.Popen(
-        ["sh", made / "start.sh", made / "pgbouncer.ini"],
-        env={"PATH": f"{os.environ['PATH']}:/usr/sbin", "POSTGRES_USER": "app", "POSTGRES_PASSWORD": PASSWORD},
-        user=_server_uid(),
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-async def test_the_pooler_works_as_it_is_configured(
-    server: Postgres, address: str, made: Path, pooler_port: int
-) -> None:
-    """Both sides are verified and use a password; a call through it returns."""
-    await upgrade(DatabaseSettings(url=server.url()))
-    url = address.replace(f":{server.port}/", f":{pooler_port}/")
-    settings = DatabaseSettings(url=f"{url}?sslmode=verify-full&sslrootcert={made}/ca.crt", pooler="transaction")
-    async with Database(settings) as db:
-        assert await TaskRepo(db).count("ada") == 0
