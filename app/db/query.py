@@ -1,8 +1,9 @@
 """A query as a value: everything that the layer must know of a statement in order to run it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Executable
@@ -37,7 +38,7 @@ class WhenLost(Enum):
         return error
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Query(Generic[Row]):
     """One constant statement, written to SQL once and run by `Database.fetch` or in a session.
 
@@ -52,8 +53,6 @@ class Query(Generic[Row]):
     row: type[Row]
     when_lost: WhenLost = None  # type: ignore[assignment]  # never None: `__post_init__` derives it
     pinned: bool = True
-    decode: Decoder[Row] = field(init=False, repr=False)
-    """Turn records into rows, all in one call."""
 
     def __post_init__(self) -> None:
         if self.name in _names:
@@ -61,8 +60,12 @@ class Query(Generic[Row]):
         if self.when_lost is None:
             outcome = WhenLost.NOT_DONE if _only_reads(self.statement) else WhenLost.UNKNOWN
             object.__setattr__(self, "when_lost", outcome)
-        object.__setattr__(self, "decode", decoder_of(self.row, self.statement))
         _names.add(self.name)
+
+    @cached_property
+    def decode(self) -> Decoder[Row]:
+        """Turn records into rows, all in one call; made by the first call, because a process rarely uses every query."""
+        return decoder_of(self.row, self.statement)
 
 
 def _only_reads(statement: Executable) -> bool:
