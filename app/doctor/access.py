@@ -38,11 +38,11 @@ async def _privileges(subject: Subject) -> list[Finding]:
     too_much = await subject.rows(_TOO_MUCH, tables=list(application_rights()), **wanted)
     findings = []
     if missing:
-        found = "; ".join(f"the role may not {row['privileges']} on {row['name']}" for row in missing)
+        found = "; ".join(f"the role lacks {row['privileges']} on {row['name']}" for row in missing)
         lacking = remedies((row["name"] for row in missing), subject.settings)
         findings.append(error(check, found, " ".join(each.statement for each in lacking)))
     findings += [_more_than_needed(check, grantee, list(rows)) for grantee, rows in groupby(too_much, _grantee)]
-    return findings or [ok(check, "the role has the rights of the application, and no others")]
+    return findings or [ok(check, "the role has exactly the rights that the application needs")]
 
 
 def _grantee(row: RowMapping) -> str:
@@ -54,9 +54,9 @@ def _more_than_needed(check: str, grantee: str, rows: Sequence[RowMapping]) -> F
         table: ", ".join(each["privilege"] for each in each_table)
         for table, each_table in groupby(rows, lambda row: row["name"])
     }
-    found = "; ".join(f"{grantee} may {privileges} on {table}" for table, privileges in by_table.items())
+    found = "; ".join(f"{grantee} has {privileges} on {table}" for table, privileges in by_table.items())
     revokes = " ".join(f"revoke {privileges} on {table} from {grantee};" for table, privileges in by_table.items())
-    return warning(check, f"more than the application needs: {found}", revokes)
+    return warning(check, f"more rights than the application needs: {found}", revokes)
 
 
 async def _locks(subject: Subject) -> list[Finding]:
@@ -64,12 +64,12 @@ async def _locks(subject: Subject) -> list[Finding]:
     return [
         warning(
             check,
-            f"process {row['pid']}{_named(row['application'])} {'locks' if row['granted'] else 'waits to lock'} "
-            f"{row['relname']}{_since(row['seconds'])}: every statement on it waits",
-            f"A migration ends by itself. Otherwise: select pg_terminate_backend({row['pid']});",
+            f"process {row['pid']}{_named(row['application'])} {'holds' if row['granted'] else 'waits for'} "
+            f"an exclusive lock on {row['relname']}{_since(row['seconds'])}: all other statements on it wait",
+            f"If it is a migration, let it end. Otherwise: select pg_terminate_backend({row['pid']});",
         )
         for row in locks
-    ] or [ok(check, "no other session locks the tables")]
+    ] or [ok(check, "no other session has an exclusive lock on the tables")]
 
 
 def _named(application: str) -> str:
@@ -77,7 +77,7 @@ def _named(application: str) -> str:
 
 
 def _since(seconds: float | None) -> str:
-    return "" if seconds is None else f", in a transaction of {seconds:.0f} s"
+    return "" if seconds is None else f", in a transaction open for {seconds:.0f} s"
 
 
 CHECKS: Checks = {

@@ -12,20 +12,18 @@ from app.doctor.subject import Checks, Subject, open_driver
 _UNDERSTOOD: Final = "url.target"
 _OPEN: Final = "connection.open"
 _DIRECT: Final = "url.direct"
-_WRONG: Final = f"Mend it where it is set, in the environment or in .env; it is to be like {SHAPE}"
+_WRONG: Final = f"Correct it where it is set, in the environment or in .env: {SHAPE}"
 _BY_SQLSTATE: Final = {
-    "28P01": "Copy the URL anew from where it is shown, or set a new password: alter role ... password ...",
-    "28000": "The server lets this user in otherwise or from elsewhere: see its pg_hba.conf, or Neon's IP Allow.",
-    "3D000": "Create the database, or write the name of one that is there into the URL.",
-    "42501": "Let it in: grant connect on database ... to ...;",
-    "53300": "All connections are taken: end some, make the pools smaller, or use the pooled URL.",
-    "57014": "A statement_timeout of the role or the database ends everything: raise it.",
-    "57P03": "The server is starting or shutting down: try again in a minute, then read its log.",
+    "28P01": "Copy the URL again from its source, or set a new password: alter role ... password ...",
+    "28000": "The server rejects this user, address or way to log in: check its pg_hba.conf, or Neon's IP Allow.",
+    "3D000": "Create the database, or write the name of an existing one into the URL.",
+    "42501": "Grant the right: grant connect on database ... to ...;",
+    "53300": "All connections are in use: end some, use smaller pools, or use the pooled URL.",
+    "57014": "The statement_timeout of the role or the database cancels every statement: raise it.",
+    "57P03": "The server is starting or shutting down: try again in a minute; if it lasts, read its log.",
 }
-_SILENT: Final = (
-    "Is the host right, is the database's project active, and do firewalls on the way let its port through?"
-)
-_OTHERWISE: Final = "Change what the sentence names, in the URL or on the server."
+_SILENT: Final = "Check that the host is right, that the database is running, and that no firewall blocks the port."
+_OTHERWISE: Final = "Correct what the message names, in the URL or on the server."
 # Equal for one server, since one start, and one database in it.
 _IDENTITY: Final = """
 select pg_postmaster_start_time()::text || ' ' || oid from pg_database where datname = current_database()"""
@@ -54,16 +52,16 @@ def not_connected(problem: DataAccessError) -> Finding:
 def _by_cause(problem: DataAccessError) -> str:
     for cause in chain(problem):
         if isinstance(cause, socket.gaierror):
-            return "The name of the host is not known: look for a typing error, then at this machine's DNS."
+            return "The host name cannot be resolved: check its spelling, then this machine's DNS."
         if isinstance(cause, ConnectionRefusedError | FileNotFoundError):
-            return "Nothing listens there: is the server running, and is the port right?"
+            return "Nothing listens there: check that the server is running and that the port is right."
     return _SILENT if isinstance(problem, UnavailableError) else _OTHERWISE
 
 
 async def _migrations_reach_the_server(subject: Subject) -> list[Finding]:
     if not subject.target.pooled and not subject.settings.direct_url:
         return []
-    set_it = "Set DATABASE_DIRECT_URL to the server's own URL."
+    set_it = "Set DATABASE_DIRECT_URL to the server's direct URL."
     try:
         target = subject.settings.direct_target()
         driver = await open_driver(subject.settings, target)
@@ -71,10 +69,10 @@ async def _migrations_reach_the_server(subject: Subject) -> list[Finding]:
         return [error(_DIRECT, f"migrations cannot connect: {problem}", set_it)]
     try:
         if await _identity(driver) != await _identity(subject.driver):
-            return [error(_DIRECT, f"migrations go to {target}, which is another database", set_it)]
+            return [error(_DIRECT, f"migrations go to {target}, a different database", set_it)]
     finally:
         driver.terminate()
-    return [ok(_DIRECT, f"migrations go to {target}, which is the same database")]
+    return [ok(_DIRECT, f"migrations go to {target}, the same database")]
 
 
 async def _identity(driver: Any) -> str:

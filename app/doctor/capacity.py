@@ -55,17 +55,17 @@ async def _pools(subject: Subject) -> list[Finding]:
     if wanted <= tightest.usable:
         return [ok(check, found)]
     fitting = max(tightest.usable // instances, 1)
-    advice = f"Set DATABASE_POOL_SIZE to {fitting}, or use the pooled URL: the rest will be refused."
+    advice = f"Set DATABASE_POOL_SIZE to {fitting}, or use the pooled URL: the server refuses more."
     return [error(check, found, advice)]
 
 
 async def _in_use(subject: Subject) -> list[Finding]:
     check, fullest = "capacity.in_use", min(await _limits(subject), key=lambda limit: limit.free)
-    found = f"{fullest.in_use} connections are open now, of {fullest.usable} ({fullest.name})"
+    found = f"{fullest.in_use} of {fullest.usable} connections are in use ({fullest.name})"
     if fullest.in_use <= fullest.usable * _NEARLY_ALL:
         return [ok(check, found)]
     who = "select usename, application_name, state, count(*) from pg_stat_activity group by 1, 2, 3 order by 4 desc;"
-    return [warning(check, found, f"See whose they are: {who}")]
+    return [warning(check, found, f"To see who uses them: {who}")]
 
 
 async def _sleep(subject: Subject) -> list[Finding]:
@@ -73,7 +73,7 @@ async def _sleep(subject: Subject) -> list[Finding]:
     if not subject.on_neon:
         return []
     seconds = subject.settings.pool_recycle_seconds
-    found = f"connections are replaced after {seconds:g} s, Neon suspends after {_SUSPENDS_AFTER_SECONDS} s without one"
+    found = f"connections are replaced after {seconds:g} s; Neon suspends after {_SUSPENDS_AFTER_SECONDS} s without one"
     if seconds < _SUSPENDS_AFTER_SECONDS:
         return [ok("capacity.recycle", found)]
     return [note("capacity.recycle", found, "Set DATABASE_POOL_RECYCLE_SECONDS=240.")]

@@ -28,14 +28,14 @@ CRITERIA: Final[Mapping[str, str]] = {
     "SC-002": "foreign keys refuse a message without a valid conversation",
     "SC-003": "queries by user stay under 50 ms at 10,000 rows per user",
     "SC-004": "connections are encrypted and verified",
-    "SC-005": "migrations go up and down without loss",
-    "SC-006": "20 sessions at once, more are queued",
-    "SC-007": "timestamps move by themselves",
+    "SC-005": "migrations upgrade and downgrade without loss",
+    "SC-006": "20 sessions are open at once, further callers are queued",
+    "SC-007": "timestamps are set automatically",
     "SC-008": "deleting a conversation removes all of its messages",
     "SC-009": "the planner uses every index",
     "SC-010": "the initial migration takes less than 30 s",
     "EC-2": "failed connections are retried",
-    "EC-3": "of concurrent updates the last write wins, and updated_at tells which",
+    "EC-3": "of concurrent updates the last write wins, and updated_at shows which",
 }
 _READING: Final[Mapping[str, Callable[[Subject], Awaitable[str]]]] = {
     "SC-001": tables_match,
@@ -59,7 +59,7 @@ _ON_FULL_TABLES: Final[Mapping[str, Callable[[Scratch], Awaitable[str]]]] = {
 }
 _FORBIDDEN: Final = "42501"
 _GRANT: Final = """
-select format('grant create on database %I to %I; or run --write as the role that migrates.',
+select format('grant create on database %I to %I; or run --write as the role that runs migrations.',
   current_database(), current_user)"""
 
 
@@ -75,13 +75,13 @@ async def _criteria(subject: Subject) -> list[Finding]:
                 await _write(place, ours, found)
         except DataAccessError as problem:
             advice = await _how_to_get_a_schema(subject, problem)
-            rest = [error("scratch.schema", f"no schema to try in: {problem}", advice)]
+            rest = [error("scratch.schema", f"no scratch schema: {problem}", advice)]
     return [found.get(name) or _not_tried(name, why) for name in CRITERIA] + rest
 
 
 async def _how_to_get_a_schema(subject: Subject, problem: DataAccessError) -> str:
     if problem.sqlstate != _FORBIDDEN:
-        return "Set DATABASE_DIRECT_URL to the server's own URL; see the other findings first."
+        return "Set DATABASE_DIRECT_URL to the server's direct URL; see the other findings first."
     return str(await subject.value(_GRANT))
 
 
@@ -108,15 +108,15 @@ async def _tried(name: str, attempt: Awaitable[str]) -> Finding:
     try:
         return ok(_check(name), f"{CRITERIA[name]}: {await attempt}")
     except Broken as problem:
-        return Finding(_check(name), problem.level, f"NOT SO: {CRITERIA[name]}: {problem}", problem.advice)
+        return Finding(_check(name), problem.level, f"FAILED: {CRITERIA[name]}: {problem}", problem.advice)
     except NoSamples as problem:
         return _not_tried(name, str(problem))
     except DataAccessError as problem:
-        return error(_check(name), f"NOT SO: {CRITERIA[name]}: {problem}", "See the other findings first.")
+        return error(_check(name), f"FAILED: {CRITERIA[name]}: {problem}", "See the other findings first.")
 
 
 def _not_tried(name: str, why: str) -> Finding:
-    return note(_check(name), f"{CRITERIA[name]}: not tried ({why})")
+    return note(_check(name), f"{CRITERIA[name]}: not tested ({why})")
 
 
 def _check(name: str) -> str:

@@ -26,8 +26,8 @@ async def tables_match(subject: Subject) -> str:
     found = (each for each in subject.findings if each.group == "schema")
     bad = sorted({each.check for each in found if each.level >= Level.WARNING})
     if bad:
-        raise Broken(f"see {', '.join(bad)}", "Do what is written there.")
-    return "columns, types and defaults were compared, indexes, constraints and triggers by name (wholly: --write)"
+        raise Broken(f"see {', '.join(bad)}", "Follow the advice there.")
+    return "columns, types and defaults were compared, other objects by name only (--write compares them in full)"
 
 
 async def encrypted(subject: Subject) -> str:
@@ -44,9 +44,9 @@ async def sessions_at_once(subject: Subject) -> str:
     size, free = min(subject.settings.pool_size, _SESSIONS), await free_connections(subject)
     if size * subject.instances < _SESSIONS:
         found = f"{subject.instances} x pool of {size}"
-        raise Broken(found, f"Set DATABASE_POOL_SIZE, or --instances: {_SESSIONS} in all.", level=Level.WARNING)
+        raise Broken(found, f"Raise DATABASE_POOL_SIZE or --instances: {_SESSIONS} in all.", level=Level.WARNING)
     if free < size and not subject.behind_pooler:
-        raise Broken(f"only {free} connections are free now, so it was not tried", "See capacity.in_use.")
+        raise Broken(f"not tested, because only {free} connections are free", "See capacity.in_use.")
     async with Database(subject.db.settings.model_copy(update={"pool_size": size})) as db:
         together = asyncio.Event()
         callers = [asyncio.create_task(_hold_until(together, db)) for _ in range(size + _MORE)]
@@ -54,8 +54,8 @@ async def sessions_at_once(subject: Subject) -> str:
         status = db.pool_status()
         together.set()
         await asyncio.gather(*callers)
-    require(status.in_use == size, f"{status.in_use} sessions of {size} were had at once")
-    return f"of {size + _MORE} callers {status.in_use} had a session, {status.waiting} were queued, all were answered"
+    require(status.in_use == size, f"only {status.in_use} of {size} sessions were open at once")
+    return f"of {size + _MORE} callers {status.in_use} had a session, {status.waiting} were queued, and all succeeded"
 
 
 async def _hold_until(together: asyncio.Event, db: Database) -> None:
@@ -94,7 +94,7 @@ async def connections_are_retried(subject: Subject) -> str:
         await asyncio.sleep(_MOMENT_SECONDS)
         _cut(opened)
         await call
-    return f"two connections were cut, one with a read under way; {len(opened)} were opened, and no call failed"
+    return f"two connections were cut, one of them during a read; {len(opened)} were opened, and no call failed"
 
 
 def _cut(opened: list[Any]) -> None:

@@ -41,7 +41,7 @@ async def the_first_migration_is_quick(place: Scratch) -> str:
     await upgrade(place.engine)
     took = time.monotonic() - began
     require(took < _FIRST_SECONDS, f"it took {took:.1f} s")
-    return f"from nothing to head in {took:.1f} s"
+    return f"from an empty schema to head in {took:.1f} s"
 
 
 async def migrations_go_up_and_down(place: Scratch) -> str:
@@ -53,12 +53,12 @@ async def migrations_go_up_and_down(place: Scratch) -> str:
     kept = await _existing(place.db)  # a later table goes with its revision, and so do its rows
     await upgrade(place.engine)
     after = await _rows(place.db)
-    require(all(after[name] == before[name] for name in kept), "rows were lost or changed on the way down and up")
+    require(all(after[name] == before[name] for name in kept), "rows were lost or changed by the downgrade and upgrade")
     await downgrade(place.engine, "base")
     left = await _existing(place.db)
-    require(not left, f"left when all was taken down: {', '.join(left)}")
+    require(not left, f"left after the downgrade to base: {', '.join(left)}")
     await upgrade(place.engine)
-    return "rows were kept on the way down and up"
+    return "all rows survived a downgrade and upgrade"
 
 
 async def _existing(db: Database) -> Sequence[str]:
@@ -76,14 +76,14 @@ async def tables_are_the_same(place: Scratch, ours: Mapping[str, str]) -> str:
     rows = (await place.db.execute(text(DESCRIBE), {"schema": place.schema})).mappings().all()
     intended = described(rows)
     other = [name for name, definition in intended.items() if ours.get(name) != definition]
-    require(not other, f"not as the migrations make it: {', '.join(sorted(other))}")
-    return f"{len(intended)} columns, constraints, indexes, triggers and functions are as the migrations make them"
+    require(not other, f"differs from what the migrations create: {', '.join(sorted(other))}")
+    return f"{len(intended)} columns, constraints, indexes, triggers and functions are as the migrations create them"
 
 
 async def orphans_are_refused(place: Scratch) -> str:
     """Append to a missing conversation, and point rows of each table at a missing row and at another user's."""
     db, user = place.db, _user()
-    await _refused(MessageRepo(db).append(user, -1, _HELLO), "a message to no conversation")
+    await _refused(MessageRepo(db).append(user, -1, _HELLO), "a message to a missing conversation")
     await write_samples(db, [user], rows_each=_ROWS_EACH)
     tried = 0
     for child, column, parent in _references():
@@ -91,7 +91,7 @@ async def orphans_are_refused(place: Scratch) -> str:
             orphan = f"update {child} set {change} where cast(user_id as text) = cast(:user as text)"  # noqa: S608 - our own names
             await _refused(db.execute(text(orphan), {"user": user}), f"{child} without its {parent} ({change})")
             tried += 1
-    return f"{tried + 1} kinds of orphans were refused"
+    return f"{tried + 1} kinds of orphan rows were refused"
 
 
 def _references() -> list[tuple[str, str, str]]:
@@ -108,7 +108,7 @@ async def messages_go_with_their_conversation(place: Scratch) -> str:
     await MessageRepo(db).append_many(user, chat.id, [_HELLO] * _MESSAGES)
     await conversations.delete(user, chat.id)
     count = (await db.execute(left, {"id": chat.id})).scalar_one()
-    require(count == 0, f"{count} messages outlived their conversation")
+    require(count == 0, f"{count} messages were left without their conversation")
     return f"its {_MESSAGES} messages were deleted with it"
 
 
@@ -117,7 +117,7 @@ async def _refused(attempt: Awaitable[object], what: str) -> None:
         await attempt
     except MissingReferenceError:
         return
-    raise Broken(f"{what} was taken")
+    raise Broken(f"{what} was accepted")
 
 
 async def times_move(place: Scratch) -> str:
@@ -126,16 +126,19 @@ async def times_move(place: Scratch) -> str:
     tasks = TaskRepo(db)
     made = await tasks.create(user, TaskCreate(title="first"))
     changed = await tasks.update(user, made.id, TaskUpdate(title="second"))
-    require(changed.updated_at > made.updated_at and changed.created_at == made.created_at, "an update did not move it")
+    require(
+        changed.updated_at > made.updated_at and changed.created_at == made.created_at,
+        "an update did not advance updated_at",
+    )
     await write_samples(db, [user], rows_each=_ROWS_EACH)
     for table in (each for each in our_tables() if "updated_at" in each.columns):
         moved = (await db.execute(text(_MOVED.format(table=table)), {"user": user})).scalars().all()
-        require(bool(moved) and all(moved), f"plain SQL did not move that of {table}")
+        require(bool(moved) and all(moved), f"plain SQL did not advance updated_at of {table}")
     chat = await ConversationRepo(db).create(user)
     await MessageRepo(db).append(user, chat.id, _HELLO)
     active = await ConversationRepo(db).get(user, chat.id)
-    require(active.updated_at > chat.updated_at, "a message did not move its conversation's")
-    return "by repository, by plain SQL, and a conversation's by its messages"
+    require(active.updated_at > chat.updated_at, "a message did not advance updated_at of its conversation")
+    return "updated_at advances on repository updates, plain SQL updates and new messages"
 
 
 async def last_write_wins(place: Scratch) -> str:
@@ -146,8 +149,8 @@ async def last_write_wins(place: Scratch) -> str:
     written = await asyncio.gather(*writes)
     last = max(written, key=lambda each: each.updated_at)
     require(len({each.updated_at for each in written}) == _WRITERS, "two updates have the same updated_at")
-    require(await tasks.get(user, task.id) == last, "the row is not as its latest update left it")
-    return f"{_WRITERS} at once, each with a later updated_at, and the row is as the latest left it"
+    require(await tasks.get(user, task.id) == last, "the row does not match the latest update")
+    return f"{_WRITERS} concurrent updates, each with a later updated_at, and the row matches the latest"
 
 
 async def queries_are_fast(place: Scratch) -> str:
@@ -157,15 +160,15 @@ async def queries_are_fast(place: Scratch) -> str:
     took = max(times[slowest] - away, 0)
     found = f"the slowest of {len(times)}, {slowest}, took {took * 1000:.1f} ms"
     require(took < _QUERY_SECONDS, found)
-    return f"{found} without the round trip of {away * 1000:.1f} ms"
+    return f"{found}, not counting the round trip of {away * 1000:.1f} ms"
 
 
 async def every_index_is_used(place: Scratch) -> str:
     """Run each query with EXPLAIN ANALYZE, and collect the indexes in the plans."""
     used = {name for plan in await plans(place.db) for name in plan.indexes}
     idle = sorted(index_names() - used)
-    require(not idle, f"no statement uses {', '.join(idle)}")
-    return f"EXPLAIN ANALYZE names all {len(index_names())}"
+    require(not idle, f"no query uses {', '.join(idle)}")
+    return f"EXPLAIN ANALYZE shows all {len(index_names())}"
 
 
 def _user() -> str:

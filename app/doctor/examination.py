@@ -55,7 +55,7 @@ _CHECKS: Final[Checks] = {
 
 _AGAIN: Final = "Run the doctor again; see the other findings."
 _ADVICE: Final = {
-    "55P03": "Somebody locks it: see access.locks, and run the doctor again.",
+    "55P03": "Another session holds a lock: see access.locks, then run the doctor again.",
 }
 
 
@@ -77,7 +77,7 @@ async def examine(
         async with _subject(settings, target, instances=instances, write=write) as subject:
             subject.findings += findings
             for name, check in _CHECKS.items():
-                tell(f"looking at {name}")
+                tell(f"checking {name}")
                 subject.findings += await _guarded(name, check, subject)
             return Report(subject.findings)
     except DataAccessError as problem:
@@ -130,12 +130,12 @@ async def _guarded(name: str, check: Check, subject: Subject) -> list[Finding]:
     except DataAccessError as problem:
         finding = _not_looked_at(name, problem, subject.settings)
     except Exception as problem:  # noqa: BLE001 - an unforeseen error must not hide the other checks' findings
-        why = f"could not be looked at: {type(problem).__name__}"  # the error's text may quote private values
-        finding = error(name, why, "This is a fault of the doctor: report it.")
+        why = f"could not be checked: {type(problem).__name__}"  # the error's text may quote private values
+        finding = error(name, why, "This is a bug in the doctor: report it.")
     await subject.session.invalidate()  # its connection is in an unknown state; the next check uses another
     return [finding]
 
 
 def _not_looked_at(name: str, problem: DataAccessError, settings: DatabaseSettings) -> Finding:
     advice = remedy_for(problem, settings) or _ADVICE.get(problem.sqlstate or "", _AGAIN)
-    return error(name, f"could not be looked at: {problem.args[0]}", advice)
+    return error(name, f"could not be checked: {problem.args[0]}", advice)

@@ -61,7 +61,7 @@ class Broken(Exception):  # noqa: N818 - the promise is broken, not the program
     def __init__(
         self,
         seen: str,
-        advice: str = "This is a fault of the schema or of this layer: report it.",
+        advice: str = "This is a bug in the schema or in this layer: report it.",
         *,
         level: Level = Level.ERROR,
     ) -> None:

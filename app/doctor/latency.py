@@ -23,9 +23,13 @@ async def _round_trip(subject: Subject) -> list[Finding]:
     check, milliseconds = "latency.round_trip", statistics.median(samples) * 1000
     found = f"{milliseconds:.2f} ms, the median of {_SAMPLES}"
     if milliseconds > _FAR_MS:
-        return [warning(check, found, "The database is far away: run the application in the region of its database.")]
+        return [warning(check, found, "The database is far away: run the application in the database's region.")]
     if milliseconds > _SAME_REGION_MS:
-        return [note(check, found, "More than within one region: is the application in the database's?")]
+        return [
+            note(
+                check, found, "Longer than within one region: check that the application runs in the database's region."
+            )
+        ]
     return [ok(check, found)]
 
 
@@ -34,11 +38,11 @@ async def _cold_connect(subject: Subject) -> list[Finding]:
     (await open_driver(subject.settings, subject.target)).terminate()
     milliseconds = (time.perf_counter() - began) * 1000
     parts = "login" if subject.tls is None else "TLS and login"
-    found = f"{milliseconds:.1f} ms, {parts} included; the first took {first * 1000:.1f} ms"
+    found = f"{milliseconds:.1f} ms, including {parts}; the first took {first * 1000:.1f} ms"
     if first <= _AWAKE_SECONDS:
         return [ok(check, found)]
-    found += ": the database was asleep, or far away"
-    return [note(check, found, "Callers wait as long after each sleep; see Sleep in docs/neon.md.")]
+    found += ": the database was suspended, or is far away"
+    return [note(check, found, "Callers wait this long after each suspension; see Sleep in docs/neon.md.")]
 
 
 async def _call(subject: Subject) -> list[Finding]:
@@ -53,7 +57,9 @@ async def _call(subject: Subject) -> list[Finding]:
     check, found = "latency.call", f"a warm repository call: {subject.trips.count} round trip, {milliseconds:.2f} ms"
     if subject.trips.count == 1:
         return [ok(check, found)]
-    return [warning(check, found.replace("trip,", "trips,"), "It should be one: does something listen on the engine?")]
+    return [
+        warning(check, found.replace("trip,", "trips,"), "It should be one: look for event listeners on the engine.")
+    ]
 
 
 CHECKS: Checks = {

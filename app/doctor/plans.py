@@ -78,7 +78,7 @@ async def _explained(check: str, connection: AsyncConnection, statement: Executa
         plan = await explain(connection, statement, any_parameters(statement))
     except ConfigurationError as problem:
         if problem.sqlstate == _FORBIDDEN:
-            return note(check, f"not explained: {problem}", "See access.privileges.")
+            return note(check, f"EXPLAIN is not permitted: {problem}", "See access.privileges.")
         return error(check, f"fails on this schema: {problem}", "See schema.revision and schema.drift.")
     return _judged(check, plan, large)
 
@@ -87,9 +87,9 @@ def _judged(check: str, plan: Plan, large: set[str]) -> Finding:
     slow = ", ".join(sorted(large & set(plan.scanned)))
     if slow:
         advice = f"analyze {slow}; if that does not help, see schema.indexes."
-        return warning(check, f"reads all of {slow}, more than {_MANY_ROWS:,} rows (Seq Scan)", advice)
+        return warning(check, f"sequential scan on {slow}, which has more than {_MANY_ROWS:,} rows", advice)
     if plan.scanned:
-        return ok(check, f"reads all of {', '.join(sorted(set(plan.scanned)))}, which is small")
+        return ok(check, f"sequential scan on {', '.join(sorted(set(plan.scanned)))}, which is small")
     return ok(check, ", ".join(dict.fromkeys(plan.indexes)) or "no index: it only inserts")
 
 

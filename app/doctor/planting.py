@@ -55,13 +55,13 @@ async def _planting(subject: Subject) -> list[Finding]:
     if await subject.rows(_MISSING_SCHEMAS, names=path):
         findings += [_schema_maker(row, path) for row in await subject.rows(_OF_THE_DATABASE, tables=table_names())]
     if "pg_catalog" in path[1:]:
-        found = f"search_path is {', '.join(path)}: names of the system are looked up in {path[0]} first"
+        found = f"search_path is {', '.join(path)}: system names are looked up in {path[0]} first"
         advice = (
             "Take pg_catalog out of search_path, where the role or the database sets it: it is then searched first."
         )
         findings.append(error(_CHECK, found, advice))
     findings += [_planted(row) for row in await subject.rows(_PLANTED, tables=table_names())]
-    return findings or [ok(_CHECK, "only the owner may create in the schemas of the search_path")]
+    return findings or [ok(_CHECK, "only the owner can create objects in the schemas of the search_path")]
 
 
 async def _search_path(subject: Subject) -> list[str]:
@@ -71,21 +71,21 @@ async def _search_path(subject: Subject) -> list[str]:
 
 def _creator(row: RowMapping) -> Finding:
     if row["is_owner"]:
-        found = f"the role {row['holder']} owns the schema {row['place']} and not the tables: it can plant an operator"
+        found = f"the role {row['holder']} owns the schema {row['place']}, but not the tables: it can plant an operator"
         return error(_CHECK, found, f"alter schema {row['place']} owner to {row['ours']};")
-    found = f"{_named(row)} may create in the schema {row['place']}: an operator planted there reads other users' rows"
+    found = f"{_named(row)} can create objects in the schema {row['place']}: an operator there reads other users' rows"
     return error(_CHECK, found, f"revoke create on schema {row['place']} from {row['holder']};")
 
 
 def _schema_maker(row: RowMapping, path: list[str]) -> Finding:
-    found = f"{_named(row)} may create schemas, and search_path ({', '.join(path)}) names one that does not exist"
+    found = f"{_named(row)} can create schemas, and search_path ({', '.join(path)}) names one that does not exist"
     if row["is_owner"]:
         return error(_CHECK, found, f"alter database {row['place']} owner to {row['ours']};")
     return error(_CHECK, found, f"revoke create on database {row['place']} from {row['holder']};")
 
 
 def _planted(row: RowMapping) -> Finding:
-    found = f"the {row['type']} {row['identity']} has a name of the system's and is not the owner's"
+    found = f"the {row['type']} {row['identity']} has the name of a system object and another owner than the tables"
     return error(_CHECK, found, f"drop {row['type']} {row['identity']};")
 
 

@@ -42,14 +42,14 @@ async def _forgets(clients: list[Any]) -> bool:
 async def _session_settings(subject: Subject) -> list[Finding]:
     check, said = "pooling.sessions", subject.target.pooled
     if said and subject.behind_pooler:
-        found = "a transaction pooler, as is known: SET is lost between statements, SET LOCAL in a transaction works"
+        found = "a transaction pooler, as configured: SET is lost between transactions, SET LOCAL works within one"
         return [ok(check, found)]
     if subject.behind_pooler:
-        found = "session settings are lost: behind this address is a transaction pooler, and nothing says so"
+        found = "session settings are lost: this address is a transaction pooler, but is not configured as one"
         return [error(check, found, "Set DATABASE_POOLER=transaction, and DATABASE_DIRECT_URL for migrations.")]
     if said:
-        found = "it is said to be a transaction pooler, and keeps sessions: each call may be faster without"
-        return [note(check, found, "Set DATABASE_POOLER=none if it is the server itself.")]
+        found = "configured as a transaction pooler, but session settings are kept: calls may be faster if it is not"
+        return [note(check, found, "If this is the server itself, set DATABASE_POOLER=none.")]
     return [ok(check, "direct: session settings are kept")]
 
 
@@ -58,8 +58,13 @@ async def _prepared_statements(subject: Subject) -> list[Finding]:
     if not subject.behind_pooler:
         return [ok(check, "kept in the session")]
     if name in await _seen_by_the_server(subject.driver, name):
-        return [ok(check, "lost between transactions; this layer sends none by name through a pooler")]
-    return [ok(check, "tracked by the pooler; this layer sends none by name all the same: one ALTER would break them")]
+        return [ok(check, "lost between transactions; this layer uses no named ones through a pooler")]
+    return [
+        ok(
+            check,
+            "tracked by the pooler; this layer uses no named ones even so, because an ALTER TABLE would break them",
+        )
+    ]
 
 
 async def _seen_by_the_server(driver: Any, name: str) -> set[str]:

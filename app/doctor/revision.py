@@ -20,8 +20,8 @@ _NO_SUCH_COLUMN: Final = "42703"
 _MIGRATE: Final = "Run: python -m app migrate"
 _MERGE: Final = "Run: alembic merge heads; then: python -m app migrate"
 _OWN_TABLE: Final = (
-    "Give this application a table of its own for its revision: write version_table = own_version into alembic.ini "
-    "in place of the other; then: python -m app migrate"
+    "Give this application its own version table: write version_table = own_version into alembic.ini in place of the "
+    "other name; then: python -m app migrate"
 )
 # Reported by the checks of indexes, constraints and triggers, with the statement that fixes them.
 _TOLD_ELSEWHERE: Final = ("index", "check", "foreign key", "unique constraint", "trigger")
@@ -42,16 +42,16 @@ async def _revision(subject: Subject) -> list[Finding]:
             at = list(await (await subject.session.connection()).run_sync(heads_of))
     except ConfigurationError as problem:
         if problem.sqlstate == _NO_SUCH_COLUMN:
-            return [error(_REVISION, f"the table {version_table_name()} is not Alembic's", _OWN_TABLE)]
+            return [error(_REVISION, f"the table {version_table_name()} is not an Alembic version table", _OWN_TABLE)]
         if problem.sqlstate != _FORBIDDEN:
             raise
-        return [note(_REVISION, f"not known: the role may not read {version_table_name()}", "See access.privileges.")]
+        return [note(_REVISION, f"unknown: the role may not read {version_table_name()}", "See access.privileges.")]
     if not at:
         return [await _not_migrated(subject)]
     lineage = Lineage.known()
     strange = sorted(set(at) - lineage.ancestors.keys())
     if strange and not await subject.value(_ANY_OF_OURS, names=table_names()):
-        found = f"at {', '.join(strange)} of another application: no table of this one is there"
+        found = f"at {', '.join(strange)}, of another application: none of this one's tables exist"
         return [error(_REVISION, found, _OWN_TABLE)]
     return [_compared(at, lineage)]
 
@@ -60,17 +60,19 @@ def _compared(at: Sequence[str], lineage: Lineage) -> Finding:
     unknown = [revision for revision in at if revision not in lineage.ancestors]
     if unknown:
         found = f"at {', '.join(unknown)}, which this code does not know: newer code has migrated it"
-        advice = "Deploy that code, or leave it so while you roll back. Do not migrate from here."
+        advice = "Deploy the newer code; in a rollback leave the database as it is. Do not migrate with this code."
         return warning(_REVISION, found, advice)
     needless = sorted(lineage.contained(at))
     if needless:
         rows = ", ".join(f"'{revision}'" for revision in needless)
-        found = f"at {', '.join(at)}: the others contain {', '.join(needless)}, and no migration runs until it is gone"
+        found = (
+            f"at {', '.join(at)}: the others include {', '.join(needless)}, and no migration runs until it is removed"
+        )
         delete = f"delete from {version_table_name()} where version_num in ({rows});"  # noqa: S608 - printed, not run
         return error(_REVISION, found, delete)
     missing, heads = lineage.missing(at), ", ".join(sorted(lineage.heads))
     if len(lineage.heads) > 1:
-        found = f"at {', '.join(at)}: the revisions have several heads, {heads}, and no migration runs to both"
+        found = f"at {', '.join(at)}: the revisions have several heads, {heads}; no migration runs before a merge"
         return (error if missing else warning)(_REVISION, found, _MERGE)
     if missing:
         return error(_REVISION, f"at {', '.join(at)}, {len(missing)} behind head {heads}", _MIGRATE)
@@ -81,32 +83,36 @@ async def _not_migrated(subject: Subject) -> Finding:
     (place,) = await subject.rows(WHERE_TABLES_ARE.text, **our_names())
     remedy = remedy_where(place, subject.settings)
     for row in () if place["unusable"] else await subject.rows(_ELSEWHERE, table=version_table_name()):
-        found = f"there are tables in the schema {row['schema']}, which this role does not see"
-        advice = f"grant usage on schema {row['schema']} to {row['role']}; and see that its search_path has it."
+        found = f"the tables in the schema {row['schema']} are not visible to this role"
+        advice = f"grant usage on schema {row['schema']} to {row['role']}; then check that its search_path includes it."
         return error(_REVISION, found, advice)
     if remedy:
-        return error(_REVISION, "the tables are not there for this role", remedy)
+        return error(_REVISION, "the tables are not visible to this role", remedy)
     if not await subject.value(_ANY_OF_OURS, names=table_names()):
         return error(_REVISION, "no revision: the database was never migrated", _MIGRATE)
-    found = "the tables are there and no revision is: a part of a copy was restored"
+    found = "the tables exist, but no revision is recorded: only part of a backup was restored"
     if await (await subject.session.connection()).run_sync(differences):
-        return error(_REVISION, found, f"Restore the table {version_table_name()} from the same copy as the tables.")
-    return error(_REVISION, f"{found}; they are as this code needs them", "Run: alembic stamp head")
+        return error(
+            _REVISION, found, f"Restore the table {version_table_name()} from the same backup as the other tables."
+        )
+    return error(_REVISION, f"{found}; the tables match this code", "Run: alembic stamp head")
 
 
 async def _drift(subject: Subject) -> list[Finding]:
     if any(each.check == _REVISION and each.level > Level.NOTE for each in subject.findings):
-        return [note(_DRIFT, "not compared: the database is at another revision than the models")]
+        return [note(_DRIFT, "not compared: the database and the models are at different revisions")]
     found = await (await subject.session.connection()).run_sync(differences)
     if not found:
-        return [ok(_DRIFT, "none: the tables are as the models say")]
+        return [ok(_DRIFT, "none: the tables match the models")]
     told = [_difference(each) for each in found if not (each.kind in _TOLD_ELSEWHERE and each.is_missing)]
-    return told or [note(_DRIFT, f"only what is told below: {', '.join(sorted({each.what for each in found}))}")]
+    return told or [note(_DRIFT, f"only what other checks report: {', '.join(sorted({each.what for each in found}))}")]
 
 
 def _difference(each: Difference) -> Finding:
     if each.is_extra:
-        return warning(_DRIFT, each.what, f"Write a revision, if all databases are to have it; else: {each.remedy}")
+        return warning(
+            _DRIFT, each.what, f"If every database should have it, write a revision; otherwise: {each.remedy}"
+        )
     return error(_DRIFT, each.what, each.remedy)
 
 
@@ -117,11 +123,11 @@ async def _sequences(subject: Subject) -> list[Finding]:
     return [
         error(
             _SEQUENCES,
-            f"the next id of {each.table} is {each.next_id}, and {each.highest_id} is taken: inserts fail",
+            f"the next id of {each.table} is {each.next_id}, but {each.highest_id} exists already: inserts fail",
             each.remedy,
         )
         for each in behind
-    ] or [ok(_SEQUENCES, "no next id is taken; after a restore see docs/operations.md")]
+    ] or [ok(_SEQUENCES, "each next id is free; after a restore see docs/operations.md")]
 
 
 CHECKS: Checks = {

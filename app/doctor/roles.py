@@ -23,7 +23,7 @@ async def _role(subject: Subject) -> list[Finding]:
     (role,) = await subject.rows(_ROLE, tables=table_names())
     if role["superuser"] or role["owns"]:
         what = "is a superuser" if role["superuser"] else "owns the tables"
-        found = f"the role {role['name']} {what}: it can drop them, and row-level security does not bind it"
+        found = f"the role {role['name']} {what}: it can drop the tables and bypass row-level security"
         return [warning(check, found, _another_role(role["name"]))]
     findings = []
     if attributes := [name for name in _ATTRIBUTES if role[name]]:
@@ -32,7 +32,7 @@ async def _role(subject: Subject) -> list[Finding]:
     if role["member_of"]:
         advice = f"revoke {role['member_of']} from {role['quoted']};"
         findings.append(warning(check, f"the role is a member of {role['member_of']}", advice))
-    return findings or [ok(check, "no superuser, not the owner of the tables")]
+    return findings or [ok(check, "not a superuser, not the owner of the tables")]
 
 
 def _another_role(present: str) -> str:
@@ -41,7 +41,7 @@ def _another_role(present: str) -> str:
     option = "" if name == usual else f" --application {name}"
     return (
         f"Run python -m app roles{option}, give the role {name} a password, and write both into DATABASE_URL; "
-        "the URL of today becomes DATABASE_DIRECT_URL, for migrations."
+        "keep the current URL as DATABASE_DIRECT_URL, for migrations."
     )
 
 

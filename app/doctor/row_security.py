@@ -26,15 +26,15 @@ async def _row_security(subject: Subject) -> list[Finding]:
     open_tables, ready = [row["name"] for row in rows if not row["guarded"]], subject.settings.row_level_security
     if len(open_tables) == len(rows):
         if ready:
-            return [note(_CHECK, "off, and the application is ready for it", _SWITCH_ON)]
-        return [ok(_CHECK, "off: the predicate of each statement keeps users apart")]
+            return [note(_CHECK, "off, but the application is configured for it", _SWITCH_ON)]
+        return [ok(_CHECK, "off: the predicate of each statement separates users")]
     if not ready:
-        found = "on, but the application does not name its user to the server: it sees no row"
+        found = "on, but the application does not name its user to the server: it sees no rows"
         return [
             error(_CHECK, found, "Set DATABASE_ROW_LEVEL_SECURITY=true for the application, or: python -m app rls off")
         ]
     findings = [
-        warning(_CHECK, f"{row['name']} has the policy {row['policy']} too: rows that either lets through are seen",
+        warning(_CHECK, f"{row['name']} also has the policy {row['policy']}: rows that either permits are visible",
                 f"drop policy {row['policy']} on {row['name']};")
         for row in await subject.rows(_OTHERS, tables=names, policy=POLICY)
     ]  # fmt: skip

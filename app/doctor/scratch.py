@@ -106,7 +106,7 @@ def _refuse_elsewhere(schema: str) -> Any:
     async def look(driver: Any) -> None:
         found = await driver.fetchval("select current_schemas(false)::text")
         if found != f"{{{schema}}}":
-            raise ConfigurationError(f"a session that should see {schema} alone sees {found}: nothing was done there")
+            raise ConfigurationError(f"a session that should see only {schema} sees {found}: nothing was changed")
 
     return look
 
@@ -142,9 +142,15 @@ async def _drop(settings: DatabaseSettings, target: ConnectionTarget, schema: st
 async def _left_behind(subject: Subject) -> list[Finding]:
     check, left = "scratch.left", [row["name"] for row in await subject.rows(_LEFT) if not row["in_use"]]
     if not left:
-        return [ok(check, "nothing was left behind by a doctor that was killed")]
+        return [ok(check, "no schema was left behind by a killed doctor")]
     drop = " ".join(f"drop schema {name} cascade;" for name in left)
-    return [warning(check, f"{', '.join(left)}: of a doctor that was killed", f"--write removes it, or: {drop}")]
+    return [
+        warning(
+            check,
+            f"{', '.join(left)}: left behind by a killed doctor",
+            f"The next --write drops it. To drop it now: {drop}",
+        )
+    ]
 
 
 CHECKS: Checks = {"scratch.left": _left_behind}

@@ -11,9 +11,9 @@ _TRUSTED_SKEW_SECONDS: Final = 2
 _CLOCK_SAMPLES: Final = 5
 _KNOWS_COLLATION_VERSION: Final = 15
 _LOST: Final = {
-    "synchronous_commit": "what was committed in the last moments is lost when the server crashes",
-    "fsync": "a crash of the machine may destroy the whole database",
-    "full_page_writes": "a crash of the machine may destroy pages of the database",
+    "synchronous_commit": "the most recent commits are lost if the server crashes",
+    "fsync": "a crash of the machine can corrupt the whole database",
+    "full_page_writes": "a crash of the machine can corrupt pages of the database",
 }
 _ON_NEON: Final = ("fsync", "full_page_writes")  # off there: Neon does not rely on the compute's disk for durability
 # The values with which this role's sessions begin, not those that the doctor sets for its transaction.
@@ -29,7 +29,7 @@ async def _version(subject: Subject) -> list[Finding]:
     if version.major < _OLDEST:
         return [error(check, found, f"Upgrade the server: {_OLDEST} to {_NEWEST} are supported.")]
     if version.major > _NEWEST:
-        return [note(check, f"{found}: newer than what this was tested on ({_OLDEST} to {_NEWEST})")]
+        return [note(check, f"{found}: newer than the tested versions ({_OLDEST} to {_NEWEST})")]
     return [ok(check, found)]
 
 
@@ -37,20 +37,24 @@ async def _writable(subject: Subject) -> list[Finding]:
     check = "server.writable"
     if await subject.value("select pg_is_in_recovery()"):
         return [
-            error(check, "a standby: it takes no writes", "Connect to the primary, or target_session_attrs=primary.")
+            error(
+                check, "a standby: it accepts no writes", "Connect to the primary, or set target_session_attrs=primary."
+            )
         ]
     if await subject.value("show default_transaction_read_only") == "on":
-        advice = "Find out who set default_transaction_read_only: the role, the database, or a provider over its quota."
+        advice = (
+            "Find where default_transaction_read_only is set, the role, the database or the provider, and reset it."
+        )
         return [error(check, "read-only: every write is refused", advice)]
-    return [ok(check, "takes writes")]
+    return [ok(check, "accepts writes")]
 
 
 async def _clock(subject: Subject) -> list[Finding]:
     check, (skew, within) = "server.clock", await _skew_seconds(subject)
-    found = f"{abs(skew):.3f} s {'ahead of' if skew > 0 else 'behind'} this machine, give or take {within:.3f} s"
+    found = f"{abs(skew):.3f} s {'ahead of' if skew > 0 else 'behind'} this machine, ± {within:.3f} s"
     if abs(skew) - within <= _TRUSTED_SKEW_SECONDS:
         return [ok(check, found)]
-    return [warning(check, found, "Set both clocks by NTP: tokens expire, and logs are read, by one or the other.")]
+    return [warning(check, found, "Synchronize both clocks by NTP: tokens and logs rely on both.")]
 
 
 async def _skew_seconds(subject: Subject) -> tuple[float, float]:
@@ -69,7 +73,7 @@ async def _encoding(subject: Subject) -> list[Finding]:
     check, encoding = "server.encoding", await subject.value("show server_encoding")
     if encoding == "UTF8":
         return [ok(check, "UTF8")]
-    advice = "Make a database with encoding 'UTF8' and move the data there: others cannot hold every character."
+    advice = "Create a database with encoding 'UTF8' and move the data there: others cannot store every character."
     return [error(check, f"{encoding}, not UTF8", advice)]
 
 
@@ -82,11 +86,11 @@ async def _collation(subject: Subject) -> list[Finding]:
         "from pg_database where datname = current_database()"
     )
     if row["made"] == row["now"]:
-        return [ok(check, f"its version is {row['now'] or 'fixed'}, as when the indexes were made")]
+        return [ok(check, f"its version is {row['now'] or 'fixed'}, as when the indexes were built")]
     return [
         warning(
             check,
-            f"made with version {row['made']}, now {row['now']}: indexes on text may be in the wrong order",
+            f"built with version {row['made']}, now {row['now']}: indexes on text may be in the wrong order",
             f'REINDEX DATABASE CONCURRENTLY, then: alter database "{row["datname"]}" refresh collation version;',
         )
     ]
@@ -99,9 +103,9 @@ async def _durability(subject: Subject) -> list[Finding]:
         if value != "off":
             findings.append(ok(check, value))
         elif subject.on_neon and name in _ON_NEON:
-            findings.append(ok(check, "off, as always on Neon: it keeps what is committed elsewhere than on a disk"))
+            findings.append(ok(check, "off, as always on Neon, which does not store commits on a local disk"))
         else:
-            advice = f"Set {name} = on, for the server, the database and the role; see which one has it off."
+            advice = f"Set {name} = on where it is off: on the server, the database or the role."
             findings.append(warning(check, f"off: {lost}", advice))
     return findings
 
@@ -109,7 +113,9 @@ async def _durability(subject: Subject) -> list[Finding]:
 async def _autovacuum(subject: Subject) -> list[Finding]:
     check = "configuration.autovacuum"
     if await subject.value("show autovacuum") == "off":
-        advice = "Set autovacuum = on: without it tables grow, plans go wrong, and one day the server refuses writes."
+        advice = (
+            "Set autovacuum = on: without it tables bloat, plans degrade, and in the end the server refuses writes."
+        )
         return [warning(check, "off", advice)]
     off_for = await subject.rows(
         "select relname from pg_class where relname = any(:tables) and pg_table_is_visible(oid) "
@@ -127,12 +133,12 @@ async def _timeouts(subject: Subject) -> list[Finding]:
     seconds = {row["name"]: float(row["seconds"]) for row in rows}
     client = subject.settings.command_timeout_seconds
     found = ", ".join(f"{name} {f'{value:g} s' if value else 'none'}" for name, value in seconds.items())
-    found += f"; the client waits {f'{client:g} s' if client else 'for ever'} for a statement"
+    found += f"; the client waits {f'{client:g} s' if client else 'indefinitely'} for a statement"
     if client is None and not seconds["statement_timeout"]:
-        return [warning(check, found, "Set DATABASE_COMMAND_TIMEOUT_SECONDS: a call may never return.")]
+        return [warning(check, found, "Set DATABASE_COMMAND_TIMEOUT_SECONDS: without it a call may never return.")]
     if not seconds["idle_in_transaction_session_timeout"]:
         set_it = f"alter role {rows[0]['role']} set idle_in_transaction_session_timeout = '60s';"
-        return [note(check, found, f"A client that hangs in a transaction holds its locks for ever. {set_it}")]
+        return [note(check, found, f"A client that hangs in a transaction holds its locks indefinitely. {set_it}")]
     return [ok(check, found)]
 
 

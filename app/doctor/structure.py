@@ -34,9 +34,9 @@ async def _indexes(subject: Subject) -> list[Finding]:
     if there is None:
         return []
     findings = [
-        note(check, f"{name} on {table} is being made right now")
+        note(check, f"{name} on {table} is being built now")
         if row["under_way"]
-        else error(check, f"{name} on {table} is invalid: nothing uses it, every write pays for it", _renew(name))
+        else error(check, f"{name} on {table} is invalid: no query uses it, but every write maintains it", _renew(name))
         for (table, name), row in there.items()
         if not row["valid"]
     ]
@@ -46,7 +46,7 @@ async def _indexes(subject: Subject) -> list[Finding]:
         for (table, name), create in wanted.items()
         if (table, name) not in there
     ]
-    return findings or [ok(check, f"all {len(wanted)} are there and valid")]
+    return findings or [ok(check, f"all {len(wanted)} exist and are valid")]
 
 
 def indexes_of(table: Table) -> Iterator[Index | Constraint]:
@@ -67,7 +67,7 @@ def _sql(ddl: DDLElement) -> str:
 
 
 def _renew(name: str) -> str:
-    return f"reindex index concurrently {name}; or, if nobody knows it: drop index concurrently {name};"
+    return f"reindex index concurrently {name}; or, if it is not needed: drop index concurrently {name};"
 
 
 async def _constraints(subject: Subject) -> list[Finding]:
@@ -81,11 +81,11 @@ async def _constraints(subject: Subject) -> list[Finding]:
         if (each.table.name, each.name) not in there
     ]
     findings += [
-        error(check, f"{name} on {table} was never validated", _validate(table, name))
+        error(check, f"{name} on {table} is not validated", _validate(table, name))
         for (table, name), row in there.items()
         if not row["valid"]
     ]
-    return findings or [ok(check, f"all {len(wanted)} are there and validated")]
+    return findings or [ok(check, f"all {len(wanted)} exist and are validated")]
 
 
 def _add_and_validate(constraint: Constraint) -> str:
@@ -110,15 +110,15 @@ async def _triggers(subject: Subject) -> list[Finding]:
     # Disabled, or enabled for replication only; a foreign key has several triggers.
     idle = {(table, _broken_without(row)) for (table, _), row in there.items() if row["enabled"] in "DR"}
     findings = [
-        error(check, f"triggers of {table} do not run: {without}", f"alter table {table} enable trigger all;")
+        error(check, f"triggers on {table} are disabled: {without}", f"alter table {table} enable trigger all;")
         for table, without in sorted(idle)
     ]
     findings += [
-        error(check, f"{NAME} on {table.name} is missing: updated_at stands still", _touch_again(table))
+        error(check, f"{NAME} on {table.name} is missing: updated_at does not change", _touch_again(table))
         for table in our_tables()
         if is_touched(table) and (table.name, NAME) not in there
     ]
-    return findings or [ok(check, "updated_at moves by trigger, and foreign keys are enforced")]
+    return findings or [ok(check, "updated_at is set by triggers, and foreign keys are enforced")]
 
 
 def _touch_again(table: Table) -> str:
@@ -126,7 +126,7 @@ def _touch_again(table: Table) -> str:
 
 
 def _broken_without(trigger: RowMapping) -> str:
-    return "foreign keys are not enforced" if trigger["of_constraint"] else "what it sets stands still"
+    return "foreign keys are not enforced" if trigger["of_constraint"] else "the columns that they set do not change"
 
 
 async def _there(subject: Subject, statement: str) -> dict[tuple[str, str], RowMapping] | None:

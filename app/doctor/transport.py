@@ -11,7 +11,7 @@ from app.doctor.subject import Checks, Subject
 from app.doctor.validity import validity_of
 
 _RENEW_BEFORE: Final = timedelta(days=14)
-_VERIFY: Final = "Write sslmode=verify-full; for a CA of your own also sslrootcert=/path/of/its/ca.crt."
+_VERIFY: Final = "Write sslmode=verify-full into the URL; for a private CA also sslrootcert=/path/to/ca.crt."
 
 
 def record_tls(tls: TlsSettings) -> list[ssl.SSLObject]:
@@ -35,12 +35,12 @@ async def _encryption(subject: Subject) -> list[Finding]:
         cipher = tls.cipher()
         return [ok(check, f"{tls.version()}, {cipher[0] if cipher else 'no cipher'}")]
     if subject.target.is_socket:
-        return [ok(check, "none: a unix socket, which no other machine can read")]
+        return [ok(check, "none: a Unix socket, which other machines cannot read")]
     if on_this_machine(subject.target.hosts):
         return [
-            note(check, "none: on this machine's loopback only", f"When the server moves to another host: {_VERIFY}")
+            note(check, "none: on this machine's loopback only", f"Before the server moves to another host: {_VERIFY}")
         ]
-    return [error(check, "not encrypted: every machine on the way can read everything", _VERIFY)]
+    return [error(check, "not encrypted: any machine on the path can read everything", _VERIFY)]
 
 
 async def _certificate(subject: Subject) -> list[Finding]:
@@ -48,14 +48,14 @@ async def _certificate(subject: Subject) -> list[Finding]:
     if tls is None:
         return []
     if tls.context.verify_mode is ssl.CERT_NONE:
-        found = f"not verified (sslmode={subject.target.tls.mode}): a machine on the way can pose as the server"
+        found = f"not verified (sslmode={subject.target.tls.mode}): a machine on the path can impersonate the server"
         return [warning(check, found, _VERIFY)]
     if tls.context.check_hostname:
-        return [ok(check, "verified, and it is for this host")]
+        return [ok(check, "verified, and valid for this host")]
     if subject.target.tls.root_cert is None:
-        found = "the host is not verified: every server with a certificate of any public CA is accepted"
+        found = "the host name is not verified: any server with a certificate from any public CA is accepted"
         return [error(check, found, "Write sslmode=verify-full, and connect by the name in the certificate.")]
-    found = "its CA is verified, its host is not: every server with a certificate of that CA is accepted"
+    found = "the CA is verified, the host name is not: any server with a certificate from that CA is accepted"
     return [note(check, found, "Write sslmode=verify-full if the certificate names the host you connect to.")]
 
 
@@ -66,14 +66,14 @@ async def _validity(subject: Subject) -> list[Finding]:
         return []
     now, (since, until) = datetime.now(UTC), validity_of(shown)
     if now < since:
-        found = f"the certificate is valid from {since:%Y-%m-%d} on, and the clock of this machine says {now:%Y-%m-%d}"
-        return [error(check, found, "Set the clock, or have the server show a certificate that is valid.")]
+        found = f"the certificate is valid from {since:%Y-%m-%d}, but this machine's clock says {now:%Y-%m-%d}"
+        return [error(check, found, "Set the clock, or install a valid certificate on the server.")]
     if now > until:
-        return [error(check, f"the certificate has expired on {until:%Y-%m-%d}", "Renew it on the server.")]
+        return [error(check, f"the certificate expired on {until:%Y-%m-%d}", "Renew it on the server.")]
     found = f"the certificate is valid until {until:%Y-%m-%d}"
     if until - now > _RENEW_BEFORE:
         return [ok(check, found)]
-    return [warning(check, found, "Renew it on the server: from that day on no client that verifies it can connect.")]
+    return [warning(check, found, "Renew it on the server: after that day clients that verify it cannot connect.")]
 
 
 CHECKS: Checks = {

@@ -106,7 +106,7 @@ async def test_a_sequence_that_was_not_restored_is_stepped(clinic: Clinic, make_
     (finding,) = [each for each in (await examine(settings)).findings if each.check == "schema.sequences"]
     assert (finding.level, finding.found) == (
         Level.ERROR,
-        "the next id of task is 3, and 9 is taken: inserts fail",
+        "the next id of task is 3, but 9 exists already: inserts fail",
     )
     async with clinic.as_superuser(name) as db:
         await run_statements(db, finding.advice)

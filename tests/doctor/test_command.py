@@ -72,7 +72,7 @@ def test_errors_are_2(clinic: Clinic) -> None:
 
 NO_CONNECTION = {
     "nothing listens": ("postgresql://app:{secret}@127.0.0.1:1/db?sslmode=disable", "Nothing listens there"),
-    "an unknown host": ("postgresql://app:{secret}@nowhere.invalid/db", "The name of the host is not known"),
+    "an unknown host": ("postgresql://app:{secret}@nowhere.invalid/db", "The host name cannot be resolved"),
     "a wrong password": ("postgresql://app:x{secret}@localhost:{port}/healthy", "set a new password"),
     "no such database": (
         "postgresql://app:{secret}@localhost:{port}/elsewhere",
@@ -84,7 +84,7 @@ NO_CONNECTION = {
     ),
     "a certificate for another host": (
         "postgresql://app:{secret}@127.0.0.1:{port}/healthy?sslmode=verify-full&sslrootcert={ca}",
-        "it is for another address",
+        "it was issued for another address",
     ),
     "another scheme": ("mysql://app:{secret}@localhost/db", "it begins with mysql://"),
     "a password that is not encoded": ("postgresql://app:{secret}@x@localhost/db", "write %40 for @"),
@@ -92,9 +92,9 @@ NO_CONNECTION = {
     "a password as a parameter": ("postgresql://app@localhost/db?password={secret}&x={secret}", "write %26 for a &"),
     "a parameter of another's": ("postgresql://app:{secret}@localhost/db?sslcrl={secret}", "sslcrl is not supported"),
     "no host": ("postgresql://app:{secret}@/db", "it names no host"),
-    "a port that is none": ("postgresql://app:{secret}@localhost:{secret}/db", "the port is no number"),
+    "a port that is none": ("postgresql://app:{secret}@localhost:{secret}/db", "the port is not a number"),
     "a wrong password, encoded": ("postgresql://app:%2F{secret}%40@localhost:{port}/healthy", "set a new password"),
-    "a password with a sign of its own": ("postgresql://app:x%zz{secret}@localhost/db", "write %25 for a %"),
+    "a password with a sign of its own": ("postgresql://app:x%zz{secret}@localhost/db", "write %25 for a literal %"),
     "a role that is not there": ("postgresql://who:{secret}@localhost:{port}/healthy", "set a new password"),
     "a CA that is no file": ("postgresql://app:{secret}@localhost/db?sslrootcert=/no/such.pem", "No such file"),
     "a space in it": ("postgresql://app:x {secret}@localhost/db", "it has a space"),
@@ -154,7 +154,7 @@ def test_a_url_that_is_given_is_alone(clinic: Clinic) -> None:
 def test_what_to_run_can_be_copied(clinic: Clinic) -> None:
     """A statement stays on one line, even in a narrow terminal."""
     ran = run_doctor(clinic.url(query="sslmode=require"), COLUMNS="40")
-    advice = "Write sslmode=verify-full; for a CA of your own also sslrootcert=/path/of/its/ca.crt."
+    advice = "Write sslmode=verify-full into the URL; for a private CA also sslrootcert=/path/to/ca.crt."
     assert advice in [line.strip() for line in ran.stdout.splitlines()]
 
 

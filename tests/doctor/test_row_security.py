@@ -15,7 +15,7 @@ def _settings(clinic: Clinic, name: str, *, ready: bool = True) -> DatabaseSetti
 
 async def _found(settings: DatabaseSettings) -> list[Finding]:
     report = await examine(settings)
-    assert [each for each in report.findings if "could not be looked at" in each.found] == []
+    assert [each for each in report.findings if "could not be checked" in each.found] == []
     return [each for each in report.findings if each.check == CHECK]
 
 

@@ -95,7 +95,7 @@ async def test_a_table_that_refuses_samples_is_not_called_broken(clinic: Clinic,
     found = {each.name: each for each in report.findings if each.group == "criteria"}
     for criterion in ("SC-003", "SC-005", "SC-007", "SC-009"):
         assert found[criterion].level is Level.NOTE
-        assert "not tried (the sample rows are refused: " in found[criterion].found
+        assert "not tested (the sample rows are refused: " in found[criterion].found
         assert "no_third" in found[criterion].found
 
 

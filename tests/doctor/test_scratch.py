@@ -48,7 +48,7 @@ async def test_an_interrupted_doctor_leaves_nothing(clinic: Clinic, asked: list[
             await asyncio.sleep(0.02)
         _, said = await asyncio.wait_for(process.communicate(), 200)
         assert not await _is_there(db)
-    assert said.decode() == "interrupted; what the doctor made is removed, or will be by the next --write\n"
+    assert said.decode() == "interrupted; the scratch schema was dropped, or will be by the next --write\n"
     assert process.returncode == 130
 
 
@@ -100,7 +100,7 @@ async def test_a_session_that_sees_more_than_the_schema_is_refused(clinic: Clini
         settings = DatabaseSettings(url=pooler.url(name))
         async with scratch(settings) as place:
             for engine in (place.engine, place.db.engine):
-                with pytest.raises(ConfigurationError, match=r"sees .*public.*: nothing was done there"):
+                with pytest.raises(ConfigurationError, match=r"sees .*public.*: nothing was changed"):
                     await engine.connect()
         report = await examine(settings, write=True)
         async with clinic.as_superuser(name) as db:
@@ -123,7 +123,7 @@ async def test_who_may_make_no_schema_is_told(clinic: Clinic, make_patient: Make
     assert _bad(report) == [("scratch.schema", Level.ERROR)]
     assert "permission denied" in found["scratch.schema"].found
     assert f"grant create on database {name} to app;" in found["scratch.schema"].advice
-    assert "not tried (see scratch.schema)" in found["criteria.SC-002"].found
+    assert "not tested (see scratch.schema)" in found["criteria.SC-002"].found
 
 
 async def test_a_schema_that_is_not_quite_as_migrated_is_found(clinic: Clinic, make_patient: MakePatient) -> None:
@@ -134,7 +134,7 @@ async def test_a_schema_that_is_not_quite_as_migrated_is_found(clinic: Clinic, m
     report = await examine(settings, write=True)
     assert _bad(report) == [("criteria.SC-001", Level.ERROR)]
     found = next(each.found for each in report.findings if each.check == "criteria.SC-001")
-    assert found.endswith("not as the migrations make it: index task.ix_task_user_id_id")
+    assert found.endswith("differs from what the migrations create: index task.ix_task_user_id_id")
 
 
 def _bad(report: Report) -> list[tuple[str, Level]]:
