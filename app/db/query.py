@@ -56,7 +56,7 @@ class Query(Generic[Row]):
 
     def __post_init__(self) -> None:
         if self.name in _names:
-            raise ValueError(f"there is a query {self.name} already: each needs a name of its own")
+            raise ValueError(f"a query named {self.name} exists already: each needs its own name")
         if self.when_lost is None:
             outcome = WhenLost.NOT_DONE if _only_reads(self.statement) else WhenLost.UNKNOWN
             object.__setattr__(self, "when_lost", outcome)

@@ -50,7 +50,7 @@ def explain_schema_error(revisions: Sequence[str]) -> str:
         return f"The database was never migrated, {needs}: run python -m app migrate"
     at = f"The database is at {', '.join(revisions)}"
     if sorted(revisions) == heads:
-        return f"{at}, as this code needs, but its schema is another: run python -m app doctor"
+        return f"{at}, as this code needs, but its schema differs: run python -m app doctor"
     if not set(revisions) <= parents.keys():
-        return f"{at}, which newer code has made, {needs}: deploy the newer code"
-    return f"{at}, {needs}; an older copy was restored, or no migration ran: run python -m app migrate"
+        return f"{at}, a revision of newer code, {needs}: deploy the newer code"
+    return f"{at}, {needs}; an older backup was restored, or no migration ran: run python -m app migrate"

@@ -32,7 +32,7 @@ class CursorFormat:
             raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
             place: tuple[int, ...] = self._struct.unpack(raw[_CHECKSUM_BYTES:])
         except (AttributeError, TypeError, ValueError, binascii.Error, struct.error):
-            raise InvalidCursorError("the cursor is not one that this list gave out") from None
+            raise InvalidCursorError("the cursor is not one of this list") from None
         if self.write(place, *scope) != cursor:
             raise InvalidCursorError("the cursor is damaged, or belongs to another list, filter or user")
         return place

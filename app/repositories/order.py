@@ -79,7 +79,7 @@ class LatestFirst:
         try:
             return {self._parameter: _EPOCH + timedelta(microseconds=microseconds), "p_place": id}
         except OverflowError:  # the checksum is no secret: a cursor can be forged
-            raise InvalidCursorError("the cursor is of a time that does not exist") from None
+            raise InvalidCursorError("the cursor has an invalid time") from None
 
     def write(self, row: Any, *scope: object) -> str:
         """Return the cursor of the row's place."""

@@ -140,7 +140,7 @@ async def test_a_host_must_be_what_target_session_attrs_asks_for(secure: Secure,
     url = f"postgresql://postgres@{hosts}/postgres?sslmode=disable&target_session_attrs="
     failure = await _failure(url + "standby")
     assert isinstance(failure, UnavailableError)
-    assert str(failure).count("is not what target_session_attrs asks for") == 2
+    assert str(failure).count("does not match target_session_attrs") == 2
     for attrs in ("prefer-standby", "primary", "read-write"):
         await _connect_to(url + attrs)
 

@@ -29,7 +29,7 @@ async def test_an_error_while_rows_are_streamed(db: Database) -> None:
 
 async def test_a_flush_whose_error_was_caught(db: Database, user_id: str) -> None:
     """Nothing is stored, and a caller that goes on gets the reason."""
-    with pytest.raises(DataAccessError, match="a flush in it had failed"):
+    with pytest.raises(DataAccessError, match="a flush in it failed"):
         async with db.transaction() as session:
             await TaskRepo(session).create(user_id, TaskCreate(title="x"))
             session.add(Task(user_id=user_id, title=" "))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 KINDS = {"read": "read", "write": "write", "keyed": "write with a key", "transaction": "`run_in_transaction`"}
-_HEAD = """# Faults, and what becomes of a call
+_HEAD = """# Faults, and the outcome of a call
 
-Made of the tests by `make faults`; never edited. Each cell is what a test asserts: *served* means that the caller gets
-its answer and the row is there exactly once; an error is one of [app/db/errors.py](../app/db/errors.py).
+Generated from the tests by `make faults`; do not edit. Each cell is what a test asserts: *served* means that the
+caller gets its answer and the row exists exactly once; an error is one of [app/db/errors.py](../app/db/errors.py).
 The numbers are those of the project's list of faults to survive.
 
 """
@@ -18,9 +18,9 @@ The numbers are those of the project's list of faults to survive.
 _FUNNEL_HEAD = """
 ## One funnel
 
-A call of its own is `Database.fetch`, which the repositories use, or `Database.execute`; in a transaction the same
+A standalone call is `Database.fetch`, which the repositories use, or `Database.execute`; in a transaction the same
 failure is raised by a repository, by the session's own statements, ORM or Core, and by a stream, with the same text.
-Made of the tests in tests/faults/test_one_funnel.py.
+Generated from tests/faults/test_one_funnel.py.
 
 """
 
@@ -47,7 +47,7 @@ def page(items: Sequence[pytest.Item]) -> str:
 def _funnel(items: Sequence[pytest.Item]) -> str:
     """Return what each executor raises for each kind of failure."""
     marks = {mark.kwargs["name"]: mark.kwargs for item in items for mark in item.iter_markers("funnel")}
-    lines = [_line(["failure", "a call of its own", "in a transaction"]), _line(["---"] * 3)]
+    lines = [_line(["failure", "a standalone call", "in a transaction"]), _line(["---"] * 3)]
     lines += [_line([name, marks[name]["alone"], marks[name]["in_transaction"]]) for name in sorted(marks)]
     return _FUNNEL_HEAD + "\n".join(lines) + "\n"
 

@@ -98,14 +98,14 @@ def target_of(url: str) -> ConnectionTarget:
 
 def table() -> str:
     """Return the table in Markdown."""
-    head = ["| provider | as its console shows it | what becomes of it |", "|---|---|---|"]
+    head = ["| provider | as its console shows it | how the layer reads it |", "|---|---|---|"]
     rows = (f"| {each.name} | `{each.shown}` | {'; '.join(_outcome(each))} |" for each in PROVIDERS)
     return "\n".join([*head, *rows])
 
 
 def _outcome(provider: Provider) -> Iterator[str]:
     if provider.shown != filled_in(provider.shown):
-        yield "with the password written in its place"
+        yield "with the password filled in"
     url = provider.shown
     if provider.instead:
         yield f"refused: *{_refusal(url)}*; write `{provider.instead}`"
@@ -125,14 +125,14 @@ def _encryption(target: ConnectionTarget) -> Iterator[str]:
     elif target.tls.mode == "require":
         yield f"encrypted; {_how_to_verify(target.hosts[0])}"
     else:
-        yield f"`sslmode={target.tls.mode}`: for a network that is trusted"
+        yield f"`sslmode={target.tls.mode}`: for a trusted network"
 
 
 def _how_to_verify(host: str) -> str:
     if has_public_ca(host):
         return "`sslmode=verify-full` verifies it"
     if has_own_ca(host):
-        return "with the provider's CA, `sslmode=verify-full&sslrootcert=/path/of/its/ca.crt` verifies it"
+        return "with the provider's CA, `sslmode=verify-full&sslrootcert=/path/to/ca.crt` verifies it"
     return "not verified"
 
 

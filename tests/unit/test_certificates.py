@@ -39,27 +39,27 @@ def _certificate(*names: str, since: datetime = NOW - DAY, until: datetime = NOW
 def test_a_certificate_of_tomorrow_speaks_of_the_clock() -> None:
     """A wrong clock on this machine is the likelier reason."""
     words = explain_failure(_failure(_certificate(since=NOW + DAY, until=NOW + 2 * DAY)))
-    assert "it is not valid yet: the clock of this machine says 20" in words
+    assert "it is not valid yet: this machine's clock says 20" in words
     assert "sslrootcert" not in words
 
 
 def test_an_expired_certificate_is_to_be_renewed() -> None:
     """The error also says that the clock may be ahead."""
     words = explain_failure(_failure(_certificate(since=NOW - 2 * DAY, until=NOW - DAY)))
-    assert "it has expired: renew it on the server (the clock of this machine says 20" in words
+    assert "it has expired: renew it on the server (this machine's clock says 20" in words
 
 
 @pytest.mark.parametrize(("name", "what"), [("other.example.com", "host"), ("192.0.2.1", "address")])
 def test_another_name_is_never_answered_by_verifying_less(name: str, what: str) -> None:
     """With public CAs `verify-ca` accepts every server that has a certificate."""
     words = explain_failure(_failure(_certificate(), name=name))
-    assert words.endswith(f"it is for another {what}: connect by the name in it")
+    assert words.endswith(f"it was issued for another {what}: connect by the name in it")
 
 
 def test_an_unknown_ca_of_ones_own_is_to_be_named() -> None:
     """The advice is for hosts of no known provider."""
     words = explain_failure(_failure(_certificate(), ca=OTHER), "db.example.com")
-    assert "its CA is not trusted here: write sslrootcert=/path/of/its/ca.crt" in words
+    assert "its CA is not trusted here: write sslrootcert=/path/to/ca.crt" in words
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ def test_an_unknown_ca_of_ones_own_is_to_be_named() -> None:
 def test_an_unknown_ca_on_a_providers_host_warns_of_interception_first(host: str) -> None:
     """Trusting the presented certificate would send the password to the intercepting machine."""
     words = explain_failure(_failure(_certificate(), ca=OTHER), host)
-    assert "a machine on the way may be reading the connection" in words
-    assert words.index("on the way") < words.index("sslrootcert")
+    assert "somebody may be intercepting the connection" in words
+    assert words.index("intercepting") < words.index("sslrootcert")
 
 
 def test_no_advice_weakens_the_verification() -> None:

@@ -15,7 +15,7 @@ def test_several_heads_before_they_are_merged() -> None:
     one = _compared(["b"], BEFORE)
     assert (one.level, one.found) == (
         Level.ERROR,
-        "at b: the revisions have several heads, b, c, and no migration runs to both",
+        "at b: the revisions have several heads, b, c; no migration runs before a merge",
     )
     assert one.advice == both.advice
 

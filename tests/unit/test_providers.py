@@ -41,7 +41,7 @@ def test_what_a_console_shows_is_understood(provider: Provider) -> None:
 @pytest.mark.parametrize("provider", [each for each in PROVIDERS if filled_in(each.shown) != each.shown], ids=str)
 def test_a_placeholder_is_refused_as_one(provider: Provider) -> None:
     """It is refused before anything is sent: the server would only say that the password is wrong."""
-    with pytest.raises(ConfigurationError, match=r"its password is a placeholder .*; write the password in its place"):
+    with pytest.raises(ConfigurationError, match=r"its password is a placeholder .*; write the password instead"):
         DatabaseSettings(url=provider.shown).target()
 
 

@@ -18,7 +18,7 @@ _STATEMENT_CACHE_SIZE: Final = 100
 _FAILED_TRANSACTION: Final = "25P02"
 _WHEN_MISSING: Final = "The URL has no password: copy it again, with the password shown."
 _WHEN_MASKED: Final = (
-    "The URL has the mask that the console shows instead of the password: show the password, then copy the URL again."
+    "The URL has the mask that the console shows in place of the password: show the password, then copy the URL again."
 )
 
 
@@ -42,7 +42,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
         status: str = await super().execute(query, *args, timeout=timeout)
         if status == "ROLLBACK" and query.startswith("COMMIT"):
             raise NotDoneError(
-                "the transaction was rolled back: a statement in it had failed, and its error was caught",
+                "the transaction was rolled back: a statement in it failed, and its error was caught",
                 sqlstate=_FAILED_TRANSACTION,
             )
         return status

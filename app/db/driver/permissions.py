@@ -28,9 +28,9 @@ class _Refusal:
 _CONNECTING: Final = (
     _Refusal("42501", f"permission denied for database {_NAME}", "connect to the database {name}",
              "grant connect on database {name} to {role};"),
-    _Refusal("3D000", f"database {_NAME}".replace("$", " does not exist"), "use the database {name}, which is missing",
+    _Refusal("3D000", f"database {_NAME}".replace("$", " does not exist"), "use the database {name}: it does not exist",
              "create database {name} owner {role};", _SERVER_ADMIN),
-    _Refusal("28000", f"role {_NAME}".replace("$", " does not exist"), "log in, as there is no such role",
+    _Refusal("28000", f"role {_NAME}".replace("$", " does not exist"), "log in: it does not exist",
              "create role {role} login password '...';", _SERVER_ADMIN),
     _Refusal("28000", "is not permitted to log in", "log in", "alter role {role} login;", _SERVER_ADMIN),
 )  # fmt: skip
@@ -39,7 +39,7 @@ _TABLE: Final = re.compile(f'permission denied for (table|view|relation) (?!"?pg
 _SCHEMA: Final = re.compile(f"permission denied for schema {_NAME}")
 _NO_FILES: Final = re.compile(r'extension "([^"]+)" is not available|extension control file "[^"]*/([^/"]+)\.control"')
 _WORKING: Final = (
-    _Refusal("42501", f"permission denied for schema {_NAME}", "create in the schema {name}, or use it",
+    _Refusal("42501", f"permission denied for schema {_NAME}", "use the schema {name}, or create objects in it",
              "grant usage, create on schema {name} to {role};"),
     _Refusal("42501", f"permission denied for database {_NAME}", "create schemas in the database {name}",
              "grant create on database {name} to {role};"),
@@ -56,9 +56,9 @@ _WORKING: Final = (
              "alter table {name} owner to {role};"),
     _Refusal("42501", f"must be owner of (?P<kind>function|type|sequence|schema|view) {_NAME}",
              "change the {kind} {name}", "alter {kind} {name} owner to {role};"),
-    _Refusal("3F000", "no schema has been selected to create in", "create in any schema of the search_path",
+    _Refusal("3F000", "no schema has been selected to create in", "create objects in any schema of the search_path",
              "create schema if not exists {schema}; grant usage, create on schema {schema} to {role};"),
-    _Refusal("3F000", f"schema {_NAME}".replace("$", " does not exist"), "use the schema {name}, which is not there",
+    _Refusal("3F000", f"schema {_NAME}".replace("$", " does not exist"), "use the schema {name}: it does not exist",
              "create schema {name} authorization {role};"),
 )  # fmt: skip
 
@@ -122,8 +122,8 @@ def schema_remedy(schema: str, *, role: str) -> Remedy:
 
 def _not_installed(name: str) -> str:
     return (
-        f"The server has no files of the extension {name}, and no statement creates it without them: install its "
-        "package on the server's machine, or choose a server that has it. pg_available_extensions lists what it has"
+        f"The extension {name} has no files on the server, and CREATE EXTENSION needs them: install its "
+        "package there, or choose a server that has it. pg_available_extensions lists what a server has"
     )
 
 

@@ -84,7 +84,7 @@ class Retry:
         remaining = deadline - time.monotonic()
         if remaining <= 0 or not _running_again_may_help(error):
             raise error
-        _log.warning("try 1 failed, again at once: %s", error)
+        _log.warning("attempt 1 failed, retrying at once: %s", error)
         token = call_deadline.set(deadline)
         try:
             return await self._repeated(run, _running_again_may_help, seconds=remaining)()
@@ -103,7 +103,7 @@ class Retry:
             error: Any = details.get("exception")
             if seen is not None:
                 seen.append(error)
-            _log.warning("try %d failed, again in %.2f s: %s", details["tries"], details.get("wait", 0), error)
+            _log.warning("attempt %d failed, retrying in %.2f s: %s", details["tries"], details.get("wait", 0), error)
 
         numbers = itertools.count(retry_number.get() + 1)
 
@@ -153,7 +153,7 @@ async def until_unlocked(run: Call[Value], *, seconds: float) -> Value:
     """
 
     def note(details: Details) -> None:
-        _log.warning("no lock, again in %.1f s: %s", details.get("wait", 0), details.get("exception"))
+        _log.warning("no lock, retrying in %.1f s: %s", details.get("wait", 0), details.get("exception"))
 
     async def target() -> Value:
         return await run()

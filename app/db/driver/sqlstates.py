@@ -98,12 +98,12 @@ def translate_connect(error: BaseException, place: str, *, password_advice: str 
     if isinstance(error, asyncpg.PostgresError):
         return _refusal(error, place, password_advice)
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
-        return UnavailableError(f"{place}: the server is not what target_session_attrs asks for")
+        return UnavailableError(f"{place}: the server does not match target_session_attrs")
     if isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError)):
-        return ConfigurationError(f"{place}: the driver and the server do not understand each other: {error}")
+        return ConfigurationError(f"{place}: the driver cannot understand the server: {error}")
     if "rejected SSL" in str(error):
         return ConfigurationError(
-            f"{place}: the server does not offer TLS; turn it on there, or, only if the network between is trusted, "
+            f"{place}: the server does not offer TLS; enable it there, or, only on a trusted network, "
             "write sslmode=disable"
         )
     reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__

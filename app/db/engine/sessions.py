@@ -65,6 +65,6 @@ async def _close(session: AsyncSession) -> None:
     try:
         await session.close()
     except _CLEANUP_ERRORS as error:
-        _log.warning("a session could not be closed in order, its connection is replaced: %s", error)
+        _log.warning("a session could not be closed cleanly, its connection is replaced: %s", error)
         with suppress(*_CLEANUP_ERRORS):
             await session.invalidate()

@@ -11,7 +11,7 @@ from app.db.errors import ClosedError, DataAccessError, InvalidInputError, Trans
 
 _MISUSE: Final = {  # by SQLAlchemy's code
     "isce": "one session is used by two tasks at once: give each task its own",
-    "7s2a": "the transaction was rolled back: a flush in it had failed, and its error was caught",
+    "7s2a": "the transaction was rolled back: a flush in it failed, and its error was caught",
 }
 _LOST_BEFORE: Final = "8s2b"
 _CLOSED_SESSION: Final = "permanently closed"

@@ -14,7 +14,7 @@ def own_config() -> Config:
     ini = next((path for path in INI_FILES if path.exists()), None)
     if ini is None:
         raise ConfigurationError(
-            f"no revisions: neither {INI_FILES[0]} nor {INI_FILES[1]} is there; install the wheel, or copy both"
+            f"no revisions: neither {INI_FILES[0]} nor {INI_FILES[1]} exists; install the wheel, or copy both"
         )
     config = Config(ini, stdout=StringIO())
     config.remove_main_option("prepend_sys_path")  # for the command line; here each command would add it again

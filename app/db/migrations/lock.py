@@ -64,7 +64,7 @@ def _acquire(connection: Connection, wait_seconds: float) -> None:
         if waited >= report_at or waited >= wait_seconds:
             holder = _scalar(connection, _HOLDER) or "a process that is just ending"
             if waited >= wait_seconds:
-                raise TransientError(f"another migration is under way after {waited:.0f} s: {holder} holds the lock")
+                raise TransientError(f"another migration still runs after {waited:.0f} s: {holder} holds the lock")
             _log.warning("waiting for another migration, %.0f of at most %g s: %s", waited, wait_seconds, holder)
             report_at = waited + _REPORT_SECONDS
         await_only(asyncio.sleep(random.uniform(0.2, 1) * _POLL_SECONDS))  # noqa: S311 - spreads the waiting processes

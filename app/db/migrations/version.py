@@ -50,7 +50,7 @@ def version_of(connection: Connection, table: str) -> Version:
     except DBAPIError as error:
         if sqlstate_of(error) == _NO_SUCH_COLUMN:
             raise ConfigurationError(
-                f"the table {table} is not Alembic's: another application has it. {_OWN_TABLE}",
+                f"the table {table} is not an Alembic version table, but another application's. {_OWN_TABLE}",
                 sqlstate=_NO_SUCH_COLUMN,
             ) from error
         if sqlstate_of(error) != NO_SUCH_TABLE:
@@ -89,8 +89,8 @@ def refuse_strangers(connection: Connection, version: Version, script: ScriptDir
         return True
     if version.is_elsewhere:
         raise ConfigurationError(
-            f"the search_path leads to tables of this application in the schema {version.schema}, and migrations "
-            f"would work in {version.here}; nothing was done. For the one or the other: "
+            f"the search_path finds tables of this application in the schema {version.schema}, but migrations "
+            f"would work in {version.here}; nothing was done. Choose one:  "
             f"alter role <role> set search_path = {version.schema}; or = {version.here}"
         )
     raise _unknown(unknown, ours.names)
@@ -100,7 +100,7 @@ def _unknown(unknown: Sequence[str], ours: Sequence[str]) -> ConfigurationError:
     revisions = ", ".join(unknown)
     if not ours:
         return ConfigurationError(
-            f"the database is at revision {revisions} of another application: no table of this one is there. "
+            f"the database is at revision {revisions} of another application: none of this one's tables exist. "
             f"Nothing was changed. {_OWN_TABLE}"
         )
     return DatabaseAheadError(

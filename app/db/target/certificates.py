@@ -28,10 +28,10 @@ _OTHER_PROVIDERS: Final = (
     ".psdb.cloud",
 )
 _INTERCEPTED: Final = (
-    "its CA is not trusted here: a machine on the way may be reading the connection, so find out first whether a "
+    "its CA is not trusted here: somebody may be intercepting the connection, so find out first whether a "
     "proxy, a VPN or an attacker in this network does, for instance by connecting from another network"
 )
-_NAME_IT: Final = "write sslrootcert=/path/of/its/ca.crt"
+_NAME_IT: Final = "write sslrootcert=/path/to/ca.crt"
 
 
 def explain_failure(error: ssl.SSLError, host: str = "") -> str:
@@ -43,17 +43,17 @@ def explain_failure(error: ssl.SSLError, host: str = "") -> str:
 
 
 def _advice(code: int, host: str) -> str:
-    clock = f"the clock of this machine says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    clock = f"this machine's clock says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     if code == _NOT_YET_VALID:
-        return f"it is not valid yet: {clock}; set it, or have the server show a certificate that is valid"
+        return f"it is not valid yet: {clock}; correct it, or install a valid certificate on the server"
     if code == _EXPIRED:
-        return f"it has expired: renew it on the server ({clock}; if that is wrong, set it)"
+        return f"it has expired: renew it on the server ({clock}; if that is wrong, correct it)"
     if code in _OTHER_NAMES:
         what = "host" if code == _OTHER_NAMES[0] else "address"
-        return f"it is for another {what}: connect by the name in it"
+        return f"it was issued for another {what}: connect by the name in it"
     if code in _UNKNOWN_AUTHORITY:
         return _advice_on_authority(host)
-    return "have the server show another certificate"
+    return "install another certificate on the server"
 
 
 def has_public_ca(host: str) -> bool:

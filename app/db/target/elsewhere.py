@@ -10,9 +10,9 @@ _COMMAND_TIMEOUT: Final = "write DATABASE_COMMAND_TIMEOUT_SECONDS instead"
 _CONNECT_TIMEOUT: Final = "write connect_timeout instead, in seconds"
 _PREPARED: Final = "remove it; it follows from DATABASE_POOLER"
 _KEEPALIVES: Final = "remove it; an idle connection is checked before it is used, see DATABASE_PING_AFTER_IDLE_SECONDS"
-_HANDLED: Final = "remove it; the layer needs no such switch"
+_HANDLED: Final = "remove it; the layer does not need it"
 _UTF8: Final = "remove it; text is always sent as UTF-8"
-_TLS: Final = "remove it; TLS is what sslmode says, version 1.2 or later"
+_TLS: Final = "remove it; sslmode controls TLS, which is version 1.2 or later"
 _PEM: Final = "write sslcert and sslkey, files in PEM, the key unencrypted"
 _SESSION_ATTRS: Final = "write target_session_attrs instead"
 
@@ -27,8 +27,8 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "pool": _POOL_SIZE,
     "max": _POOL_SIZE,
     "max_overflow": "remove it; the pool never grows beyond DATABASE_POOL_SIZE",
-    "min_size": "remove it; connections are made when they are needed",
-    "pool_min_conns": "remove it; connections are made when they are needed",
+    "min_size": "remove it; connections are opened when they are needed",
+    "pool_min_conns": "remove it; connections are opened when they are needed",
     "pool_timeout": _POOL_TIMEOUT,
     "checkout_timeout": _POOL_TIMEOUT,
     "connectiontimeoutmillis": _POOL_TIMEOUT,
@@ -74,20 +74,20 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "async_fallback": _HANDLED,
     "rewritebatchedinserts": _HANDLED,
     # TLS and authentication
-    "gssencmode": "only TLS encrypts here, see sslmode",
+    "gssencmode": "remove it; only TLS is supported, see sslmode",
     "gssdelegation": "remove it; Kerberos is not used",
     "gsslib": "remove it; Kerberos is not used",
     "krbsrvname": "remove it; Kerberos is not used",
     "require_auth": "remove it; sslmode=verify-full keeps an impostor from asking for a password",
-    "requirepeer": "remove it; give the folder of the socket to the server's user only",
+    "requirepeer": "remove it; let only the server's user write to the socket's folder",
     "passfile": "write the password into the URL",
-    "service": "write what it stands for into the URL",
-    "servicefile": "write what it stands for into the URL",
+    "service": "write its parameters into the URL",
+    "servicefile": "write its parameters into the URL",
     "sslpassword": "write sslkey, a file whose key is unencrypted",
     "sslidentity": _PEM,
-    "sslcrl": "remove it; no list of revoked certificates is read",
-    "sslcrldir": "remove it; no list of revoked certificates is read",
-    "sslcertmode": "remove it; a certificate is shown when sslcert names one",
+    "sslcrl": "remove it; certificate revocation lists are not supported",
+    "sslcrldir": "remove it; certificate revocation lists are not supported",
+    "sslcertmode": "remove it; a certificate is sent if sslcert names one",
     "sslfactory": "remove it; write sslmode=require or verify-full",
     "sslcompression": _TLS,
     "sslsni": _TLS,
@@ -96,8 +96,8 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "ssl_max_protocol_version": _TLS,
     "direct_tls": "write sslnegotiation=direct instead",
     "tls": "write sslmode=require or verify-full",
-    "min_protocol_version": "remove it; PostgreSQL 14 to 18 speak the same",
-    "max_protocol_version": "remove it; PostgreSQL 14 to 18 speak the same",
+    "min_protocol_version": "remove it; PostgreSQL 14 to 18 use the same version",
+    "max_protocol_version": "remove it; PostgreSQL 14 to 18 use the same version",
     "scram_client_key": "write the password into the URL",
     "scram_server_key": "write the password into the URL",
     "oauth_issuer": "write a password into the URL; OAuth is not supported",
@@ -111,7 +111,7 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "db": "write the database after the host: /database",
     "load_balance_hosts": "remove it; hosts are tried in their order",
     "targetservertype": _SESSION_ATTRS,
-    "replication": "remove it; replication has a client of its own",
+    "replication": "remove it; replication is not supported",
     "client_encoding": _UTF8,
     "encoding": _UTF8,
     "charset": _UTF8,

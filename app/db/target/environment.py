@@ -98,7 +98,7 @@ class EnvironmentSettings(BaseSettings):
     @classmethod
     def judge(cls, strangers: Iterable[Variable]) -> tuple[str, ...]:
         """Return notes on variables that have the prefix and no field. Raises `ConfigurationError`."""
-        return tuple(f"{each.label} is not a setting: it is not read" for each in strangers)
+        return tuple(f"{each.label} is not a setting and is ignored" for each in strangers)
 
     @classmethod
     def missing(cls, field: str, strangers: Iterable[Variable]) -> str:  # noqa: ARG003 - for subclasses
@@ -112,7 +112,7 @@ class EnvironmentSettings(BaseSettings):
             return cls.missing(field, strangers)
         if details["type"] == "extra_forbidden":
             alike = get_close_matches(field, cls.model_fields, n=1)
-            return f"{field} is not a setting; " + (f"is {alike[0]} meant?" if alike else "remove it")
+            return f"{field} is not a setting; " + (f"did you mean {alike[0]}?" if alike else "remove it")
         words = re.sub("^(Input|String) should", "it must", details["msg"]).removeprefix("Value error, ")
         label = read[field].label if field in read else field
         return f"{label}: {words}" if label else words

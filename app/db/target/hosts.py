@@ -50,7 +50,7 @@ def hosts_of(authority: str, parameters: Parameters) -> Hosts:
             raise ConfigurationError("it has host twice with different values")
         if any(place.host not in _THIS_MACHINE for place in own):
             unused = ", ".join(place.host for place in own)
-            notes = (f"host={given[0].host}: the socket is used, and not {unused}",)
+            notes = (f"host={given[0].host}: the socket is used, not {unused}",)
         port_alone = next((place.port for place in own if place.port), "")
     given = [_Place(place.host, place.port or port_alone) for place in given]
     places = given or own
@@ -88,8 +88,7 @@ def _of_host(text: str) -> _Place:
     match = _HOST.fullmatch(text)
     if not match:
         raise ConfigurationError(
-            "it has a host that cannot be one; write an IPv6 address in [brackets], and the folder of a socket "
-            "as ?host=/folder"
+            "it has an invalid host; write an IPv6 address in [brackets], and the folder of a socket as ?host=/folder"
         )
     return _Place(match["host"].strip("[]"), match["port"] or "")
 
@@ -106,7 +105,7 @@ def _checked(host: str) -> str:
         host.encode("idna")
     except UnicodeError:
         if not _is_socket(host):
-            words = "it has a host that cannot be one; between two dots stand 1 to 63 characters"
+            words = "it has an invalid host; each part between dots has 1 to 63 characters"
             raise ConfigurationError(words) from None
     return host
 
@@ -129,7 +128,9 @@ def _port(text: str) -> int:
         return _DEFAULT_PORT
     if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) <= _LARGEST_PORT:
         # Not shown: where the host is missing or a / is not encoded, this is a part of the password.
-        raise ConfigurationError(f"the port is no number from 1 to {_LARGEST_PORT}; is a / in the password %2F?")
+        raise ConfigurationError(
+            f"the port is not a number from 1 to {_LARGEST_PORT}; write a / in the password as %2F"
+        )
     return int(text)
 
 
@@ -137,5 +138,5 @@ def _refuse_long_socket(host: str, port: int) -> None:
     length = len(f"{host}/.s.PGSQL.{port}".encode())
     if _is_socket(host) and length > _LONGEST_SOCKET_BYTES:
         raise ConfigurationError(
-            f"the socket's path is {length} bytes long; the system takes {_LONGEST_SOCKET_BYTES}: use a shorter folder"
+            f"the socket's path is {length} bytes long; the limit is {_LONGEST_SOCKET_BYTES}: use a shorter folder"
         )

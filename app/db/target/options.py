@@ -87,7 +87,7 @@ def _words(options: str) -> Iterator[str]:
 def _setting(word: str) -> tuple[str, str]:
     name, equals, value = re.sub("^(--|-c)", "", word).partition("=")
     if not equals or not _NAME.fullmatch(name):
-        raise ConfigurationError("options must be like -c name=value or endpoint=name")
+        raise ConfigurationError("options must have the form -c name=value or endpoint=name")
     if not word.startswith("-"):
         raise ConfigurationError(f"options has {name}=; write -c {name}=")
     return name.replace("-", "_"), value

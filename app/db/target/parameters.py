@@ -10,12 +10,12 @@ from app.db.target.elsewhere import ELSEWHERE
 def decoded(text: str) -> str:
     """Decode percent-encoding; raises `ConfigurationError` if the result is not text."""
     if re.search("%(?![0-9A-Fa-f]{2})", text):
-        raise ConfigurationError("it has a % that does not begin %XX; write %25 for a % of its own")
+        raise ConfigurationError("it has a % that is not followed by two hex digits; write %25 for a literal %")
     # Compared, not caught: a UnicodeError carries the text, which may be a password.
     plain = unquote_to_bytes(text.encode(errors="replace"))
     value = plain.decode(errors="replace")
     if value.encode() != plain or "\0" in value or text.encode(errors="replace") != text.encode(errors="surrogatepass"):
-        raise ConfigurationError("it has something in it that is not UTF-8; encode it again, and without NUL")
+        raise ConfigurationError("it is not valid UTF-8, or contains NUL; encode it again")
     return value
 
 
@@ -63,7 +63,7 @@ class Parameters:
             return
         name = min(self._values)
         if self._hides_names and name.lower() not in ELSEWHERE:
-            raise ConfigurationError("a parameter beside password is not known; write %26 for a & in the password")
+            raise ConfigurationError("a parameter next to password is unknown; write %26 for a & in the password")
         raise ConfigurationError(f"the parameter {_shown(name)} is not supported; {_advice(name)}")
 
 

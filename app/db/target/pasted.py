@@ -57,7 +57,7 @@ def refuse_unencoded(place: str, query: str) -> None:
     authority, _, path = place.partition("/")
     if authority.endswith("@") and "/" in path and "@" not in path + query:
         raise ConfigurationError(
-            "it has the folder of a socket in the host's place; write ?host=/folder after /database"
+            "it has the folder of a socket in place of the host; write ?host=/folder after /database"
         )
     code = (
         "%23 for #" if "#" in place + query else
@@ -67,7 +67,7 @@ def refuse_unencoded(place: str, query: str) -> None:
         None
     )  # fmt: skip
     if code:
-        raise ConfigurationError(f"it has a sign where it cannot be; in a user, password or database write {code}")
+        raise ConfigurationError(f"it has a character that must be encoded; in user, password or database write {code}")
 
 
 def refuse_placeholders(parts: Mapping[str, str]) -> None:
@@ -76,11 +76,9 @@ def refuse_placeholders(parts: Mapping[str, str]) -> None:
         plain = decoded(text) if "%" in text else text
         if unfilled := _UNFILLED.search(plain):
             shown = "${...}" if part == "password" else unfilled[0]
-            raise ConfigurationError(f"its {part} has {shown} in it; write the {part} in its place")
+            raise ConfigurationError(f"its {part} contains {shown}, a placeholder; write the {part} instead")
         if _PLACEHOLDER.fullmatch(plain):
-            raise ConfigurationError(
-                f"its {part} is a placeholder in {plain[0]}{plain[-1]}; write the {part} in its place"
-            )
+            raise ConfigurationError(f"its {part} is a placeholder in {plain[0]}{plain[-1]}; write the {part} instead")
     if unencoded := re.search(r"""[;,\\`"'<>{}|^\[\]]""", parts["database"]):
         sign = unencoded[0]
-        raise ConfigurationError(f"its database has a {sign} in it; remove it, or write %{ord(sign):02X}")
+        raise ConfigurationError(f"its database contains a {sign}; remove it, or write %{ord(sign):02X}")

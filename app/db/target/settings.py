@@ -32,7 +32,7 @@ class DatabaseSettings(EnvironmentSettings):
     url: Accepts[SecretStr, str] = Field(default=...)
     """Any PostgreSQL URL, as Neon's console writes it."""
     direct_url: Accepts[SecretStr | None, str] = default(None)
-    """Where migrations go if `DATABASE_URL` is a pooler whose host does not tell; Neon's does."""
+    """Where migrations go if `DATABASE_URL` is a pooler whose host does not reveal the server; Neon's does."""
     pooler: Literal["auto", "none", "transaction"] = "auto"
     """Whether `DATABASE_URL` is a transaction pooler; `auto`: if its host begins with a name ending in `-pooler`."""
     pool_size: PositiveInt = 20
@@ -40,7 +40,7 @@ class DatabaseSettings(EnvironmentSettings):
     pool_min_size: NonNegativeInt = 0
     """How many idle connections are kept open."""
     pool_idle_seconds: PositiveSeconds = 60
-    """A connection that is idle for longer is closed; no query is sent for that."""
+    """A connection that is idle for longer is closed, without a query."""
     pool_timeout_seconds: PositiveSeconds | None = None
     """A limit for the queue that is shorter than the deadline; it does not run while connections are being opened."""
     pool_max_waiting: NonNegativeInt | None = None
@@ -50,27 +50,27 @@ class DatabaseSettings(EnvironmentSettings):
     connect_timeout_seconds: PositiveSeconds = 20
     """For one attempt. Neon's proxy itself tries for 6 to 7 s to wake a compute."""
     command_timeout_seconds: PositiveSeconds | None = 60
-    """Kept by the client, for each statement."""
+    """Enforced by the client, for each statement."""
     statement_timeout_seconds: PositiveSeconds | None = None
-    """Kept by the server, for each statement of a transaction (``SET LOCAL``: one more round trip)."""
+    """Enforced by the server, for each statement of a transaction (``SET LOCAL``: one more round trip)."""
     lock_timeout_seconds: PositiveSeconds | None = None
-    """Kept by the server, for each lock that a transaction waits for (``SET LOCAL``, likewise)."""
+    """Enforced by the server, for each lock that a transaction waits for (``SET LOCAL``, likewise)."""
     retry_seconds: PositiveSeconds = 30
     """The deadline of one call: its time in the queue, connecting, and all retries; a Neon compute may start slowly."""
     ping_after_idle_seconds: Seconds = 30
     """A connection that was idle for longer is pinged before it is used again."""
     ping_timeout_seconds: PositiveSeconds = 2
-    """How long the answer may take before the connection is replaced."""
+    """How long the ping may take before the connection is replaced."""
     idle_transaction_warning_seconds: PositiveSeconds = 5
     """A transaction that runs no statement for longer is named in a warning, with its place in the code."""
     migration_lock_timeout_seconds: PositiveSeconds = 5
-    """How long a revision waits for a lock on a table, and traffic behind it, before it steps back and tries again."""
+    """How long a revision, and traffic behind it, waits for a lock on a table before it gives way and retries."""
     migration_wait_seconds: PositiveSeconds = 300
     """How long a migration waits for another one to end, and how long each revision tries to get its locks."""
     migration_statement_timeout_seconds: PositiveSeconds | None = None
-    """Kept by the server, for each statement of a migration."""
+    """Enforced by the server, for each statement of a migration."""
     row_level_security: bool = False
-    """Each query names its user to the server, too: `python -m app rls on` then holds it to that."""
+    """Each query also names its user to the server; `python -m app rls on` makes the server check it."""
     application_name: Annotated[str, StringConstraints(max_length=63, pattern=r"^[^\x00]*$")] = "async-data-layer"
     """How the sessions are named in ``pg_stat_activity``."""
     slow_statement_seconds: PositiveSeconds | None = None
@@ -116,7 +116,7 @@ class DatabaseSettings(EnvironmentSettings):
             )
         notes = (*self._notes, *target.notes)
         if (target.connect_timeout_seconds or 0) > self.retry_seconds:
-            notes += (f"connect_timeout is longer than DATABASE_RETRY_SECONDS, {self.retry_seconds:g}, which ends it",)
+            notes += (f"connect_timeout is longer than DATABASE_RETRY_SECONDS, {self.retry_seconds:g}, the deadline",)
         return replace(target, pooled=pooled, notes=notes)
 
     def direct_target(self) -> ConnectionTarget:

@@ -68,9 +68,7 @@ def _trust(context: ssl.SSLContext, root_cert: str | None) -> None:
         words = _reason(error)
     else:
         return
-    raise ConfigurationError(
-        f"sslrootcert={root_cert} cannot be used: {words}; it must be a file of certificates in PEM"
-    )
+    raise ConfigurationError(f"sslrootcert={root_cert} cannot be used: {words}; it must be a file of PEM certificates")
 
 
 def _has_certificate_folder() -> bool:

@@ -69,7 +69,7 @@ def _effective_mode(asked: str, binding: str, root_cert: str | None, *, sockets:
         if sockets or asked == "disable":
             raise ConfigurationError("channel_binding=require needs TLS; remove it, or sslmode=disable or the socket")
         return "verify-full", (
-            "channel_binding=require: the driver has none; the certificate is verified instead (verify-full)",
+            "channel_binding=require: the driver cannot do it; the certificate is verified instead (verify-full)",
         )
     if sockets:
         needless = asked not in ("", *_MAY_BE_PLAIN)

@@ -45,7 +45,7 @@ _ELSEWHERE: Final = {
     "SSL_REQUIRE": _TLS,
     "USE_SSL": _TLS,
     "TLS": _TLS,
-    "SSLROOTCERT": "write sslrootcert=/path/of/ca.crt into DATABASE_URL",
+    "SSLROOTCERT": "write sslrootcert=/path/to/ca.crt into DATABASE_URL",
 }
 _ALIKE: Final = 0.85
 
@@ -61,7 +61,7 @@ def notes_on(strangers: Iterable[Variable], settings: Collection[str], prefix: s
         if reason := _refusal(name, settings, prefix):
             raise ConfigurationError(f"{each.label} is not a setting; {reason}")
         if name not in _PARTS and not _is_of_something_else(name, each.value):
-            notes.append(f"{each.label} is not a setting: it is not read")
+            notes.append(f"{each.label} is not a setting and is ignored")
     return tuple(notes)
 
 
@@ -79,7 +79,7 @@ def _refusal(name: str, settings: Collection[str], prefix: str) -> str | None:
         return _ELSEWHERE[name]
     longer = [each for each in settings if each.startswith(f"{name}_")]
     meant = longer or get_close_matches(name, settings, n=1, cutoff=_ALIKE)
-    return f"is {prefix}{meant[0]} meant?" if len(meant) == 1 else None
+    return f"did you mean {prefix}{meant[0]}?" if len(meant) == 1 else None
 
 
 def _is_of_something_else(name: str, value: str) -> bool:

@@ -75,7 +75,7 @@ class ConnectionTarget:
         endpoint = endpoint_of(self.server_settings)
         if (hosts, ports) == (self.hosts, self.ports) and not endpoint.endswith(POOLER):
             raise ConfigurationError(
-                f"{self} is a pooler, and its host does not tell where the server is: set DATABASE_DIRECT_URL"
+                f"{self} is a pooler, and the server cannot be derived from its host: set DATABASE_DIRECT_URL"
             )
         settings = with_endpoint(self.server_settings, endpoint.removesuffix(POOLER))
         return replace(self, hosts=hosts, ports=ports, server_settings=settings, pooled=False)
@@ -155,7 +155,7 @@ def _present(part: str, value: str) -> str:
 def _connect_timeout_seconds(parameters: Parameters) -> float | None:
     text = parameters.take("connect_timeout")
     if text and not re.fullmatch("[1-9][0-9]{0,5}", text):  # in libpq 0 means indefinitely
-        raise ConfigurationError("connect_timeout must be a whole number of seconds from 1")
+        raise ConfigurationError("connect_timeout must be a whole number of seconds, at least 1")
     return float(text) if text else None
 
 
@@ -169,6 +169,6 @@ def _without_needless_endpoint(settings: Mapping[str, str], hosts: tuple[str, ..
     labels = {host.partition(".")[0].removesuffix(POOLER) for host in hosts}
     if endpoint and any(label.startswith("ep-") for label in labels):
         if labels != {endpoint}:
-            raise ConfigurationError("options names another endpoint than the host does; remove one of them")
+            raise ConfigurationError("options and host name different endpoints; remove one of them")
         return with_endpoint(settings, "")
     return settings

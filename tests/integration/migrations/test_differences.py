@@ -37,7 +37,7 @@ PLANTED = {
     ),
     "alter table message drop constraint ck_message_role_known; alter table message add constraint "
     "ck_message_role_known check (role in ('user', 'assistant', 'tool'))": (
-        "the check ck_message_role_known of message is another than in the models"
+        "the check ck_message_role_known of message is different from the models"
     ),
     "alter table message drop constraint ck_message_role_known": (
         "the check ck_message_role_known of message is missing"
@@ -49,7 +49,7 @@ PLANTED = {
     "alter table task alter column completed drop default": "the column completed of task is with the default none",
     "drop index ix_task_user_id_id": "the index ix_task_user_id_id of task is missing",
     "drop index ix_task_user_id_id; create index ix_task_user_id_id on task (user_id, id)": (
-        "the index ix_task_user_id_id of task is another than in the models"
+        "the index ix_task_user_id_id of task is different from the models"
     ),
     "create index ix_more on task (title)": "the index ix_more of task is not in the models",
     "alter table message drop constraint fk_message_user_id_conversation_id_conversation": (

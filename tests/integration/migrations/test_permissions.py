@@ -19,10 +19,10 @@ EmptyCopy = Callable[[], Awaitable[str]]
 EMPTY = {
     "may not create": (
         "revoke create on schema public from public; grant usage on schema public to {role}",
-        "create in the schema public",
+        "use the schema public, or create objects in it",
     ),
-    "may not use": ("revoke all on schema public from public", "create in any schema"),
-    "no schema": ("drop schema public", "create in any schema of the search_path"),
+    "may not use": ("revoke all on schema public from public", "create objects in any schema"),
+    "no schema": ("drop schema public", "create objects in any schema of the search_path"),
     "may not connect": (
         "revoke connect on database {database} from public; grant create on schema public to {role}",
         "connect to the database {database}",
@@ -121,7 +121,7 @@ async def test_a_database_that_is_not_there(make_database: MakeDatabase) -> None
     name = f"{where.database}_more"
     url = make_url(where.settings.url.get_secret_value()).set(database=name).render_as_string(hide_password=False)
     settings = DatabaseSettings(url=url, retry_seconds=1)
-    with pytest.raises(ConfigurationError, match=f"may not use the database {name}, which is missing") as refused:
+    with pytest.raises(ConfigurationError, match=f"may not use the database {name}: it does not exist") as refused:
         await upgrade(settings)
     await where.follow(refused.value)
     await upgrade(settings)

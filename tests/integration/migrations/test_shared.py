@@ -166,7 +166,7 @@ async def test_tables_of_ours_later_in_the_path_are_not_made_twice(make_database
     [
         (("create table alembic_version (version_num text)", "insert into alembic_version values ('theirs')"),
          ConfigurationError, "revision theirs of another application"),
-        (("create table alembic_version (id int)",), ConfigurationError, "is not Alembic's"),
+        (("create table alembic_version (id int)",), ConfigurationError, "is not an Alembic version table"),
         (("create table task (id int)", "create table alembic_version (version_num text)",
           "insert into alembic_version values ('newer')"), DatabaseAheadError, "newer code has migrated it"),
     ],

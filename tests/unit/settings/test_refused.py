@@ -54,7 +54,7 @@ def test_a_wrong_argument_is_named_without_showing_the_others() -> None:
     """The error has its name, and for a misspelt one the right name."""
     for wrong, words in (
         ({"pool_size": 0}, "pool_size: it must be greater than 0"),
-        ({"pool_szie": 3}, "pool_szie is not a setting; is pool_size meant?"),
+        ({"pool_szie": 3}, "pool_szie is not a setting; did you mean pool_size?"),
         ({"colour": 3}, "colour is not a setting; remove it"),
         ({"direct_url": 7}, "direct_url: it must be a valid string"),
         ({"application_name": "a\0b"}, "application_name: "),
@@ -80,12 +80,12 @@ def test_a_url_that_is_wrong_is_named_with_its_file(tmp_path: Path) -> None:
 
 
 MISTAKEN = {
-    "DATABASE_POOLSIZE": "is DATABASE_POOL_SIZE meant?",
-    "DATABASE_POOL_SIZ": "is DATABASE_POOL_SIZE meant?",
-    "DATABASE_POOL_TIMEOUT": "is DATABASE_POOL_TIMEOUT_SECONDS meant?",
-    "DATABASE_COMMAND_TIMEOUT": "is DATABASE_COMMAND_TIMEOUT_SECONDS meant?",
-    "DATABASE_DIRECTURL": "is DATABASE_DIRECT_URL meant?",
-    "database_direct_urls": "is DATABASE_DIRECT_URL meant?",
+    "DATABASE_POOLSIZE": "did you mean DATABASE_POOL_SIZE?",
+    "DATABASE_POOL_SIZ": "did you mean DATABASE_POOL_SIZE?",
+    "DATABASE_POOL_TIMEOUT": "did you mean DATABASE_POOL_TIMEOUT_SECONDS?",
+    "DATABASE_COMMAND_TIMEOUT": "did you mean DATABASE_COMMAND_TIMEOUT_SECONDS?",
+    "DATABASE_DIRECTURL": "did you mean DATABASE_DIRECT_URL?",
+    "database_direct_urls": "did you mean DATABASE_DIRECT_URL?",
     "DATABASE_MAX_OVERFLOW": "never grows beyond DATABASE_POOL_SIZE",
     "DATABASE_SSL": "write sslmode=... into DATABASE_URL",
     "DATABASE_PGBOUNCER": "write DATABASE_POOLER=transaction",
@@ -128,4 +128,4 @@ def test_what_is_unknown_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         "TEST_DATABASE_URL": URL,
     }.items():
         monkeypatch.setenv(name, value)
-    assert DatabaseSettings(url=URL).target().notes == ("DATABASE_COLOUR in .env is not a setting: it is not read",)
+    assert DatabaseSettings(url=URL).target().notes == ("DATABASE_COLOUR in .env is not a setting and is ignored",)

@@ -97,7 +97,7 @@ def test_every_form_of_a_sockets_path_is_understood(place: str, hosts: tuple[str
 def test_a_host_that_a_socket_displaces_is_noted() -> None:
     """The caller might have meant that host."""
     assert parse_url("postgresql://ada@db.example.com/app?host=/run/pg").notes == (
-        "host=/run/pg: the socket is used, and not db.example.com",
+        "host=/run/pg: the socket is used, not db.example.com",
     )
 
 

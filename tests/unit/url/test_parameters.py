@@ -85,7 +85,7 @@ def test_every_sslmode_is_taken(mode: str, name: str) -> None:
         (
             "host=tcp&sslmode=prefer&channel_binding=require",
             "verify-full",
-            "channel_binding=require: the driver has none",
+            "channel_binding=require: the driver cannot do it",
         ),
         ("host=tcp&sslrootcert=system", "verify-full", ""),
         ("host=tcp&sslmode=require&sslrootcert=system", "verify-full", "sslrootcert=system makes it verify-full"),

@@ -22,28 +22,28 @@ REASONS: Final = (
     ),
     fix(
         "^permission denied for database",
-        advice="Grant it: grant connect on database ... to ...;",
+        advice="Grant the right: grant connect on database ... to ...;",
         sqlstate="42501",
     ),
     fix(
         "unsupported startup parameter",
-        advice="Take the parameter out of the URL, or use the direct host (without -pooler).",
+        advice="Remove the parameter from the URL, or use the direct host (without -pooler).",
         sqlstate="08P01",
     ),
     fix(
         "^(unrecognized configuration parameter|invalid value for parameter|permission denied to set parameter)"
         '|^parameter ".*" cannot be',
-        advice="Correct the setting in the URL's options, or take it out.",
+        advice="Correct the setting in the URL's options, or remove it.",
         sqlstate="22023",
     ),
     retry(
         "too many clients already|remaining connection slots|^too many connections for|no more connections allowed",
-        advice="All connections are taken: use smaller pools, fewer processes or the pooled host.",
+        advice="All connections are in use: use smaller pools, fewer processes or the pooled host.",
         sqlstate="53300",
     ),
     retry(
         "the database system is (starting up|shutting down|in recovery|not )",
-        advice="The compute is starting or stopping; if it lasts, look at it in Neon's console.",
+        advice="The compute is starting or stopping; if it lasts, check it in Neon's console.",
         sqlstate="57P03",
     ),
     retry(
@@ -56,6 +56,6 @@ REASONS: Final = (
         "couldn't connect to compute node|^connection closed|unexpected message from server"
         "|error communicating with the server|error parsing response from server|error performing tls handshake"
         "|timeout waiting for server|^authentication error",
-        advice="The compute is starting or stopping; if it lasts, look at it in Neon's console.",
+        advice="The compute is starting or stopping; if it lasts, check it in Neon's console.",
     ),
 )

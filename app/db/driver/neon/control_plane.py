@@ -11,7 +11,7 @@ REASONS: Final = (
     ),
     fix(
         "endpoint (is|has been) disabled",
-        advice="Enable the endpoint, in Neon's console or by its API.",
+        advice="Enable the endpoint, in Neon's console or with its API.",
     ),
     fix(
         "concurrently active endpoints|active endpoints limit",
@@ -19,15 +19,15 @@ REASONS: Final = (
     ),
     retry(
         "temporar(il)?y unavailable",
-        advice="The project is under maintenance or a limit is reached: look at it in Neon's console.",
+        advice="The project is under maintenance or a limit is reached: check it in Neon's console.",
     ),
     fix(
         "quota|exceeded the compute time",
-        advice="Raise the quota or the plan in Neon's console; a monthly quota begins anew with the billing period.",
+        advice="Raise the quota or the plan in Neon's console; a monthly quota is reset with each billing period.",
     ),
     fix(
         "role .* is protected",
-        advice="Connect as a role of your own: make one in Neon's console.",
+        advice="Connect as a role of your own: create one in Neon's console.",
     ),
     Reason(
         "exceeded the rate limit",
@@ -36,7 +36,7 @@ REASONS: Final = (
     ),
     retry(
         "running operations",
-        advice="Neon is changing the project: look at its operations in the console.",
+        advice="Neon is changing the project: check its operations in Neon's console.",
     ),
     retry(
         "control plane request failed",

@@ -20,7 +20,7 @@ REASONS: Final = (
     ),
     fix(
         "inconsistent project name",
-        advice="Take endpoint= out of the URL's options, or make it the first part of the host.",
+        advice="Remove endpoint= from the URL's options, or give it the first part of the host's name.",
     ),
     fix(
         "project name .* must contain only",
@@ -28,7 +28,7 @@ REASONS: Final = (
     ),
     fix(
         "parameter '.*' is missing",
-        advice="Write the user into the URL.",
+        advice="Add the user to the URL.",
     ),
     fix(
         "ip address .* is not allowed",
@@ -37,7 +37,7 @@ REASONS: Final = (
     ),
     fix(
         "blocked network",
-        advice="Connect from a network that the project lets in, or unblock public or VPC access in Neon's console "
+        advice="Connect from a network that the project allows, or unblock public or VPC access in Neon's console "
         "(project settings, network security).",
     ),
     fix(
@@ -46,21 +46,20 @@ REASONS: Final = (
     ),
     fix(
         "channel data mismatch",
-        advice="Something between here and Neon decrypts the connection: find it, then change the password.",
+        advice="Something between here and Neon decrypts the connection: find out what, then change the password.",
     ),
     fix(
         "unsupported authentication method|authentication protocol violation|malformed password message"
         "|unsupported channel binding|scram-plus not used",
-        advice="Connect to the host that Neon's console shows, with nothing in between that answers for it; then "
-        "upgrade asyncpg.",
+        advice="Connect to the host that Neon's console shows, with no other proxy in between; then upgrade asyncpg.",
     ),
     fix(
         "disconnected due to inactivity",
-        advice="This host logs in people through a link in the browser: use the host of the project.",
+        advice="This host is for logging in through a browser: use the host of the project.",
     ),
     retry(
         "too many connections attempts|too many database connection attempts|too many connections to this endpoint",
-        advice="Many clients connect at once: use fewer processes or smaller pools.",
+        advice="Too many clients connect at once: use fewer processes or smaller pools.",
     ),
     retry(
         "internal error",
@@ -68,6 +67,6 @@ REASONS: Final = (
     ),
     retry(
         "authentication timed out",
-        advice="The login took too long: look for a busy event loop here or a slow network.",
+        advice="The login took too long: check for a blocked event loop or a slow network.",
     ),
 )

@@ -18,7 +18,7 @@ _PREPARER: Final = postgresql.dialect().identifier_preparer  # type: ignore[no-u
 
 MISSING: Final = "missing"
 EXTRA: Final = "not in the models"
-CHANGED: Final = "another than in the models"
+CHANGED: Final = "different from the models"
 
 
 class Words(NamedTuple):

@@ -22,7 +22,7 @@ def trigger_created(table: str, *, was: str | None = None) -> SqlOperation:
     return SqlOperation(
         f"create_updated_at_trigger({table!r})",
         create,
-        _words(table, f"disabled or {CHANGED}" if was else f"{MISSING}: updated_at stands still"),
+        _words(table, f"disabled or {CHANGED}" if was else f"{MISSING}: updated_at does not change"),
         undo=lambda: plain_sql(was, undo=create, what=updated_at.NAME) if was else trigger_dropped(table),
     )
 
