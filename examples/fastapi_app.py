@@ -90,7 +90,7 @@ async def data_access_error(_: Request, error: DataAccessError) -> JSONResponse:
         return JSONResponse({"detail": "It may or may not have happened: look before you repeat it."}, 503)
     if error.retryable:
         return JSONResponse({"detail": "Nothing was done; repeat it in a moment."}, 503, {"Retry-After": "1"})
-    return JSONResponse({"detail": "Something is wrong on our side."}, 500)
+    return JSONResponse({"detail": "An internal error has occurred."}, 500)
 
 
 if __name__ == "__main__":

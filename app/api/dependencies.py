@@ -90,7 +90,7 @@ A_STRING: Final = WithJsonSchema({"type": "string"})
 
 RowIdPath = Annotated[int, Path(ge=1, le=MAX_BIGINT), InDigits]
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT), InDigits]
-After = Annotated[str | None, A_STRING, Query(description="The `next_cursor` of the page before.")]
+After = Annotated[str | None, A_STRING, Query(description="The `next_cursor` of the previous page.")]
 IdempotencyKey = Annotated[
     UUID | None,
     WithJsonSchema({"type": "string", "format": "uuid"}),

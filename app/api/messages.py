@@ -25,7 +25,7 @@ from app.repositories import ConversationRepo, MessageRepo, Page
 router = APIRouter(tags=["messages"])
 
 Before = Annotated[
-    str | None, A_STRING, Query(description="The `start_cursor` of the page after. Not together with `after`.")
+    str | None, A_STRING, Query(description="The `start_cursor` of the next page. Not together with `after`.")
 ]
 
 

@@ -47,35 +47,37 @@ class Kind:
         return f"urn:problem:{self.name}"
 
 
-INTERNAL: Final = Kind(500, "internal", "Something is wrong on our side. It has been logged.")
-INVALID: Final = Kind(422, "invalid", "A value is not acceptable.", own_words=True)
+INTERNAL: Final = Kind(500, "internal", "An internal error has occurred and been logged.")
+INVALID: Final = Kind(422, "invalid", "A value is invalid.", own_words=True)
 _OUTCOME_UNKNOWN: Final = (
-    "It may or may not have happened. A request with an Idempotency-Key can be repeated with the same key, and happens "
-    "once; otherwise look first."
+    "It may or may not have been done. Repeat a request that had an Idempotency-Key with that key: it is done once. "
+    "Otherwise check first."
 )
 _BAD_TOKEN: Final = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-_ONE_USER: Final = "You have as many {} in flight as one user may. Nothing was done."
+_ONE_USER: Final = "You have too many {} in flight. Nothing was done."
 KINDS: Final[Mapping[type[Exception], Kind]] = {
-    db.NotFoundError: Kind(404, "not-found", "It is not there.", own_words=True),
-    db.MissingReferenceError: Kind(404, "missing-reference", "What it belongs to is not there.", own_words=True),
+    db.NotFoundError: Kind(404, "not-found", "It does not exist.", own_words=True),
+    db.MissingReferenceError: Kind(404, "missing-reference", "What it belongs to does not exist.", own_words=True),
     db.InvalidInputError: INVALID,
-    db.InvalidCursorError: Kind(422, "invalid-cursor", "The cursor is not one of this list.", own_words=True),
-    db.ConflictError: Kind(409, "conflict", "It is in conflict with what is there.", own_words=True),
+    db.InvalidCursorError: Kind(422, "invalid-cursor", "The cursor does not belong to this list.", own_words=True),
+    db.ConflictError: Kind(409, "conflict", "It conflicts with what exists.", own_words=True),
     db.StaleRowError: Kind(412, "stale", "It has changed since it was read.", own_words=True),
-    db.TransientError: Kind(503, "try-again", "Nothing was done. The same request may succeed in a moment.", _SOON),
+    db.TransientError: Kind(503, "try-again", "Nothing was done. Repeat the request in a moment.", _SOON),
     db.UnavailableError: Kind(503, "unavailable", "The database cannot be reached. Nothing was done.", _LATER),
     db.PoolTimeoutError: Kind(503, "overloaded", "Too many requests at once. Nothing was done.", _SOON),
-    db.OutOfResourcesError: Kind(503, "out-of-resources", "The database lacks room for it. Nothing was done.", _LATER),
-    db.NotDoneError: Kind(500, "not-done", "Something is wrong on our side. Nothing was done."),
+    db.OutOfResourcesError: Kind(
+        503, "out-of-resources", "The database is out of resources. Nothing was done.", _LATER
+    ),
+    db.NotDoneError: Kind(500, "not-done", "An internal error has occurred. Nothing was done."),
     db.OutcomeUnknownError: Kind(503, "outcome-unknown", _OUTCOME_UNKNOWN, _SOON),
-    db.StatementTimeoutError: Kind(504, "too-slow", "It took longer than it may and was ended. Nothing was done."),
-    db.ClosedError: Kind(503, "closing", "The service is about to end. Nothing was done.", _SOON),
+    db.StatementTimeoutError: Kind(504, "too-slow", "It took too long and was ended. Nothing was done."),
+    db.ClosedError: Kind(503, "closing", "The service is shutting down. Nothing was done.", _SOON),
     db.DataAccessError: INTERNAL,
-    api.NotAuthenticatedError: Kind(401, "not-authenticated", "A token is needed.", {"WWW-Authenticate": "Bearer"}),
-    api.InvalidTokenError: Kind(401, "invalid-token", "The token is not valid.", _BAD_TOKEN, own_words=True),
+    api.NotAuthenticatedError: Kind(401, "not-authenticated", "A token is required.", {"WWW-Authenticate": "Bearer"}),
+    api.InvalidTokenError: Kind(401, "invalid-token", "The token is invalid.", _BAD_TOKEN, own_words=True),
     api.KeysUnavailableError: Kind(503, "keys-unavailable", "Tokens cannot be verified at the moment.", _LATER),
-    api.PreconditionError: Kind(412, "precondition-failed", "If-Match names no state of it."),
-    api.BadRequestError: Kind(400, "bad-request", "The request cannot be read.", own_words=True),
+    api.PreconditionError: Kind(412, "precondition-failed", "If-Match contains no ETag of it."),
+    api.BadRequestError: Kind(400, "bad-request", "The request is malformed.", own_words=True),
     api.AddressTooLongError: Kind(414, "address-too-long", "The path and query are too long.", _CLOSE, own_words=True),
     api.HeadersTooLargeError: Kind(431, "headers-too-large", "The headers are too large.", _CLOSE, own_words=True),
     api.BodyTooLargeError: Kind(413, "too-large", "The body is too large.", own_words=True),
@@ -84,7 +86,7 @@ KINDS: Final[Mapping[type[Exception], Kind]] = {
     api.TooManyRequestsError: Kind(429, "too-many-requests", _ONE_USER.format("requests"), _SOON),
     api.TooManyOwnRepliesError: Kind(429, "too-many-own-replies", _ONE_USER.format("replies"), _SOON),
     api.TooManyRepliesError: Kind(503, "too-many-replies", "Too many replies at once. Nothing was done.", _SOON),
-    api.UnfinishedReplyError: Kind(502, "unfinished-reply", "The assistant did not finish. Nothing of it is stored."),
+    api.UnfinishedReplyError: Kind(502, "unfinished-reply", "The assistant did not finish. Its reply is not stored."),
     api.NotReadyError: Kind(503, "not-ready", "The database cannot serve requests.", _SOON, own_words=True),
 }
 _RETRY_AFTER: Final = {"Retry-After": {"description": "In seconds.", "required": True, "schema": {"type": "integer"}}}

@@ -97,19 +97,19 @@ class Readiness:
             return _in_plain_words(error)
         pool = self._database.pool_status()
         if pool.in_use == pool.size:
-            return f"pool exhausted: all {pool.size} connections are in use, {pool.waiting} callers wait"
-        return "slow: the database accepts connections, and does not answer"
+            return f"pool exhausted: all {pool.size} connections are in use, {pool.waiting} callers are queued"
+        return "slow: the database accepts connections, but does not answer"
 
 
 def _in_plain_words(error: DataAccessError) -> str:
     match error:
         case UnavailableError():
-            return "unreachable: no connection to the database can be made"
+            return "unreachable: cannot connect to the database"
         case ConfigurationError(advice=advice) if advice not in (None, explain_schema_error(())):
             return f"refused: {advice}"
         case ConfigurationError(sqlstate=state) if state == NO_SUCH_TABLE:
-            return "migrations are behind: the database has no tables of ours"
+            return "migrations are behind: the database has no tables of this application"
         case ConfigurationError():
-            return "refused: the database does not accept our credentials or settings"
+            return "refused: the database rejects the credentials or settings"
         case _:
             return "the database answers with an error"

@@ -33,7 +33,7 @@ def services_in(scope: Scope) -> Services:
     services = scope.get("state", {}).get("services")
     if not isinstance(services, Services):
         raise NotStartedError(
-            "the service has not been started: its lifespan opens the database. In a test write "
+            "the service has not started: its lifespan opens the database. In a test write "
             "`with TestClient(app) as client:`; a server runs the lifespan by itself"
         )
     return services

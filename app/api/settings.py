@@ -46,7 +46,7 @@ class ApiSettings(EnvironmentSettings):
     max_replies: PositiveInt = 1000
     """How many replies may be in flight at once; each is held in memory until it is stored."""
     max_replies_per_user: PositiveInt = 20
-    """How many of these may be one user's."""
+    """How many of these one user may have."""
     max_reply_characters: PositiveInt = 1_000_000
     """The longest reply; an assistant that says more is stopped, and nothing of its reply is stored."""
     reply_timeout_seconds: PositiveFloat = 300

@@ -18,7 +18,7 @@ Completed = Annotated[
     bool | None,
     TrueOrFalse,
     WithJsonSchema({"type": "boolean"}),
-    Query(description="Only those that are done, or only those that are not."),
+    Query(description="Only completed tasks (true), or only open ones (false)."),
 ]
 
 

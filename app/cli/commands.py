@@ -44,8 +44,8 @@ def _main() -> None:
 def demo() -> None:
     """Show every promise at work: statement, round trips and index of each step. Exit status 1 if one is broken.
 
-    Without DATABASE_URL a private PostgreSQL is started and removed at the end. With it, the demo deletes at the end
-    what it wrote for its own users.
+    Without DATABASE_URL a private PostgreSQL is started and removed at the end. With it, the demo deletes
+    the rows that it wrote for its own users at the end.
     """
     with _errors_in_a_sentence(), _database() as url:
         as_promised = asyncio.run(run_demo(DatabaseSettings(url=url), _console))
@@ -58,22 +58,22 @@ def doctor(
         list[str] | None, typer.Argument(help="The database; default: DATABASE_URL, which `ps` does not show.")
     ] = None,
     *,
-    instances: Annotated[int, typer.Option(min=1, help="How many processes of the application there are.")] = 1,
+    instances: Annotated[int, typer.Option(min=1, help="How many processes of the application run.")] = 1,
     write: Annotated[
-        bool, typer.Option("--write", help="Also try what needs writing, in a separate schema; 3 to 30 s.")
+        bool, typer.Option("--write", help="Also run the checks that write, in a scratch schema; 3 to 30 s.")
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="For programs: the keys and the names of checks stay.")
+        bool, typer.Option("--json", help="Print JSON for programs; its keys and check names are stable.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show every finding, also where all is well.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every finding, also the ok ones.")] = False,
 ) -> None:
-    """Examine whether a database is secure, near, large enough and migrated, and keeps every promise.
+    """Check whether a database is secure, near, large enough and migrated, and keeps every promise.
 
     It only reads: the server itself refuses writes in its transactions. It shows no password. With --write it creates
     a schema, tries in it what reading cannot show, and drops it at the end, also when interrupted; if the doctor was
     killed, the next --write drops it.
 
-    Each finding is ok, note, warning or error; what is wrong comes with what to do.
+    Each finding is ok, note, warning or error; a problem comes with what to do about it.
 
     Exit status: 0 all is well, 1 warnings, 2 errors (or a wrong command line), 3 no connection, 130 interrupted.
     """
@@ -82,7 +82,7 @@ def doctor(
 
 
 @app.command()
-def migrate(revision: Annotated[str, typer.Argument(help="Where to; default: the newest.")] = "head") -> None:
+def migrate(revision: Annotated[str, typer.Argument(help="The target; default: the newest.")] = "head") -> None:
     """Upgrade DATABASE_URL to a revision, on its direct host; safe to run at any time from many places at once.
 
     A database that is at the revision already costs one SELECT. The way back is `alembic downgrade`. Exit status 3 if
@@ -103,10 +103,10 @@ def roles(
     application: Annotated[str, typer.Option(help="The role of the application: it reads and writes rows.")] = "app",
     reader: Annotated[str, typer.Option(help="The role that only reads.")] = "app_reader",
 ) -> None:
-    """Give two roles beside the owner exactly their rights; run it as the owner, after each migration.
+    """Grant the application and the reader exactly their rights; run it as the owner, after each migration.
 
-    A role that is missing is created, without a password: give it one by alter role. Goes to
-    DATABASE_DIRECT_URL where that is set.
+    A missing role is created without a password: set one by alter role. Uses DATABASE_DIRECT_URL
+    if it is set.
     """
     with _errors_in_a_sentence():
         _print(asyncio.run(give_rights(DatabaseSettings(), Roles(application, reader))))
@@ -114,9 +114,9 @@ def roles(
 
 @app.command()
 def rls(state: Annotated[Literal["on", "off"], typer.Argument(help="on or off.")]) -> None:
-    """Switch row-level security, a second wall between users; run it as the owner, `on` after each migration too.
+    """Switch row-level security, a second defence between users; run it as the owner, `on` after each migration too.
 
-    The application must run with DATABASE_ROW_LEVEL_SECURITY=true before it is on, and until it is off.
+    The application must run with DATABASE_ROW_LEVEL_SECURITY=true as long as it is on.
     """
     with _errors_in_a_sentence():
         switch = switch_on if state == "on" else switch_off
@@ -125,11 +125,11 @@ def rls(state: Annotated[Literal["on", "off"], typer.Argument(help="on or off.")
 
 @_keys.command()
 def prune(
-    days: Annotated[int, typer.Option(min=1, help="Keep the keys of rows that are younger.")] = 7,
+    days: Annotated[int, typer.Option(min=1, help="Keep the keys of rows younger than this many days.")] = 7,
 ) -> None:
-    """Forget idempotency keys of old rows, in batches; the rows stay. A repeat later than that is a new call.
+    """Remove the idempotency keys of old rows, in batches; the rows stay. A later repeat is a new call.
 
-    Run it each day. Goes to DATABASE_DIRECT_URL where that is set; with row-level security it needs BYPASSRLS.
+    Run it each day. Uses DATABASE_DIRECT_URL if it is set; with row-level security it needs BYPASSRLS.
     """
     with _errors_in_a_sentence():
         run_prune(_console, days=days)

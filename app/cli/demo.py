@@ -71,7 +71,7 @@ async def _tasks(tour: Tour, ada: str, bob: str) -> None:
         lambda page: [task.title for task in page.items[:2]] == ["Write home", "Buy milk"],
     )
     done = await tour.step(
-        "update it: updated_at moves by itself",
+        "update it: updated_at is set by the database",
         lambda: tasks.update(ada, milk.id, TaskUpdate(completed=True)),
         lambda task: task.completed and task.updated_at > milk.updated_at and task.created_at == milk.created_at,
     )
@@ -89,7 +89,7 @@ async def _conversations(tour: Tour, ada: str, bob: str) -> None:
 
     chat = await tour.step("create a conversation", lambda: conversations.create(ada), lambda chat: chat.user_id == ada)
     await tour.step(
-        "append a message: the same statement moves the conversation's updated_at",
+        "append a message: the same statement advances the conversation's updated_at",
         lambda: messages.append(ada, chat.id, MessageCreate(role="user", content="What is due today?")),
         lambda message: message.created_at > chat.updated_at,
     )
@@ -101,7 +101,7 @@ async def _conversations(tour: Tour, ada: str, bob: str) -> None:
         lambda rows: [row.content for row in rows] == [f"Part {n}" for n in range(40)],
     )
     await tour.step(
-        "read the last three, oldest first, as a model takes them",
+        "read the last three, oldest first, as a model reads them",
         lambda: messages.latest(ada, chat.id, limit=3),
         lambda rows: [row.content for row in rows] == ["Part 37", "Part 38", "Part 39"],
     )

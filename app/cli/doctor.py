@@ -32,7 +32,7 @@ def doctor(url: Sequence[str], console: Console, *, instances: int, write: bool,
             tell: Callable[[str], None] = (lambda text: spinner.update(escape(text))) if spinner else (lambda _: None)
             report = asyncio.run(_examined(" ".join(url), tell, instances=instances, write=write))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        made = "; what the doctor made is removed, or will be by the next --write" if write else ""
+        made = "; the scratch schema was dropped, or will be by the next --write" if write else ""
         aside.print(f"interrupted{made}", soft_wrap=True)
         return _INTERRUPTED
     if as_json:

@@ -12,7 +12,7 @@ from app.db.retention import Forgotten, forget_keys
 def prune(console: Console, *, days: int) -> None:
     """Delete the idempotency keys of rows older than `days`, and print how many in each table."""
     for each in asyncio.run(_prune(DatabaseSettings(), timedelta(days=days))):
-        console.print(f"{each.table}: {each.keys:,} keys forgotten", highlight=False)
+        console.print(f"{each.table}: {each.keys:,} keys removed", highlight=False)
 
 
 async def _prune(settings: DatabaseSettings, older_than: timedelta) -> list[Forgotten]:

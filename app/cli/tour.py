@@ -91,7 +91,7 @@ class Tour:
         broken = [step.title for step in self._steps if not step.as_promised]
         if broken:
             return Text(f"Broken: {'; '.join(broken)}", "bold red")
-        return Text(f"All {len(self._steps)} steps were as promised; what they wrote is deleted again.", "bold green")
+        return Text(f"All {len(self._steps)} steps were as promised; the rows they wrote are deleted.", "bold green")
 
 
 def _shown(step: _Step) -> list[RenderableType]:

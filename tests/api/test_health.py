@@ -13,7 +13,7 @@ from app.db import Database, DatabaseSettings
 from tests.api.support import Running, in_process
 
 NOWHERE = "postgresql://ada:secret@127.0.0.1:1/tasks?sslmode=disable"
-UNREACHABLE = "unreachable: no connection to the database can be made"
+UNREACHABLE = "unreachable: cannot connect to the database"
 
 
 async def readiness(running: Running) -> tuple[int, str | None]:
@@ -73,7 +73,7 @@ async def test_a_database_that_accepts_connections_and_does_not_answer_is_named_
     async with Database(DatabaseSettings(url=url)) as db, in_process(url) as running:
         async with db.transaction() as session:
             await session.execute(text("lock table alembic_version in access exclusive mode"))
-            assert await readiness(running) == (503, "slow: the database accepts connections, and does not answer")
+            assert await readiness(running) == (503, "slow: the database accepts connections, but does not answer")
         await asyncio.sleep(1.1)  # a response is kept for a second
         assert await readiness(running) == (200, None)
 
@@ -83,7 +83,10 @@ async def test_migrations_that_are_behind_are_named_as_the_reason(
 ) -> None:
     """An empty or half-migrated database is not ready; a newer one is, because it works with older code."""
     async with in_process(await make_database()) as running:
-        assert await readiness(running) == (503, "migrations are behind: the database has no tables of ours")
+        assert await readiness(running) == (
+            503,
+            "migrations are behind: the database has no tables of this application",
+        )
     url = await empty_copy()
     for change, expected in (
         ("update alembic_version set version_num = 'from the future'", 200),
@@ -102,7 +105,10 @@ async def test_an_exhausted_pool_is_named_as_the_reason(migrated_url: str) -> No
     async with in_process(migrated_url, database={"pool_size": 1, "pool_timeout_seconds": 60}) as running:
         async with running.services.database.transaction() as session:
             await session.execute(text("select 1"))
-            assert await readiness(running) == (503, "pool exhausted: all 1 connections are in use, 1 callers wait")
+            assert await readiness(running) == (
+                503,
+                "pool exhausted: all 1 connections are in use, 1 callers are queued",
+            )
         await asyncio.sleep(1.1)  # a response is kept for a second
         assert await readiness(running) == (200, None)
 

@@ -130,4 +130,4 @@ async def test_the_command_says_how_many(place: Database) -> None:
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "task: 1 keys forgotten" in ran.stdout
+    assert "task: 1 keys removed" in ran.stdout
