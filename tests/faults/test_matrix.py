@@ -35,7 +35,7 @@ FAULTS = [
     Fault(21, "pool exhausted", broken.exhausted, ("PoolTimeoutError",) * 4),
     Fault(23, "server has become read-only", broken.read_only, ALL_SERVED),
     Fault(24, "columns added, widened and retyped under load", broken.altered, ALL_SERVED),
-    Fault(29, "server stands still for a second", broken.frozen, ALL_SERVED),
+    Fault(29, "server frozen for a second", broken.frozen, ALL_SERVED),
 ]
 
 CASES = [

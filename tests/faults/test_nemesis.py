@@ -92,7 +92,7 @@ async def test_with_keys_every_task_is_there_once(lab: Lab) -> None:
     assert set(counts.values()) == {1}
 
 
-@pytest.mark.fault(row=28, name="everything at random", write="OutcomeUnknownError: who repeats it doubles it")
+@pytest.mark.fault(row=28, name="everything at random", write="OutcomeUnknownError: a repeat doubles it")
 async def test_without_keys_the_same_clients_double_tasks(lab: Lab) -> None:
     """Repeating without a key, as naive code does, leaves duplicates: the nemesis is strong enough."""
     tasks = TaskRepo(lab.db)

@@ -72,7 +72,7 @@ PROVIDERS = (
         "postgresql://doadmin:secret@db-1-do-user-123-0.b.db.ondigitalocean.com:25061/pool?sslmode=require",
     ),
     Provider("Fly, managed", "postgresql://fly-user:secret@pgbouncer.a1b2c3.flympg.net/fly-db"),
-    Provider("Fly, in a machine of one's own", "postgres://postgres:secret@app-db.flycast:5432/app?sslmode=disable"),
+    Provider("Fly, self-managed", "postgres://postgres:secret@app-db.flycast:5432/app?sslmode=disable"),
     Provider("Crunchy Bridge", "postgres://application:secret@p.a1b2c3.db.postgresbridge.com:5432/postgres"),
     Provider(
         "Crunchy Bridge, its PgBouncer", "postgres://application:secret@p.a1b2c3.db.postgresbridge.com:5431/postgres"
