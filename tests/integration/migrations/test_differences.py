@@ -17,21 +17,21 @@ PLANTED = {
     "alter table task disable trigger set_updated_at": "the trigger set_updated_at of task is disabled",
     "alter table task enable replica trigger set_updated_at": "the trigger set_updated_at of task is disabled",
     "create or replace trigger set_updated_at after update on task for each row execute function set_updated_at()": (
-        "the trigger set_updated_at of task is disabled or another"
+        "the trigger set_updated_at of task is disabled or different"
     ),
     "create or replace trigger set_updated_at before update of title on task for each row execute function "
-    "set_updated_at()": "the trigger set_updated_at of task is disabled or another",
+    "set_updated_at()": "the trigger set_updated_at of task is disabled or different",
     "create function other() returns trigger language plpgsql as 'begin return new; end'; create or replace trigger "
     "set_updated_at before update on conversation for each row execute function other()": (
-        "the trigger set_updated_at of conversation is disabled or another"
+        "the trigger set_updated_at of conversation is disabled or different"
     ),
     "create or replace function set_updated_at() returns trigger language plpgsql "
     "set search_path = pg_catalog, pg_temp as 'begin return new; end'": (
-        "the function set_updated_at is missing or another"
+        "the function set_updated_at is missing or different"
     ),
-    "alter function set_updated_at() reset search_path": "the function set_updated_at is missing or another",
-    "alter function set_updated_at() security definer": "the function set_updated_at is missing or another",
-    "drop function set_updated_at() cascade": "the function set_updated_at is missing or another",
+    "alter function set_updated_at() reset search_path": "the function set_updated_at is missing or different",
+    "alter function set_updated_at() security definer": "the function set_updated_at is missing or different",
+    "drop function set_updated_at() cascade": "the function set_updated_at is missing or different",
     "create trigger set_updated_at before update on message for each row execute function set_updated_at()": (
         "the trigger set_updated_at of message is not in the models"
     ),
