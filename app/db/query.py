@@ -64,7 +64,7 @@ class Query(Generic[Row]):
 
     @cached_property
     def decode(self) -> Decoder[Row]:
-        """Turn records into rows, all in one call; made by the first call, because a process rarely uses every query."""
+        """Turn records into rows, all in one call; made when it is first used: no process uses every query."""
         return decoder_of(self.row, self.statement)
 
 
