@@ -46,7 +46,7 @@ def _ratios(results: Results, delay_ms: float) -> Table:
     def cell(name: str, operation: str) -> str:
         return _shown(results.ratio(name, operation, delay_ms), ".2f")
 
-    note = f"Median time per call in units of {BASELINE}'s, as it comes: 0.50 is half its time. - is what it cannot do."
+    note = f"Median time per call relative to {BASELINE} with its defaults: 0.50 is half its time; - is not supported."
     return Table(f"Ratios at {delay_ms:g} ms of delay", note, *_by_operation(cell))
 
 

@@ -13,9 +13,7 @@ from benchmarks.contenders.base import PAGE, POOL_SIZE, Contender, Place
 class AsyncpgPool(Contender):
     """`pool.fetchrow` and `pool.fetch`."""
 
-    how = (
-        "`pool.fetchrow(sql, ...)` on `create_pool()` as it comes; gives Records; the same SQL as this layer, no checks"
-    )
+    how = "`pool.fetchrow(sql, ...)` on a default `create_pool()`; gives Records; the same SQL as this layer, no checks"
     packages = ("asyncpg",)
 
     async def open(self, url: str, place: Place) -> None:
