@@ -23,7 +23,7 @@ async def test_waits_double_up_to_a_second(monkeypatch: pytest.MonkeyPatch, capl
     async with Database(settings) as db:
         with pytest.raises(UnavailableError):
             await TaskRepo(db).count("ada")
-    waits = [float(wait) for wait in re.findall(r"again in ([\d.]+) s", caplog.text)]
+    waits = [float(wait) for wait in re.findall(r"retrying in ([\d.]+) s", caplog.text)]
     assert waits[:5] == [0.1, 0.2, 0.4, 0.8, 1.0]
     assert max(waits) == 1.0
     assert {least for least, _ in drawn} == {0}

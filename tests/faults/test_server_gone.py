@@ -143,7 +143,7 @@ async def test_a_server_that_stays_away_is_an_error_in_time(
         errors = await asyncio.gather(*(tasks.count(user_id) for _ in range(30)), return_exceptions=True)
     assert {type(error) for error in errors} == {UnavailableError}
     assert 4 < time.monotonic() - began < 3 * gone_db.settings.retry_seconds
-    assert "try 2 failed" in caplog.text
+    assert "attempt 2 failed" in caplog.text
     own_server.start()
     assert await asyncio.gather(*(tasks.count(user_id) for _ in range(30))) == [0] * 30
 
