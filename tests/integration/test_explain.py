@@ -1,20 +1,21 @@
 """`explain` shows what PostgreSQL does and changes nothing."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import FrozenInstanceError
 
 import pytest
 from sqlalchemy import insert, select, text
 
-from app.db import Database
+from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError, InvalidInputError
 from app.db.models import Task
 from app.doctor.explain import Plan, explain
 from app.repositories import TaskRepo
 
 
-async def test_a_plan_without_execution_knows_only_its_shape(db: Database) -> None:
-    """Nothing is measured, so the plan has no measured figures."""
-    async with db.engine.connect() as connection:
+async def test_a_plan_without_execution_knows_only_its_shape(empty_copy: Callable[[], Awaitable[str]]) -> None:
+    """Nothing is measured, so the plan has no measured figures; no other test's rows change the plan."""
+    async with Database(DatabaseSettings(url=await empty_copy())) as db, db.engine.connect() as connection:
         plan = await explain(connection, "select * from task where id = :id", {"id": 1})
     assert plan == Plan(nodes=("Index Scan",), indexes=("pk_task",))
     assert (plan.rows_read, plan.buffers) == (None, None)

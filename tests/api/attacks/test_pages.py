@@ -14,8 +14,7 @@ MESSAGES = 20
 CHARACTERS = 4_900_000
 
 
-@pytest.fixture(scope="module")
-async def path(migrated_url: str) -> str:
+async def _filled(migrated_url: str) -> str:
     """Fill a conversation with 98 MB, and return its path."""
     long = [MessageCreate(role=Role.USER, content=str(n % 10) * CHARACTERS) for n in range(MESSAGES)]
     async with Database(DatabaseSettings(url=migrated_url)) as db:
@@ -23,6 +22,12 @@ async def path(migrated_url: str) -> str:
         for message in long:
             await MessageRepo(db).append("a collector", conversation.id, message)
     return f"/conversations/{conversation.id}/messages"
+
+
+@pytest.fixture(scope="module")
+async def path(migrated_url: str) -> str:
+    """Fill a conversation that these tests only read."""
+    return await _filled(migrated_url)
 
 
 async def test_a_page_ends_early_where_its_messages_are_long(victim: Victim, path: str) -> None:
@@ -57,8 +62,9 @@ async def test_the_latest_messages_are_the_newest_that_fit(victim: Victim, path:
     assert cost.peak_megabytes < 200
 
 
-async def test_the_history_of_a_reply_is_bounded(victim: Victim, path: str) -> None:
+async def test_the_history_of_a_reply_is_bounded(victim: Victim, migrated_url: str) -> None:
     """Without the limit, each in-flight reply would hold fifty messages of this length."""
+    path = await _filled(migrated_url)  # the reply adds to it
     async with victim.client("a collector") as client, victim.measured() as cost:
         answer = await client.post(path.replace("/messages", "/reply"), json={"content": "hello"})
     assert "event: message" in answer.text
