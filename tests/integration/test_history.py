@@ -9,6 +9,7 @@ from app.db import Database
 from app.db.errors import ConflictError, MissingReferenceError
 from app.db.models import MessageCreate
 from app.repositories import ConversationRepo, MessageRepo
+from tests.support.waiting import until_locked
 
 HI = MessageCreate(role="user", content="hi")
 each_key = pytest.mark.parametrize("key", [None, uuid4()], ids=["plain", "keyed"])
@@ -60,7 +61,7 @@ async def test_the_history_holds_what_was_committed_while_it_waited(
         waiting = asyncio.create_task(
             MessageRepo(db).append_with_history(user_id, conversation_id, HI, idempotency_key=key and uuid4())
         )
-        await asyncio.sleep(0.2)
+        await until_locked(db)
         assert not waiting.done()
     history = await waiting
     assert history[:-1] == [earlier]

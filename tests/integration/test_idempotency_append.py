@@ -11,6 +11,7 @@ from app.db import Database
 from app.db.errors import ConflictError, MissingReferenceError
 from app.db.models import MessageCreate
 from app.repositories import ConversationRepo, MessageRepo
+from tests.support.waiting import until_locked
 
 HI = MessageCreate(role="user", content="hi")
 
@@ -66,7 +67,7 @@ async def test_twenty_repeats_at_once_touch_the_conversation_once(db: Database, 
             asyncio.create_task(MessageRepo(db).append(user_id, conversation.id, HI, idempotency_key=key))
             for _ in range(10)
         ]
-        await asyncio.sleep(0.2)
+        await until_locked(db, count=len(repeats))
     await asyncio.gather(*repeats)
     assert await ConversationRepo(db).get(user_id, conversation.id) == touched
 
@@ -80,7 +81,7 @@ async def test_an_append_that_waited_for_another_one_touches_the_conversation(
     async with db.transaction() as session:
         first = await MessageRepo(session).append(user_id, conversation.id, HI, idempotency_key=key)
         waiting = asyncio.create_task(MessageRepo(db).append(user_id, conversation.id, HI, idempotency_key=uuid4()))
-        await asyncio.sleep(0.2)
+        await until_locked(db)
         assert not waiting.done()
     second = await waiting
     assert second.id > first.id

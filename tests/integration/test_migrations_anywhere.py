@@ -18,6 +18,7 @@ from app.db.engine.factory import create_engine
 from app.db.errors import ConfigurationError, DataAccessError
 from app.db.migrations import check, current, downgrade, upgrade
 from tests.support.migrations import FIRST, HEAD, ROOT
+from tests.support.waiting import until_locked
 
 MakeDatabase = Callable[[], Awaitable[str]]
 
@@ -124,7 +125,7 @@ async def test_cancelled_it_stops_and_leaves_no_lock(make_database: MakeDatabase
         async with db.engine.begin() as blocker:
             await blocker.execute(text("lock table task in access share mode"))
             migration = asyncio.create_task(upgrade(settings))
-            await asyncio.sleep(0.5)
+            await until_locked(db)
             migration.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asyncio.wait_for(migration, 60)

@@ -6,6 +6,7 @@ from contextlib import suppress
 from app.db import Database
 from app.db.models import MessageCreate, MessageRead
 from app.repositories import ConversationRepo, MessageRepo
+from tests.support.waiting import until_locked
 
 WRITERS, EACH = 20, 25
 
@@ -58,7 +59,7 @@ async def test_an_append_that_was_undone_leaves_no_gap_that_fills_later(db: Data
         async with db.transaction() as session:
             undone = await MessageRepo(session).append(user_id, conversation.id, data)
             waiting = asyncio.create_task(messages.append(user_id, conversation.id, data))
-            await asyncio.sleep(0.05)
+            await until_locked(db)
             assert not waiting.done()
             raise KeyError
     kept = await waiting

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from app.db import Database
 from app.db.errors import PoolTimeoutError
 from tests.support.telemetry import Telemetry, observed
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ async def test_metrics_show_the_pool_at_the_moment_of_reading(telemetry: Telemet
         await session.execute(text("select 1"))
         await second.execute(text("select 1"))
         waiting = asyncio.create_task(telemetry.db.execute(text("select 1")))
-        await asyncio.sleep(0.1)
+        await until(lambda: telemetry.db.pool_status().waiting == 1)
         assert telemetry.pool() == {"used": 2, "idle": 0, "max": 2, "pending_requests": 1, "timeouts": 0}
         await asyncio.wait([waiting])
         assert isinstance(waiting.exception(), PoolTimeoutError)

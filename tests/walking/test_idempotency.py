@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from app.db import Database
 from app.db.errors import ConflictError
 from tests.support.calls import Call, Rows, calls_with
+from tests.support.waiting import until_locked
 
 KEYED = calls_with("idempotency_key")
 each_keyed = pytest.mark.parametrize("call", KEYED, ids=lambda call: call.name)
@@ -68,7 +69,7 @@ async def test_a_repeat_waits_for_a_first_call_that_is_under_way(db: Database, r
         async with db.sessionmaker() as session:
             first = await call.send(session, arguments)
             repeat = asyncio.create_task(call.send(db, arguments))
-            await asyncio.sleep(0.2)
+            await until_locked(db)
             assert not repeat.done()
             await (session.commit() if commits else session.rollback())
         assert (await repeat == first) is commits
