@@ -4,12 +4,14 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import psutil
 from sqlalchemy import text
 
 from tests.faults.conftest import Lab
+from tests.support.waiting import until_locked
 
 Call = Callable[[], Awaitable[str]]
 Breakage = Callable[[Lab, str, Call], Awaitable[str]]
@@ -42,7 +44,7 @@ async def ended_in_mid_statement(lab: Lab, kind: str, call: Call) -> str:
     """Terminate the connection while its statement waits for a lock."""
     async with lab.tasks_locked():
         under_way = asyncio.ensure_future(call())
-        await asyncio.sleep(0.2)
+        await until_locked(lab.admin)
         await lab.end_sessions()
     return await under_way
 
@@ -57,9 +59,8 @@ async def reset_while_it_works(lab: Lab, kind: str, call: Call) -> str:
     """Reset the connection while the statement waits for a lock; the server still executes it."""
     async with lab.tasks_locked():
         under_way = asyncio.ensure_future(call())
-        await asyncio.sleep(0.2)
-        lab.proxy.reset()
-        await asyncio.sleep(0.1)
+        await until_locked(lab.admin)
+        await lab.reset()
     return await under_way
 
 
@@ -142,12 +143,11 @@ async def slow_link(lab: Lab, kind: str, call: Call) -> str:
 
 async def exhausted(lab: Lab, kind: str, call: Call) -> str:
     """Other callers hold all connections for longer than the pool's timeout."""
-    sleep = text("select pg_sleep(1)")
-    holding = [asyncio.ensure_future(lab.db.execute(sleep)) for _ in range(5)]
-    await asyncio.sleep(0.1)
-    outcome = await call()
-    await asyncio.gather(*holding)
-    return outcome
+    async with AsyncExitStack() as held:
+        for _ in range(lab.db.settings.pool_size):
+            session = await held.enter_async_context(lab.db.transaction())
+            await session.execute(text("select 1"))
+        return await call()
 
 
 async def read_only(lab: Lab, kind: str, call: Call) -> str:
@@ -188,7 +188,7 @@ async def cancelled(lab: Lab, kind: str, call: Call) -> str:
     """Cancel the caller while its statement waits for a lock."""
     async with lab.tasks_locked():
         under_way = asyncio.ensure_future(call())
-        await asyncio.sleep(0.2)
+        await until_locked(lab.admin)
         under_way.cancel()
         return await under_way
 

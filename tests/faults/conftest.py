@@ -56,13 +56,13 @@ class Lab:
     async def end_sessions(self) -> None:
         """Have the server close every connection but the admin's, as when it scales to zero."""
         ended = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'lab'"
-        await self.admin.execute(text(ended))
-        await asyncio.sleep(0.1)
+        async with self.proxy.ending():
+            await self.admin.execute(text(ended))
 
     async def reset(self) -> None:
         """Reset all connections with RST, and wait until the client has seen it."""
-        self.proxy.reset()
-        await asyncio.sleep(0.05)
+        async with self.proxy.ending():
+            self.proxy.reset()
 
     @asynccontextmanager
     async def tasks_locked(self) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ from app.db.errors import DataAccessError
 from app.db.models import MessageCreate, TaskCreate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.faults.conftest import Lab
+from tests.support.waiting import until_active, until_locked, until_true
 
 _CANCELLATIONS = 500
 _NAME = "cancelled"
@@ -23,14 +24,12 @@ _NAME = "cancelled"
 
 async def _nothing_runs(db: Database) -> None:
     """Wait until the server runs nothing for cancelled callers; without a cancel it would run for minutes."""
-    active = text("select count(*) from pg_stat_activity where application_name = :name and state <> 'idle'")
-    async with asyncio.timeout(60):
-        while (await db.execute(active, {"name": _NAME})).scalar_one():  # noqa: ASYNC110 - the server changes it
-            await asyncio.sleep(0.05)
+    idle = "select count(*) = 0 from pg_stat_activity where application_name = :name and state <> 'idle'"
+    await until_true(db, idle, name=_NAME)
 
 
 async def _seconds_of(call: Callable[[], Awaitable[object]]) -> float:
-    """Return how many seconds a call takes here on a warm connection."""
+    """Return how many seconds a call takes here on a warm connection: the measure of the random moments."""
     await call()
     began = time.perf_counter()
     await call()
@@ -43,14 +42,6 @@ async def _cancelled_once(begun: Callable[[], Awaitable[None]], call: Callable[[
     await begun()
     task.cancel()
     return isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
-
-
-async def _waits_for_a_lock(db: Database, name: str = _NAME) -> None:
-    """Return when a statement of the application `name` waits for a lock."""
-    waiting = text("select count(*) from pg_stat_activity where application_name = :name and wait_event_type = 'Lock'")
-    async with asyncio.timeout(60):
-        while not (await db.execute(waiting, {"name": name})).scalar_one():  # noqa: ASYNC110 - the server changes it
-            await asyncio.sleep(0.01)
 
 
 async def _cancelled_after(seconds: float, call: Callable[[], Awaitable[object]]) -> bool:
@@ -98,16 +89,17 @@ async def test_random_cancellations_leak_nothing(migrated_url: str, db: Database
             data = MessageCreate(role="assistant", content="single")
             await messages.append(user_id, conversation.id, data, idempotency_key=uuid4())
 
-        longest_delay = 10 * await _seconds_of(pair)
+        usual_seconds = await _seconds_of(pair)
         calls = [pair, single, keyed, slow, lambda: messages.latest(user_id, conversation.id)]
         outcomes: list[bool] = []
 
         async def client() -> None:
-            while len(outcomes) < _CANCELLATIONS:
-                outcomes.append(await _cancelled_after(chance.random() * longest_delay, chance.choice(calls)))
+            while len(outcomes) < _CANCELLATIONS or all(outcomes):  # later and later, so that some complete
+                seconds = chance.random() * usual_seconds * (2 + len(outcomes) / 25)
+                outcomes.append(await _cancelled_after(seconds, chance.choice(calls)))
 
         await asyncio.gather(*(client() for _ in range(10)))
-        assert 50 < sum(outcomes) < _CANCELLATIONS  # the test needs both cancelled and completed calls
+        assert 50 < sum(outcomes) < len(outcomes)  # the test needs both cancelled and completed calls
         assert cancelled_db.pool_status().in_use == 0
         assert cancelled_db.pool_status().waiting == 0
         assert await messages.latest(user_id, conversation.id, limit=1)  # the pool still works
@@ -136,7 +128,7 @@ async def test_what_a_caller_left_ends_on_the_server(lab: Lab, way: str, ends: s
                 return await session.execute(insert)
 
         if ends == "cancelled":
-            assert await _cancelled_once(partial(_waits_for_a_lock, lab.admin), call)
+            assert await _cancelled_once(partial(until_locked, lab.admin, application=_NAME), call)
         else:
             with pytest.raises(DataAccessError):
                 await call()
@@ -148,10 +140,17 @@ async def test_what_a_caller_left_ends_on_the_server(lab: Lab, way: str, ends: s
 
 async def test_a_cancelled_statement_ends_on_the_server(migrated_url: str, db: Database) -> None:
     """asyncio.timeout around a slow statement also ends it on the server."""
+    slow = "select pg_sleep(600)"  # runs longer than the test unless it is cancelled
+
+    async def expire(scope: asyncio.Timeout) -> None:
+        await until_active(db, slow)
+        scope.reschedule(0)
+
     async with Database(DatabaseSettings(url=migrated_url, application_name=_NAME)) as slow_db:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await slow_db.execute(text("select pg_sleep(600)"))  # runs longer than the test unless it is cancelled
+            async with asyncio.timeout(None) as scope, asyncio.TaskGroup() as group:
+                group.create_task(expire(scope))
+                await slow_db.execute(text(slow))
         await _nothing_runs(db)
         assert slow_db.pool_status().in_use == 0
 
@@ -223,4 +222,4 @@ async def _commits_waiting(admin: Database) -> AsyncIterator[Callable[[], Awaita
     """Block COMMITs in the block; yield a function that returns when one is blocked."""
     async with admin.engine.begin() as holder:
         await holder.execute(text("select pg_advisory_xact_lock(1)"))
-        yield partial(_waits_for_a_lock, admin)
+        yield partial(until_locked, admin, application=_NAME)

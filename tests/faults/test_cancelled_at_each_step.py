@@ -13,6 +13,7 @@ from app.db import Database, DatabaseSettings
 from app.db.models import MessageCreate, Role, TaskCreate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.steps import AS_IT_IS_ANSWERED, AT_ONCE, cancelled_at
+from tests.support.waiting import LIMIT_SECONDS
 
 _SIZE: Final = 2
 _HALF: Final = MessageCreate(role=Role.USER, content="half")
@@ -45,9 +46,8 @@ async def _warm(db: Database, _: Database) -> None:
 
 async def _killed(db: Database, admin: Database) -> None:
     await _warm(db, admin)
-    ended = text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = :name")
+    ended = text("select pg_terminate_backend(pid, 60000) from pg_stat_activity where application_name = :name")
     await admin.execute(ended, {"name": db.settings.application_name})
-    await asyncio.sleep(0.02)
 
 
 BEFORE: Final[dict[str, tuple[dict[str, Any], Callable[[Database, Database], Awaitable[None]]]]] = {
@@ -90,7 +90,7 @@ async def test_cancelled_at_any_await_nothing_is_left(
 
 async def _as_the_pool_says(left: Database, admin: Database) -> None:
     """Wait until the server has as many connections as the pool counts, and none is in use."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_SECONDS):
         while (await _sessions(admin, left.settings.application_name), 0) != (  # noqa: ASYNC110 - the server changes it
             left.pool_status().idle,
             left.pool_status().in_use,

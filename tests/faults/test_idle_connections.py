@@ -11,6 +11,7 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from tests.support.postgres import Postgres
 from tests.support.proxy import FaultProxy
+from tests.support.waiting import LIMIT_SECONDS, until
 
 _TERMINATE = b"X\x00\x00\x00\x04"
 _SLEEP = text("select pg_sleep(0.05)")
@@ -35,15 +36,16 @@ async def _use(db: Database, connections: int) -> None:
 @pytest.mark.parametrize("kept", [0, 2])
 async def test_idle_connections_are_closed_down_to_the_minimum(migrated_server: Postgres, kept: int) -> None:
     """A connection that is used again stays; after the others are closed, a call opens what it needs."""
-    settings = {"pool_idle_seconds": 0.5, "pool_min_size": kept}
+    settings = {"pool_idle_seconds": 2, "pool_min_size": kept}
     async with _warm(migrated_server, 6, **settings) as (db, proxy):
-        for _ in range(4):
-            await asyncio.sleep(0.2)
-            await db.execute(text("select 1"))
-        assert 1 <= proxy.open_connections <= max(kept, 1)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while proxy.open_connections > max(kept, 1):
+                await asyncio.sleep(0.02)
+                await db.execute(text("select 1"))
+        assert proxy.open_connections == max(kept, 1)
         assert proxy.connects == 6  # the pool always reuses the connection that was used last
-        await asyncio.sleep(0.8)
-        assert (proxy.open_connections, db.pool_status().idle) == (kept, kept)
+        await until(lambda: proxy.open_connections == kept)
+        assert db.pool_status().idle == kept
         await _use(db, 3)
         assert proxy.open_connections == 3
 
@@ -59,7 +61,7 @@ async def test_an_idle_pool_sends_nothing_but_terminate(migrated_server: Postgre
     async with _warm(migrated_server, 6, **{**seconds, **timeouts}) as (db, proxy):
         sent, connects = proxy.bytes_sent, proxy.connects
         await asyncio.sleep(0.9)
-        assert proxy.open_connections == 0
+        await until(lambda: proxy.open_connections == 0)
         assert (proxy.bytes_sent, proxy.connects) == (sent + 6 * len(_TERMINATE), connects)
         assert (await db.execute(text("select 1"))).scalar_one() == 1
 
@@ -68,11 +70,10 @@ async def test_connections_that_were_opened_together_are_not_replaced_together(
     migrated_server: Postgres,
 ) -> None:
     """Each connection lives for 80 to 100 % of the setting."""
-    async with _warm(migrated_server, 20, pool_recycle_seconds=3) as (db, proxy):
-        await asyncio.sleep(2.7)
-        before = proxy.connects
-        await _use(db, 20)
-        assert 1 <= proxy.connects - before <= 19
-        await asyncio.sleep(0.5)
-        await _use(db, 20)
-        assert proxy.connects - before >= 20
+    rounds: list[int] = []
+    async with _warm(migrated_server, 20, pool_recycle_seconds=5) as (db, proxy), asyncio.timeout(LIMIT_SECONDS):
+        while sum(rounds) < 20:
+            before = proxy.connects
+            await _use(db, 20)
+            rounds.append(proxy.connects - before)
+    assert max(rounds) < 20, rounds

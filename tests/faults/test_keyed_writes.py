@@ -13,6 +13,7 @@ from app.db import Database
 from app.db.errors import OutcomeUnknownError
 from app.db.models import MessageCreate, TaskCreate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+from tests.support.waiting import LIMIT_SECONDS
 
 X = TaskCreate(title="x")
 HI = MessageCreate(role="user", content="hi")
@@ -22,7 +23,7 @@ async def _kill_who_waits(db: Database, marker: str) -> None:
     """Terminate the connection whose statement waits for a lock."""
     kill = text("""select pg_terminate_backend(pid) from pg_stat_activity
     where wait_event_type = 'Lock' and query like :marker and datname = current_database()""")
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_SECONDS):
         while not (await db.execute(kill, {"marker": marker})).all():  # noqa: ASYNC110 - the server does not notify
             await asyncio.sleep(0.02)
 

@@ -16,6 +16,7 @@ from app.db.errors import (
 from app.db.executor import executor_of
 from tests.support.funnel import ALONE, FAILURES, IN_TRANSACTION, Failure, Run, query_of
 from tests.support.postgres import Postgres
+from tests.support.waiting import until_active
 
 
 @pytest.fixture
@@ -94,21 +95,22 @@ async def test_a_finished_session_serves_nothing(funnel_db: Database) -> None:
 
 
 @pytest.mark.funnel(name="cancelled", alone="CancelledError", in_transaction="CancelledError")
-async def test_a_cancellation_stays_one(funnel_db: Database) -> None:
+async def test_a_cancellation_stays_one(funnel_db: Database, own_server: Postgres) -> None:
     """The caller's own cancellation is raised, and no connection is left behind."""
-    runs = [*ALONE.values(), *IN_TRANSACTION.values()]
-    for run in runs:
-        task = asyncio.ensure_future(run(funnel_db, "select pg_sleep(30)", {}))
-        await asyncio.sleep(0.1)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert funnel_db.pool_status().in_use == 0
+    patient = funnel_db.settings.model_copy(update={"command_timeout_seconds": 600})
+    async with Database(patient) as db, Database(DatabaseSettings(url=own_server.url())) as admin:
+        for number, run in enumerate([*ALONE.values(), *IN_TRANSACTION.values()]):
+            task = asyncio.ensure_future(run(db, f"select {number} from pg_sleep(600)", {}))
+            await until_active(admin, f"%select {number} from pg_sleep(600)%")
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert db.pool_status().in_use == 0
 
 
 async def _end_its_session(admin: Database, pid: int) -> None:
-    await admin.execute(text("select pg_terminate_backend(:pid)"), {"pid": pid})
-    await asyncio.sleep(0.1)
+    """End the connection, and return when its process has ended."""
+    await admin.execute(text("select pg_terminate_backend(:pid, 60000)"), {"pid": pid})
 
 
 PID = text("select pg_backend_pid()")

@@ -16,6 +16,7 @@ from app.db.errors import ConfigurationError, PoolTimeoutError
 from app.db.models import TaskCreate, TaskUpdate
 from app.doctor.round_trips import RoundTrips
 from app.repositories import TaskRepo
+from tests.support.waiting import until
 
 OpenDatabase = Callable[..., Database]
 
@@ -35,9 +36,9 @@ async def open_database(migrated_url: str) -> AsyncIterator[OpenDatabase]:
 
 
 async def _end_sessions_of(db: Database, application_name: str) -> None:
-    ended = text("select pg_terminate_backend(pid) from pg_stat_activity where application_name = :name")
+    """End them, and return when their processes have ended."""
+    ended = text("select pg_terminate_backend(pid, 60000) from pg_stat_activity where application_name = :name")
     await db.execute(ended, {"name": application_name})
-    await asyncio.sleep(0.1)  # until the client has seen it
 
 
 async def test_exhausted_pool_says_size_waiting_and_who_holds(open_database: OpenDatabase, user_id: str) -> None:
@@ -79,9 +80,8 @@ async def test_status_counts_what_is_in_use_idle_and_waiting(open_database: Open
     async with db.transaction() as session:
         await TaskRepo(session).count(user_id)
         waiting = asyncio.create_task(TaskRepo(db).count(user_id))
-        await asyncio.sleep(0.05)
-        status = db.pool_status()
-        assert (status.in_use, status.idle, status.waiting) == (1, 0, 1)
+        await until(lambda: db.pool_status().waiting == 1)
+        assert (db.pool_status().in_use, db.pool_status().idle) == (1, 0)
     await waiting
     assert (db.pool_status().in_use, db.pool_status().idle, db.pool_status().waiting) == (0, 1, 0)
 
@@ -117,7 +117,8 @@ async def test_a_transaction_that_waits_for_something_else_is_named(
     with caplog.at_level(logging.WARNING, "app.db.pool"):
         async with db.transaction() as session:
             await TaskRepo(session).count(user_id)
-            await asyncio.sleep(0.3)  # the model answers
+            while "without a statement" not in caplog.text:  # noqa: ASYNC110 - the warning names this place
+                await asyncio.sleep(0.01)  # the model answers
     warnings = [record.getMessage() for record in caplog.records if record.name == "app.db.pool.watch"]
     assert len(warnings) == 1
     assert "without a statement" in warnings[0]

@@ -1,6 +1,7 @@
 """A real PgBouncer in transaction mode, with fewer connections to the server than it has clients."""
 
 import asyncio
+import operator
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.faults.conftest import KINDS, Lab
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import Postgres
 from tests.support.proxy import FaultProxy
+from tests.support.waiting import until
 
 _MIXED_CALLS = """
 import asyncio, random, sys
@@ -136,23 +138,22 @@ async def test_columns_retyped_under_load_are_never_misread(
     tasks = TaskRepo(db)
     task = await tasks.create(user_id, TaskCreate(title="Kept", description="As it is"))
     ended = asyncio.Event()
+    calls = [0] * 4
 
-    async def worker() -> int:
-        calls = 0
+    async def worker(number: int) -> None:
         while not ended.is_set():
             assert (await tasks.get(user_id, task.id)) == task
             assert (await tasks.list_page(user_id)).items[-1] == task
-            calls += 1
-        return calls
+            calls[number] += 1
 
-    workers = [asyncio.create_task(worker()) for _ in range(4)]
-    try:
+    async with asyncio.TaskGroup() as workers:
+        for number in range(len(calls)):
+            workers.create_task(worker(number))
         for change in _CHANGES:
             await direct.execute(text(change))
-            await asyncio.sleep(0.1)
-    finally:
+            whole = [made + 2 for made in calls]  # the first may have begun before the change
+            await until(lambda whole=whole: all(map(operator.ge, calls, whole)))  # type: ignore[misc]
         ended.set()
-    assert min(await asyncio.gather(*workers)) > 5
 
 
 @pytest.mark.parametrize("through", ["direct", "pooled"])

@@ -16,6 +16,7 @@ from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import Postgres
 from tests.support.proxy import FaultProxy
 from tests.support.retries import retries
+from tests.support.waiting import LIMIT_SECONDS, until_active
 
 _NEW = TaskCreate(title="Through a pooler")
 
@@ -33,7 +34,9 @@ class Pooled:
         """Reset the pooler's connections, and refuse new ones."""
         self.proxy.refusing = True
         self.proxy.reset()
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while await self.pooler.admin("SHOW SERVERS"):  # noqa: ASYNC110 - the pooler does not notify
+                await asyncio.sleep(0.01)
 
     async def rows(self, user_id: str) -> int:
         """Return the number of tasks on the server."""
@@ -99,9 +102,9 @@ async def test_an_outage_longer_than_the_deadline_is_an_error(pooled: Pooled, us
 
 async def test_a_wait_for_a_server_connection_is_retried(pooled: Pooled, user_id: str) -> None:
     """Other callers hold both connections for longer than the pooler lets a statement wait."""
-    sleep = text("select pg_sleep(2)")
-    holding = [asyncio.ensure_future(pooled.db.execute(sleep)) for _ in range(2)]
-    await asyncio.sleep(0.2)
+    sleep = "select pg_sleep(2)"
+    holding = [asyncio.ensure_future(pooled.db.execute(text(sleep))) for _ in range(2)]
+    await until_active(pooled.admin, sleep, count=2)
     await TaskRepo(pooled.db).create(user_id, _NEW)
     await asyncio.gather(*holding)
     assert await pooled.rows(user_id) == 1

@@ -24,6 +24,7 @@ from app.db.errors import (
 )
 from app.db.models import TaskCreate, TaskUpdate
 from app.repositories import TaskRepo
+from tests.support.waiting import until, until_true
 
 EmptyCopy = Callable[[], Awaitable[str]]
 
@@ -146,11 +147,11 @@ async def test_too_many_connections_are_waited_for(empty_copy: EmptyCopy, user_i
         await admin.execute(text("grant all on all tables in schema public to few"))
         few = DatabaseSettings(url=url.set(username="few").render_as_string(hide_password=False), pool_size=2)
         async with Database(few) as others, Database(few) as db:
-            sleep = text("select pg_sleep(1)")
-            holding = [asyncio.create_task(others.execute(sleep)) for _ in range(2)]
-            await asyncio.sleep(0.2)
-            counting = [asyncio.create_task(TaskRepo(db).count(user_id)) for _ in range(20)]
-            await asyncio.gather(*holding)
+            async with others.transaction() as one, others.transaction() as two:
+                for holding in (one, two):
+                    await holding.execute(text("select 1"))
+                counting = [asyncio.create_task(TaskRepo(db).count(user_id)) for _ in range(20)]
+                await until(lambda: db.pool_status().last_error is not None)
             await others.close()
             assert await asyncio.gather(*counting) == [0] * 20
         await admin.execute(text("drop owned by few"))
@@ -168,14 +169,13 @@ async def test_a_read_only_connection_is_replaced(migrated_url: str, user_id: st
 
 async def test_a_statement_that_takes_too_long_is_ended_by_the_client(migrated_url: str, db: Database) -> None:
     """`command_timeout_seconds` ends the call, and the statement on the server; the connection is replaced."""
-    settings = DatabaseSettings(
-        url=migrated_url, command_timeout_seconds=0.3, retry_seconds=0.2, application_name="slow"
-    )
+    settings = DatabaseSettings(url=migrated_url, command_timeout_seconds=1, application_name="slow")
     async with Database(settings) as slow_db:
         with pytest.raises(OutcomeUnknownError, match="no answer in time"):
             await slow_db.execute(text("select pg_sleep(600)"))  # runs longer than the test unless it is ended
-        active = text("select count(*) from pg_stat_activity where application_name = 'slow' and state = 'active'")
-        assert (await db.execute(active)).scalar_one() == 0
+        await until_true(
+            db, "select count(*) = 0 from pg_stat_activity where application_name = 'slow' and state = 'active'"
+        )
         assert (await slow_db.execute(text("select 1"))).scalar_one() == 1
 
 
@@ -186,7 +186,7 @@ async def test_timeouts_of_a_transaction_are_kept_by_the_server(migrated_url: st
     async with Database(settings) as strict:
         with pytest.raises(StatementTimeoutError):
             async with strict.transaction() as session:
-                await session.execute(text("select pg_sleep(5)"))
+                await session.execute(text("select pg_sleep(600)"))
         async with db.transaction() as holder:
             await TaskRepo(holder).update(user_id, task.id, TaskUpdate(title="Mine"))
             with pytest.raises(TransientError) as caught:

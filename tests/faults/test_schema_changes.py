@@ -18,6 +18,7 @@ from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.calls import Rows, calls
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import Postgres
+from tests.support.waiting import until
 
 _WORKERS: Final = 4
 _BETWEEN_SECONDS: Final = 0.1
@@ -122,9 +123,10 @@ async def test_a_type_that_old_code_cannot_write_is_an_error_and_never_a_wrong_v
     to_integer = "alter column completed drop default, alter column completed type integer using completed::int"
     to_boolean = "alter column completed type boolean using completed = 1, alter column completed set default false"
     async with _workers(work):
-        for alteration in (to_integer, to_boolean) * 2:
+        for alteration, outcome in ((to_integer, "42804"), (to_boolean, "written")) * 2:
             await admin.execute(text(f"alter table task {alteration}"))
-            await asyncio.sleep(_BETWEEN_SECONDS)
+            wanted = outcomes[outcome] + _WORKERS + 1  # those that began before the change have ended
+            await until(lambda wanted=wanted, outcome=outcome: outcomes[outcome] >= wanted)  # type: ignore[misc]
     assert set(outcomes) == {"written", "42804"}
 
 

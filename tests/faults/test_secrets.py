@@ -21,6 +21,7 @@ from tests.support.canary import SECRET
 from tests.support.collector import chained, recorded_by, recorded_of
 from tests.support.migrations import ROOT
 from tests.support.tls import Secure, secure_servers
+from tests.support.waiting import until
 
 SELECT_1 = text("select 1")
 
@@ -124,7 +125,7 @@ async def test_a_cancelled_connect_shows_no_password(silent_server: str) -> None
         with pytest.raises(TimeoutError) as late:
             await asyncio.wait_for(db.execute(SELECT_1), 0.2)
         task = asyncio.ensure_future(db.execute(SELECT_1))
-        await asyncio.sleep(0.2)
+        await until(lambda: db.pool_status().connecting == 1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError) as cancelled:
             await task

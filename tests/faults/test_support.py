@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
@@ -33,9 +33,13 @@ async def client(proxy: FaultProxy) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def _seconds(connection: asyncpg.Connection, sql: str) -> float:
-    began = time.monotonic()
-    await connection.fetchval(sql)
-    return time.monotonic() - began
+    """Return the time of the quickest of a few: the load of the machine only adds to it."""
+    seconds = []
+    for _ in range(5):
+        began = time.monotonic()
+        await connection.fetchval(sql)
+        seconds.append(time.monotonic() - began)
+    return min(seconds)
 
 
 async def _is_silent(awaited: asyncio.Future[object]) -> bool:
@@ -94,16 +98,16 @@ async def test_swallowed_connections_are_half_open(proxy: FaultProxy, client: as
 
 async def test_a_delay_is_that_of_a_link(proxy: FaultProxy, client: asyncpg.Connection) -> None:
     """Each round trip is delayed twice, regardless of the number of chunks in the reply."""
-    assert await client.fetchval(_LONG)
-    proxy.delay_seconds = 0.1
-    assert 0.2 <= await _seconds(client, _LONG) < 0.4
+    plain = await _seconds(client, _LONG)
+    proxy.delay_seconds = 0.2
+    assert 0.4 <= await _seconds(client, _LONG) < 0.6 + plain  # a third delay would be 0.6 s
 
 
 async def test_bandwidth_is_kept(proxy: FaultProxy, client: asyncpg.Connection) -> None:
     """300 kB at 1 MB/s take 0.3 s."""
-    assert await client.fetchval(_LONG)
+    plain = await _seconds(client, _LONG)
     proxy.bytes_per_second = 1_000_000
-    assert 0.3 <= await _seconds(client, _LONG) < 0.6
+    assert 0.3 <= await _seconds(client, _LONG) < 0.6 + plain  # in both directions it would be 0.6 s
 
 
 async def test_chunks_arrive_one_by_one(proxy: FaultProxy) -> None:
@@ -164,27 +168,31 @@ async def test_a_late_connection_is_late(proxy: FaultProxy) -> None:
     proxy.late_seconds = 0.3
     began = time.monotonic()
     connection = await asyncpg.connect(proxy.url())
-    assert time.monotonic() - began >= 0.3
+    assert time.monotonic() - began >= proxy.late_seconds
     await connection.close()
 
 
-@pytest.mark.parametrize(
-    "fail",
-    [
-        lambda proxy: proxy.fail_startups("57P03", "starting up", times=2),
-        lambda proxy: proxy.fail_startups("57P03", "starting up", seconds=0.3),
-    ],
-    ids=["times", "seconds"],
-)
-async def test_startups_fail_so_often_or_so_long(proxy: FaultProxy, fail: Callable[[FaultProxy], None]) -> None:
+async def _failed_startups(proxy: FaultProxy) -> int:
+    """Connect until it works; return how often the server was starting up."""
+    failed = 0
+    while True:
+        try:
+            connection = await asyncpg.connect(proxy.url())
+        except asyncpg.CannotConnectNowError:
+            failed += 1
+        else:
+            await connection.close()
+            return failed
+
+
+async def test_startups_fail_so_often_or_so_long(proxy: FaultProxy) -> None:
     """After that number or time, connections work."""
-    fail(proxy)
-    for _ in range(2):
-        with pytest.raises(asyncpg.CannotConnectNowError, match="starting up"):
-            await asyncpg.connect(proxy.url())
-    await asyncio.sleep(0.3)
-    connection = await asyncpg.connect(proxy.url())
-    await connection.close()
+    proxy.fail_startups("57P03", "starting up", times=2)
+    assert await _failed_startups(proxy) == 2
+    began = time.monotonic()
+    proxy.fail_startups("57P03", "starting up", seconds=1)
+    assert await _failed_startups(proxy) > 0
+    assert time.monotonic() - began >= 1
 
 
 async def test_the_counter_reads_what_is_not_encrypted(proxy: FaultProxy, client: asyncpg.Connection) -> None:

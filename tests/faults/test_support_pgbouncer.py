@@ -17,6 +17,7 @@ from tests.support import needs
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import Postgres
 from tests.support.tls import Authority
+from tests.support.waiting import until
 
 _RUNS_A_POOLER = """
 import sys, time
@@ -92,6 +93,4 @@ async def test_it_ends_with_the_tests_that_are_killed(migrated_server: Postgres)
     assert _answers(port)
     tests.kill()
     await tests.wait()
-    async with asyncio.timeout(60):
-        while _answers(port):  # noqa: ASYNC110 - it has no parent that could notify us
-            await asyncio.sleep(0.05)
+    await until(lambda: not _answers(port))

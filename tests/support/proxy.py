@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from app.db.target.url import parse_url
 from tests.support.flow import Faults, Flow, Streams
 from tests.support.frames import error_response
+from tests.support.waiting import until
 
 _LOOPBACK = "127.0.0.1"
 _QUEUED_CONNECTS = 512
@@ -99,6 +100,14 @@ class FaultProxy(Faults):
         """Close the open connections with FIN, as a stopping server does."""
         for flow in self._flows:
             flow.close()
+
+    @asynccontextmanager
+    async def ending(self) -> AsyncIterator[None]:
+        """Wait at the end of the block until the connections that were open before it have ended, and clients know."""
+        before = set(self._flows)
+        yield
+        await until(lambda: not before & self._flows)
+        await asyncio.sleep(_STEP_SECONDS)  # a client in this loop reads the end in the next steps of the loop
 
     @asynccontextmanager
     async def running(self) -> "AsyncIterator[FaultProxy]":
