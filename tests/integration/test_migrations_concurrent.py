@@ -14,6 +14,7 @@ from app.db.errors import TransientError
 from app.db.migrations import MIGRATION_LOCK_KEY, check, current, downgrade, upgrade
 from tests.support.migrations import BEHIND_AT_FIRST, FIRST, HEAD, start_alembic, until
 from tests.support.proxy import FaultProxy
+from tests.support.waiting import until as waiting_until
 from tests.support.wire import WireCounter
 
 MakeDatabase = Callable[[], Awaitable[str]]
@@ -92,14 +93,17 @@ async def test_a_waiting_migration_names_the_holder_and_gives_up_in_time(
         await upgrade(waiting)
 
 
-async def test_a_waiting_migration_goes_on_when_the_lock_comes_free(make_database: MakeDatabase) -> None:
+async def test_a_waiting_migration_goes_on_when_the_lock_comes_free(
+    make_database: MakeDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
     """It reads the revision again and does not repeat the other's work."""
     url = await make_database()
     settings = DatabaseSettings(url=url)
     async with Database(settings) as db:
         async with holding_the_lock(db):
-            waiting = asyncio.create_task(upgrade(settings))
-            await asyncio.sleep(0.5)
+            with caplog.at_level(logging.WARNING):
+                waiting = asyncio.create_task(upgrade(settings))
+                await waiting_until(lambda: "waiting for another migration" in caplog.text)
             assert not waiting.done()
         await asyncio.wait_for(waiting, 60)
     assert await current(settings) == HEAD
