@@ -1,6 +1,7 @@
 """What a team writes without this layer: FastAPI, an asyncpg pool, and the same response model."""
 
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -45,4 +46,6 @@ async def list_tasks(user_id: Annotated[str, Depends(_user_id)], limit: int = 50
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, fd=int(sys.argv[1]), http="h11")  # the parser that the service uses
+    with socket.socket(fileno=int(sys.argv[1])) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, http="h11"))  # the parser that the service uses
+        server.run([listener])

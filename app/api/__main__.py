@@ -1,5 +1,6 @@
 """Serve the API: ``python -m app.api``, configured by ``API_*`` and ``DATABASE_*``."""
 
+import socket
 import sys
 from argparse import ArgumentParser
 from contextlib import suppress
@@ -25,12 +26,13 @@ def main(arguments: list[str] | None = None) -> int:
         settings = ApiSettings()
         DatabaseSettings().target()  # an unusable URL is one sentence here, and a traceback in the lifespan
         app = import_from_string(options.pop("factory"))()
+        sockets = _listening(options.pop("fd"))
     except (ValidationError, ConfigurationError, ImportFromStringError) as error:
         print(_in_words(error), file=sys.stderr)  # noqa: T201 - nothing is logged yet
         return _WRONG_SETTINGS
     server = LimitedServer(app, settings, **options)
     with suppress(KeyboardInterrupt):
-        server.run()
+        server.run(sockets)
     return 0 if server.started else _NOT_STARTED
 
 
@@ -46,6 +48,19 @@ def _parser() -> ArgumentParser:
         "--grace-seconds", type=int, default=5, help="how long open requests may take at the end (default: %(default)s)"
     )
     return parser
+
+
+def _listening(descriptor: int | None) -> list[socket.socket] | None:
+    """Return the socket of a descriptor; raises `ConfigurationError`.
+
+    Given the number, uvicorn takes it for a Unix socket, and each answer waits 40 ms for the client's acknowledgement.
+    """
+    if descriptor is None:
+        return None
+    try:
+        return [socket.socket(fileno=descriptor)]
+    except OSError as error:
+        raise ConfigurationError(f"--fd {descriptor} is not an open socket: {error.strerror}") from None
 
 
 def _in_words(error: Exception) -> str:

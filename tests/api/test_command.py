@@ -3,10 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.api.attacks.victim import Victim
 from tests.api.support import AUDIENCE, ISSUER, SECRET
 
 ROOT = Path(__file__).parents[2]
@@ -27,20 +29,45 @@ WRONG: dict[str, tuple[dict[str, str], list[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_settings_are_a_sentence(tmp_path: Path, name: str) -> None:
-    """The command exits with 2 and says what is wrong, without a traceback."""
-    changes, arguments, says = WRONG[name]
+def _run(folder: Path, changes: dict[str, str], arguments: list[str]) -> "subprocess.CompletedProcess[str]":
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("API_", "DATABASE_"))}
-    ran = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "app.api", *arguments],
-        cwd=tmp_path,
+        cwd=folder,
         env={**kept, "PYTHONPATH": str(ROOT), **GOOD, **changes},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_settings_are_a_sentence(tmp_path: Path, name: str) -> None:
+    """The command exits with 2 and says what is wrong, without a traceback."""
+    changes, arguments, says = WRONG[name]
+    ran = _run(tmp_path, changes, arguments)
     assert ran.returncode == 2, ran.stderr
     assert says in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+async def test_a_socket_that_listens_already_answers_at_once(migrated_url: str) -> None:
+    """On a kept connection the body does not wait for the acknowledgement of the head, which takes a client 40 ms."""
+    taken = []
+    async with Victim.running(migrated_url) as victim:
+        reader, writer = await victim.connect()
+        for _ in range(60):  # the kernel acknowledges the first ones at once
+            began = time.perf_counter()
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200")
+            taken.append(time.perf_counter() - began)
+        writer.transport.abort()
+    assert min(taken[-20:]) < 0.03
+
+
+def test_a_descriptor_that_is_no_socket_is_a_sentence(tmp_path: Path) -> None:
+    """As every other wrong argument."""
+    ran = _run(tmp_path, {}, ["--fd", "99"])
+    assert (ran.returncode, "Traceback" in ran.stderr) == (2, False), ran.stderr
+    assert "--fd 99" in ran.stderr
