@@ -20,9 +20,6 @@ from tests.support.process_state import process_state
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 DOCKER_IMAGE = "postgres:18.1-alpine"
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # measured itself; coverage of the short processes that it starts takes long
-    os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that `make faults` uses."""
