@@ -6,8 +6,6 @@ import time
 from functools import cache
 from typing import Final
 
-from sqlalchemy import Select, column, select, table
-
 from app.api.errors import NotReadyError
 from app.db import Database
 from app.db.access import MISSING_RIGHTS, remedies, wanted_rights
@@ -15,7 +13,7 @@ from app.db.driver.connect import connect
 from app.db.errors import ConfigurationError, DataAccessError, PoolTimeoutError, UnavailableError
 from app.db.migrations import known_revisions
 from app.db.query import Query, WhenLost
-from app.db.revisions import NO_SUCH_TABLE, explain_schema_error, version_table_name
+from app.db.revisions import NO_SUCH_TABLE, explain_schema_error, recorded_revisions
 
 _log = logging.getLogger(__name__)
 _CACHED_SECONDS: Final = 1.0
@@ -27,8 +25,7 @@ _RIGHTS: Final = Query("readiness.rights", MISSING_RIGHTS, str, WhenLost.NOT_DON
 
 @cache
 def _revision() -> Query[str]:
-    versions: Select[tuple[str]] = select(column("version_num")).select_from(table(version_table_name()))
-    return Query("readiness", versions, str, WhenLost.NOT_DONE, pinned=False)
+    return Query("readiness", recorded_revisions(), str, WhenLost.NOT_DONE, pinned=False)
 
 
 class Readiness:

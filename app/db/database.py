@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Executable, Result, Select, column, select, table
+from sqlalchemy import Executable, Result
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.util import greenlet_spawn
 
@@ -20,7 +20,7 @@ from app.db.executor import Executor, SessionExecutor
 from app.db.pool.status import PoolStatus
 from app.db.query import Query
 from app.db.remedies import WHERE_TABLES_ARE, names_a_table_of_ours, our_names, remedy_for, remedy_where
-from app.db.revisions import NO_SUCH_TABLE, SCHEMA_ERRORS, explain_schema_error, version_table_name
+from app.db.revisions import NO_SUCH_TABLE, SCHEMA_ERRORS, explain_schema_error, recorded_revisions
 from app.db.target.settings import DatabaseSettings
 from app.db.telemetry.configured import configured_reports
 from app.db.telemetry.echo import Echo
@@ -107,9 +107,8 @@ class Database:
         return explain_schema_error(await self._revisions()) if ours else None
 
     async def _revisions(self) -> Sequence[str]:
-        versions: Select[tuple[str]] = select(column("version_num")).select_from(table(version_table_name()))
         try:
-            return (await self._execute(versions, None, TransientError)).scalars().all()
+            return (await self._execute(recorded_revisions(), None, TransientError)).scalars().all()
         except DataAccessError as error:
             if error.sqlstate != NO_SUCH_TABLE:
                 raise

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy import Select, column, select, table
+
 _APP: Final = Path(__file__).parents[1]
 INI_FILES: Final = (_APP / "_alembic" / "alembic.ini", _APP.parent / "alembic.ini")
 """Of a wheel and of a checkout; the revisions are beside it."""
@@ -26,6 +28,11 @@ def version_table_name() -> str:
     parser = ConfigParser(interpolation=None)
     parser.read(INI_FILES)
     return parser.get("alembic", "version_table", fallback=DEFAULT_VERSION_TABLE)
+
+
+def recorded_revisions() -> Select[tuple[str]]:
+    """Return the query for the revisions that the version table holds."""
+    return select(column("version_num")).select_from(table(version_table_name()))
 
 
 @cache

@@ -12,12 +12,13 @@ from app.db import Database
 from app.db.errors import MissingReferenceError
 from app.db.migrations import downgrade, known_revisions, upgrade
 from app.db.models import MessageCreate, TaskCreate, TaskUpdate
+from app.db.models.updated_at import is_touched
 from app.doctor.catalog import DESCRIBE, described
 from app.doctor.findings import Broken, require
 from app.doctor.full_tables import index_names, plans, seconds
 from app.doctor.samples import references_of, write_samples
 from app.doctor.scratch import Scratch
-from app.doctor.subject import our_tables, table_names
+from app.doctor.subject import EXISTING, our_tables, table_names
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
 _FIRST_SECONDS: Final = 30
@@ -26,9 +27,6 @@ _WRITERS: Final = 10
 _ROWS_EACH: Final = 3
 _MESSAGES: Final = 3
 _HELLO: Final = MessageCreate(role="user", content="hello")
-_EXISTING: Final = """
-select name from pg_catalog.unnest(cast(:names as text[])) as name
-where pg_catalog.to_regclass(pg_catalog.quote_ident(name)) is not null"""
 _MOVED: Final = """
 update {table} set user_id = {table}.user_id from {table} as before
 where {table}.id = before.id and cast({table}.user_id as text) = cast(:user as text)
@@ -62,7 +60,7 @@ async def migrations_go_up_and_down(place: Scratch) -> str:
 
 
 async def _existing(db: Database) -> Sequence[str]:
-    return (await db.execute(text(_EXISTING), {"names": table_names()})).scalars().all()
+    return (await db.execute(text(EXISTING), {"tables": table_names()})).scalars().all()
 
 
 async def _rows(db: Database) -> dict[str, str]:
@@ -131,7 +129,7 @@ async def times_move(place: Scratch) -> str:
         "an update did not advance updated_at",
     )
     await write_samples(db, [user], rows_each=_ROWS_EACH)
-    for table in (each for each in our_tables() if "updated_at" in each.columns):
+    for table in (each for each in our_tables() if is_touched(each)):
         moved = (await db.execute(text(_MOVED.format(table=table)), {"user": user})).scalars().all()
         require(bool(moved) and all(moved), f"plain SQL did not advance updated_at of {table}")
     chat = await ConversationRepo(db).create(user)

@@ -10,7 +10,7 @@ from app.db.remedies import WHERE_TABLES_ARE, our_names, remedy_where
 from app.db.revisions import version_table_name
 from app.doctor.findings import Finding, Level, error, note, ok, warning
 from app.doctor.lineage import Lineage
-from app.doctor.subject import Checks, Subject, table_names
+from app.doctor.subject import EXISTING, Checks, Subject, table_names
 
 _REVISION: Final = "schema.revision"
 _DRIFT: Final = "schema.drift"
@@ -32,10 +32,6 @@ where relname = :table and relkind = 'r' and not pg_table_is_visible(pg_class.oi
   and not starts_with(cast(nspname as text), 'doctor_') limit 1"""
 
 
-_ANY_OF_OURS: Final = """
-select bool_or(to_regclass(quote_ident(name)) is not null) from pg_catalog.unnest(cast(:names as text[])) as name"""
-
-
 async def _revision(subject: Subject) -> list[Finding]:
     try:
         with translating():
@@ -50,7 +46,7 @@ async def _revision(subject: Subject) -> list[Finding]:
         return [await _not_migrated(subject)]
     lineage = Lineage.known()
     strange = sorted(set(at) - lineage.ancestors.keys())
-    if strange and not await subject.value(_ANY_OF_OURS, names=table_names()):
+    if strange and not await subject.rows(EXISTING, tables=table_names()):
         found = f"at {', '.join(strange)}, of another application: none of this one's tables exist"
         return [error(_REVISION, found, _OWN_TABLE)]
     return [_compared(at, lineage)]
@@ -88,7 +84,7 @@ async def _not_migrated(subject: Subject) -> Finding:
         return error(_REVISION, found, advice)
     if remedy:
         return error(_REVISION, "the tables are not visible to this role", remedy)
-    if not await subject.value(_ANY_OF_OURS, names=table_names()):
+    if not await subject.rows(EXISTING, tables=table_names()):
         return error(_REVISION, "no revision: the database was never migrated", _MIGRATE)
     found = "the tables exist, but no revision is recorded: only part of a backup was restored"
     if await (await subject.session.connection()).run_sync(differences):

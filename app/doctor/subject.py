@@ -28,6 +28,8 @@ ours as (
   on pg_class.oid = cast(to_regclass(quote_ident(name)) as oid)
 )"""
 """The part of a WITH clause that finds the tables named in `:tables` as the role sees them."""
+EXISTING: Final = f"with {OUR_TABLES} select cast(relname as text) from ours"  # noqa: S608 - constants
+"""The names of those tables."""
 # Whether each table exists, the role may read it, and no lock keeps it out.
 _READABLE: Final = """
 select bool_and(coalesce(pg_catalog.has_table_privilege(oid, 'select'), false)

@@ -1,4 +1,4 @@
-"""A provider's URL that verifies the CA only, by public CAs: whoever has a certificate of one could pose as it."""
+"""A provider's URL that verifies only the CA: any server with a certificate from a public CA would be accepted."""
 
 import socket
 from pathlib import Path

@@ -15,8 +15,8 @@ from app.doctor.scratch import scratch
 from tests.doctor.command import command, environment, run_doctor
 from tests.doctor.conftest import Clinic, MakePatient
 from tests.support.canary import SECRET
-from tests.support.migrations import until
 from tests.support.pgbouncer import PgBouncer
+from tests.support.waiting import until_true
 
 SCRATCH = "select from pg_namespace where starts_with(nspname, 'doctor_')"
 PRECIOUS = "insert into task (user_id, title) values ('ada', 'precious')"
@@ -41,7 +41,7 @@ async def test_an_interrupted_doctor_leaves_nothing(clinic: Clinic, asked: list[
     """The schema is dropped, even though the work in it was not finished."""
     process = await _start(clinic)
     async with clinic.as_superuser("healthy") as db:
-        await until(db, f"select exists ({SCRATCH})")
+        await until_true(db, f"select exists ({SCRATCH})")
         await asyncio.sleep(0.3)
         for each in asked:
             process.send_signal(each)
@@ -57,10 +57,10 @@ async def test_what_a_killed_doctor_left_the_next_one_removes(clinic: Clinic, ma
     name = await make_patient()
     process = await _start(clinic, name)
     async with clinic.as_superuser(name) as db:
-        await until(db, f"select exists ({SCRATCH})")
+        await until_true(db, f"select exists ({SCRATCH})")
         process.kill()
         await process.communicate()
-        await until(
+        await until_true(
             db, "select not exists (select from pg_stat_activity where starts_with(application_name, 'doctor_'))"
         )
         assert await _is_there(db)

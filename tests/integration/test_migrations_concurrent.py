@@ -12,9 +12,10 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.errors import TransientError
 from app.db.migrations import MIGRATION_LOCK_KEY, check, current, downgrade, upgrade
-from tests.support.migrations import BEHIND_AT_FIRST, FIRST, HEAD, start_alembic, until
+from tests.support.migrations import BEHIND_AT_FIRST, FIRST, HEAD, start_alembic
 from tests.support.proxy import FaultProxy
 from tests.support.waiting import until as waiting_until
+from tests.support.waiting import until_true
 from tests.support.wire import WireCounter
 
 MakeDatabase = Callable[[], Awaitable[str]]
@@ -51,7 +52,7 @@ async def test_ten_processes_at_once_all_succeed_and_apply_it_once(
         await upgrade(settings, begin_at)
     async with Database(settings) as db, holding_the_lock(db):
         processes = [start_alembic("upgrade", "head", url=url) for _ in range(10)]
-        await until(db, f"select count(*) = 10 from pg_stat_activity where {MIGRATES}")
+        await until_true(db, f"select count(*) = 10 from pg_stat_activity where {MIGRATES}")
     ended = [await asyncio.to_thread(process.communicate) for process in processes]
     logs = "\n".join(errors for _, errors in ended)
     assert [process.returncode for process in processes] == [0] * 10, logs
@@ -132,10 +133,10 @@ async def test_a_migration_that_is_killed_frees_the_lock(make_database: MakeData
         async with db.engine.begin() as blocker:
             await blocker.execute(text("lock table task in access share mode"))
             process = start_alembic("upgrade", "head", url=url, migration_lock_timeout_seconds="60")
-            await until(db, f"select count(*) = 1 {WAITING}")
+            await until_true(db, f"select count(*) = 1 {WAITING}")
             process.kill()
             await asyncio.to_thread(process.communicate)
-            await until(db, f"select count(*) = 0 {WAITING}")
-            await until(db, f"select pg_try_advisory_xact_lock({MIGRATION_LOCK_KEY})")
+            await until_true(db, f"select count(*) = 0 {WAITING}")
+            await until_true(db, f"select pg_try_advisory_xact_lock({MIGRATION_LOCK_KEY})")
         await upgrade(settings)
     await check(settings)

@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.db.migrations import current, upgrade
-from tests.support.migrations import FIRST, HEAD, dump_schema, run_alembic, start_alembic, until, with_revisions
+from tests.support.migrations import FIRST, HEAD, dump_schema, run_alembic, start_alembic, with_revisions
+from tests.support.waiting import until_true
 
 MakeDatabase = Callable[[], Awaitable[str]]
 BEGUN = 'op.execute("create table begun (id int)")\nop.execute("alter table task add column begun int")\n'
@@ -64,10 +65,10 @@ async def test_a_revision_killed_half_way_leaves_everything_as_it_was(
     folder = with_revisions(tmp_path, slow=f"{BEGUN}op.execute('select pg_sleep(60)')")
     process = start_alembic("upgrade", "head", url=url, folder=folder)
     async with Database(settings) as db:
-        await until(db, f"select count(*) = 1 {SLEEPING}")
+        await until_true(db, f"select count(*) = 1 {SLEEPING}")
         process.send_signal(how)
         await asyncio.to_thread(process.communicate)
-        await until(db, f"select count(*) = 0 {SLEEPING}")
+        await until_true(db, f"select count(*) = 0 {SLEEPING}")
     assert (await schema(url), await current(settings)) == (before, HEAD)
     slow = next(folder.glob("alembic/versions/*_slow.py"))
     slow.write_text(slow.read_text().replace("pg_sleep(60)", "pg_sleep(0)"))

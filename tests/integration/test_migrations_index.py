@@ -10,8 +10,9 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConflictError
 from app.db.migrations import check, current, upgrade
-from tests.support.migrations import HEAD, run_alembic, start_alembic, until, with_revisions
+from tests.support.migrations import HEAD, run_alembic, start_alembic, with_revisions
 from tests.support.steps import AT_ONCE, cancelled_at
+from tests.support.waiting import until_true
 
 MakeDatabase = Callable[[], Awaitable[str]]
 KEY_INDEX = "ix_task_user_id_idempotency_key"
@@ -31,13 +32,13 @@ async def test_an_index_interrupted_is_repaired_by_the_next_run(make_database: M
         async with db.engine.begin() as old_transaction:
             await old_transaction.execute(text("insert into task (user_id, title) values ('ada', 'x')"))
             process = start_alembic("upgrade", "head", url=url)
-            await until(db, f"select count(*) = 1 from pg_index where indexrelid = to_regclass('{KEY_INDEX}')")
+            await until_true(db, f"select count(*) = 1 from pg_index where indexrelid = to_regclass('{KEY_INDEX}')")
             if how == "kill -9":
                 process.kill()
             else:
                 await db.execute(text(f"select {how}(pid) {MAKING}"))
             _, errors = await asyncio.to_thread(process.communicate)
-            await until(db, f"select count(*) = 0 {MAKING}")
+            await until_true(db, f"select count(*) = 0 {MAKING}")
         if how != "kill -9":
             assert (process.returncode, "Traceback" in errors) == (255, False), errors
         assert (await db.execute(text(IS_VALID))).scalar_one() is False
@@ -98,7 +99,7 @@ async def test_the_lock_is_held_while_an_index_is_made(make_database: MakeDataba
         async with db.engine.begin() as old_transaction:
             await old_transaction.execute(text("insert into task (user_id, title) values ('ada', 'x')"))
             process = start_alembic("upgrade", "head", url=url, folder=folder)
-            await until(db, "select count(*) = 1 from pg_index where indexrelid = to_regclass('ix_slow')")
+            await until_true(db, "select count(*) = 1 from pg_index where indexrelid = to_regclass('ix_slow')")
             held = text("""select count(*) from pg_locks join pg_stat_activity using (pid)
             where locktype = 'advisory' and query like 'CREATE INDEX CONCURRENTLY%' and datname = current_database()""")
             assert (await db.execute(held)).scalar_one() == 1

@@ -203,7 +203,7 @@ async def test_a_schema_that_is_gone_is_made_again_as_told(make_database: MakeDa
 
 
 async def test_no_rights_on_the_systems_own_tables_are_advised(make_database: MakeDatabase) -> None:
-    """Whoever may write pg_authid is a superuser."""
+    """A role that can write pg_authid can make itself a superuser."""
     async with place(await make_database(), "ours") as where, Database(where.application) as db:
         with pytest.raises(ConfigurationError) as refused:
             await db.execute(text("select rolpassword from pg_authid"))

@@ -10,9 +10,7 @@ from pathlib import Path
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
 
-from app.db import Database
 from tests.support.programs import postgres_program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,10 +62,3 @@ def dump_schema(url: str) -> str:
     """Return the output of ``pg_dump --schema-only``, without its random token and Alembic's table."""
     dump = postgres_program("pg_dump", url, "--schema-only", "--exclude-table=alembic_version")
     return re.sub(r"^\\(un)?restrict .*$", "", dump, flags=re.MULTILINE)
-
-
-async def until(db: Database, sql: str) -> None:
-    """Wait until a query returns a true value."""
-    async with asyncio.timeout(90):
-        while not (await db.execute(text(sql))).scalar_one():  # noqa: ASYNC110 - the server does not notify
-            await asyncio.sleep(0.05)

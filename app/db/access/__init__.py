@@ -1,7 +1,6 @@
 """Who may do what in the database: the rights of its roles, and row-level security."""
 
 from app.db.access.roles import (
-    APPLICATION_RIGHTS,
     MISSING_RIGHTS,
     Roles,
     application_rights,
@@ -12,7 +11,6 @@ from app.db.access.roles import (
 from app.db.access.row_security import POLICY, guarded_tables, switch_off, switch_on
 
 __all__ = [
-    "APPLICATION_RIGHTS",
     "MISSING_RIGHTS",
     "POLICY",
     "Roles",

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.pool import NullPool
 
-from app.db.driver.permissions import Remedy, table_remedy
+from app.db.driver.permissions import APPLICATION_RIGHTS, READER_RIGHTS, Remedy, table_remedy
 from app.db.engine.factory import create_engine
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
@@ -17,9 +17,6 @@ from app.db.models import metadata
 from app.db.revisions import version_table_name
 from app.db.target.options import first_schema
 from app.db.target.settings import DatabaseSettings
-
-APPLICATION_RIGHTS: Final = ("select", "insert", "update", "delete")
-_READER_RIGHTS: Final = ("select",)
 
 # A missing table has no missing rights: `has_table_privilege` of null is null. The
 # grammar itself takes `unnest` of two arrays to be that of pg_catalog, only without the schema.
@@ -47,7 +44,7 @@ class Roles:
 
 def application_rights() -> dict[str, Sequence[str]]:
     """Return what the application does with each table, by the table's name."""
-    return {version_table_name(): _READER_RIGHTS} | dict.fromkeys(map(str, metadata.tables), APPLICATION_RIGHTS)
+    return {version_table_name(): READER_RIGHTS} | dict.fromkeys(map(str, metadata.tables), APPLICATION_RIGHTS)
 
 
 def wanted_rights() -> dict[str, list[str]]:
@@ -105,5 +102,5 @@ def _of_table(table: str, rights: Sequence[str], roles: Roles) -> list[str]:
     return [
         f"revoke all on {table} from public, {application}, {reader}",
         f"grant {', '.join(rights)} on {table} to {application}",
-        f"grant {', '.join(_READER_RIGHTS)} on {table} to {reader}",
+        f"grant {', '.join(READER_RIGHTS)} on {table} to {reader}",
     ]

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+APPLICATION_RIGHTS: Final = ("select", "insert", "update", "delete")
+"""What the application does with each table of the models."""
+READER_RIGHTS: Final = ("select",)
 _NAME: Final = r'"?(?P<name>[^"]+?)"?$'
 _SERVER_ADMIN: Final = "As a superuser, or in your provider's console"
 _OWNER: Final = "As the owner or a superuser"
@@ -34,7 +37,7 @@ _CONNECTING: Final = (
              "create role {role} login password '...';", _SERVER_ADMIN),
     _Refusal("28000", "is not permitted to log in", "log in", "alter role {role} login;", _SERVER_ADMIN),
 )  # fmt: skip
-# Not the system's own: nobody is given rights on pg_authid because a statement asked for it.
+# Not the system's own tables: a statement that reads pg_authid is no reason to grant rights on it.
 _TABLE: Final = re.compile(f'permission denied for (table|view|relation) (?!"?pg_){_NAME}')
 _SCHEMA: Final = re.compile(f"permission denied for schema {_NAME}")
 _NO_FILES: Final = re.compile(r'extension "([^"]+)" is not available|extension control file "[^"]*/([^/"]+)\.control"')
@@ -92,7 +95,7 @@ def remedy_of(
     if not connecting and (missing := _NO_FILES.search(text)):
         return _not_installed(missing[1] or missing[2])
     if not connecting and sqlstate == "42501" and (table := _TABLE.search(text)):
-        rights = ("select",) if table["name"] == read_only else ("select", "insert", "update", "delete")
+        rights = READER_RIGHTS if table["name"] == read_only else APPLICATION_RIGHTS
         return str(table_remedy(table["name"], rights, role=role, schema=schema))
     if read_only and sqlstate == "42501" and (place := _SCHEMA.search(text)):
         return str(schema_remedy(place["name"], role=role))
@@ -110,7 +113,7 @@ def remedy_of(
 def table_remedy(table: str, rights: Sequence[str], *, role: str, schema: str = "public") -> Remedy:
     """Return how `role` gets all `rights` on a table; `schema` is named only if it is not the usual one."""
     name = _quoted(table) if schema == "public" else f"{_quoted(schema)}.{_quoted(table)}"
-    right = f"{'read' if list(rights) == ['select'] else 'read or write'} the table {name}"
+    right = f"{'read' if tuple(rights) == READER_RIGHTS else 'read or write'} the table {name}"
     return Remedy(_quoted(role), right, _OWNER, f"grant {', '.join(rights)} on {name} to {_quoted(role)};")
 
 

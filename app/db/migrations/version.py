@@ -90,7 +90,7 @@ def refuse_strangers(connection: Connection, version: Version, script: ScriptDir
     if version.is_elsewhere:
         raise ConfigurationError(
             f"the search_path finds tables of this application in the schema {version.schema}, but migrations "
-            f"would work in {version.here}; nothing was done. Choose one:  "
+            f"would work in {version.here}; nothing was done. Choose one: "
             f"alter role <role> set search_path = {version.schema}; or = {version.here}"
         )
     raise _unknown(unknown, ours.names)
