@@ -76,21 +76,15 @@ async def _behind(tree: Tree) -> None:
 
 
 async def _another_applications_table(tree: Tree) -> None:
-    await _run(
-        tree,
-        f"drop table {OURS}, alembic_version",
-        "drop function set_updated_at",
-        "create table alembic_version (revision integer)",
-    )
+    await _without_ours(tree, "drop table alembic_version", "create table alembic_version (revision integer)")
 
 
 async def _another_applications_revision(tree: Tree) -> None:
-    await _run(
-        tree,
-        f"drop table {OURS}",
-        "drop function set_updated_at",
-        "update alembic_version set version_num = 'theirs'",
-    )
+    await _without_ours(tree, "update alembic_version set version_num = 'theirs'")
+
+
+async def _without_ours(tree: Tree, *statements: str) -> None:
+    await _run(tree, f"drop table {OURS}", "drop function set_updated_at", *statements)
 
 
 async def _run(tree: Tree, *statements: str) -> None:

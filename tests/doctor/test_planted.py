@@ -8,7 +8,8 @@ from app.db.errors import DataAccessError
 from app.db.migrations import downgrade
 from app.doctor import Level, Report, examine
 from tests.doctor.conftest import Clinic, MakePatient
-from tests.doctor.planted import CURABLE, PLANTED, Planted
+from tests.doctor.planted import CURABLE, PLANTED
+from tests.doctor.planted_case import Planted
 from tests.support.migrations import BEHIND_AT_FIRST, FIRST, HEAD
 
 

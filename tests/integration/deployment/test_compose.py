@@ -1,12 +1,9 @@
 """The compose file: it is read, and checked by the compose client where there is one."""
 
-import os
-import pwd
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +12,10 @@ import yaml
 
 from app.api import ApiSettings
 from app.db.target.development import DEVELOPMENT_PASSWORD
-from tests.support.postgres import Postgres
-from tests.support.tls import Certificate, certificate_folder, tls_server
 
 ROOT = Path(__file__).resolve().parents[3]
-COMPOSE = ROOT / "docker-compose.yml"
 POOLER = ROOT / "deploy" / "pgbouncer"
+COMPOSE = ROOT / "docker-compose.yml"
 
 
 @pytest.fixture(scope="module")
@@ -128,30 +123,3 @@ def test_a_container_is_not_killed_before_its_answers_are_stored(compose: dict[s
     times += [int(compose["services"][name]["stop_grace_period"].removesuffix("s")) for name in ("api", "api-pooled")]
     assert len(times) >= 4
     assert min(times) > needed
-
-
-@pytest.fixture
-def made() -> Iterator[Path]:
-    """Make the certificates as the compose file does, for the user that the tests' servers run as."""
-    with certificate_folder() as folder:
-        _make_certificates(folder)
-        yield folder
-
-
-def _make_certificates(folder: Path) -> None:
-    owner = _server_uid()
-    script, servers = ROOT / "deploy" / "certificate.py", [f"postgres:{owner}", f"pgbouncer:{owner}"]
-    subprocess.run([sys.executable, "-W", "error", script, folder, *servers], check=True)
-
-
-def _server_uid() -> int:
-    return pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
-
-
-@pytest.fixture
-def server(made: Path) -> Iterator[Postgres]:
-    """Run PostgreSQL with them."""
-    with tls_server(Certificate(made / "postgres.crt", made / "postgres.key")) as server:
-        shutil.copy(ROOT / "deploy" / "pg_hba.conf", server.data_folder / "pgdata" / "pg_hba.conf")
-        server.restart()
-        yield server
