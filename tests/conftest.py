@@ -14,6 +14,7 @@ from app.db import Database, DatabaseSettings
 from app.db.migrations import upgrade
 from app.embedded import EmbeddedPostgres
 from tests.support import needs
+from tests.support.databases import MakeDatabase
 from tests.support.faults_page import write_page
 from tests.support.process_state import process_state
 
@@ -42,9 +43,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Report at the end how many tests were skipped because of it."""
     for line in needs.after_the_run(terminalreporter.getreports("skipped")):
         terminalreporter.write_line(line, yellow=True)
-
-
-MakeDatabase = Callable[..., Awaitable[str]]
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import itertools
 import random
 import statistics
 import time
-from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import httpx
@@ -14,8 +13,7 @@ from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from tests.api.support import bearer, in_process, served_app
-
-EmptyCopy = Callable[[], Awaitable[str]]
+from tests.support.databases import EmptyCopy
 
 
 async def database_that_fails_at_commit(empty_copy: EmptyCopy, action: str) -> str:

@@ -11,10 +11,10 @@ from app.db import Database, DatabaseSettings
 from app.db.migrations import upgrade
 from app.db.models import metadata
 from tests.doctor.advice import COMMAND
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import FIRST, HEAD
 from tests.support.tree import Tree
 
-MakeDatabase = Callable[..., Awaitable[str]]
 _REVISION = (
     '"""{name}."""\n\nfrom alembic import op\n\nrevision = "{name}"\ndown_revision = "{after}"\n\n\n'
     "def upgrade():\n    op.execute('select 1')\n\n\ndef downgrade():\n    op.execute('select 1')\n"

@@ -1,7 +1,6 @@
 """What is retried, what is not, and what the error says about it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import text
@@ -24,9 +23,8 @@ from app.db.errors import (
 )
 from app.db.models import TaskCreate, TaskUpdate
 from app.repositories import TaskRepo
+from tests.support.databases import EmptyCopy
 from tests.support.waiting import until, until_true
-
-EmptyCopy = Callable[[], Awaitable[str]]
 
 
 async def _raise_in(db: Database, sqlstate: str, *, times: int, repeatable: bool = False) -> list[int]:

@@ -4,14 +4,12 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.repositories import entities
-
-EmptyCopy = Callable[[], Awaitable[str]]
+from tests.support.databases import EmptyCopy
 
 
 def _demo(**environment: str) -> "subprocess.CompletedProcess[str]":

@@ -1,7 +1,6 @@
 """A database that newer code has migrated: after a rollback, or with the wrong code."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,9 @@ from app.db import Database, DatabaseSettings
 from app.db.errors import DatabaseAheadError
 from app.db.migrations import check, current, downgrade, upgrade
 from tests.support.catalog import describe
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import FIRST, HEAD, start_alembic, with_revisions
 
-MakeDatabase = Callable[[], Awaitable[str]]
 NEWER = 'op.execute("create table newer (id int)")'
 
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,9 @@ from app.db import Database, DatabaseSettings
 from app.db.engine.factory import create_engine
 from app.db.errors import ConfigurationError, DataAccessError
 from app.db.migrations import check, current, downgrade, upgrade
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import FIRST, HEAD, ROOT
 from tests.support.waiting import until_locked
-
-MakeDatabase = Callable[[], Awaitable[str]]
 
 
 async def test_inside_a_running_loop(make_database: MakeDatabase) -> None:

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,10 @@ from app.db.migrations import check, downgrade, upgrade
 from app.db.models import MessageCreate, TaskCreate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.catalog import describe
+from tests.support.databases import MakeDatabase
 from tests.support.programs import postgres_program
 
 ROOT = Path(__file__).resolve().parents[2]
-MakeDatabase = Callable[[], Awaitable[str]]
 
 
 def alembic(*arguments: str, folder: Path, url: str | None = None) -> subprocess.CompletedProcess[str]:

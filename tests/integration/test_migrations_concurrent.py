@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,13 +12,13 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.errors import TransientError
 from app.db.migrations import MIGRATION_LOCK_KEY, check, current, downgrade, upgrade
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import BEHIND_AT_FIRST, FIRST, HEAD, start_alembic
 from tests.support.proxy import FaultProxy
 from tests.support.waiting import until as waiting_until
 from tests.support.waiting import until_true
 from tests.support.wire import WireCounter
 
-MakeDatabase = Callable[[], Awaitable[str]]
 MIGRATES = "application_name like '% migrate' and datname = current_database()"
 WAITING = "from pg_stat_activity where wait_event = 'relation' and query like 'ALTER%' and datname = current_database()"
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,10 @@ from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.db.migrations import current, upgrade
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import FIRST, HEAD, dump_schema, run_alembic, start_alembic, with_revisions
 from tests.support.waiting import until_true
 
-MakeDatabase = Callable[[], Awaitable[str]]
 BEGUN = 'op.execute("create table begun (id int)")\nop.execute("alter table task add column begun int")\n'
 SLEEPING = "from pg_stat_activity where query like 'select pg_sleep(60)%' and datname = current_database()"
 

@@ -1,7 +1,6 @@
 """The history of revisions: each up, down and up again, with rows in the tables, and the schema dumped at each step."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +10,9 @@ from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.db.migrations import check, current, downgrade, upgrade
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import FIRST, ROOT, dump_schema
 
-MakeDatabase = Callable[[], Awaitable[str]]
 HISTORY = [revision.revision for revision in ScriptDirectory.from_config(Config(ROOT / "alembic.ini")).walk_revisions()]
 HISTORY.reverse()
 

@@ -1,7 +1,6 @@
 """Indexes made while the table is in use: interrupted, refused, present already, or present on another table."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,11 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConflictError
 from app.db.migrations import check, current, upgrade
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import HEAD, run_alembic, start_alembic, with_revisions
 from tests.support.steps import AT_ONCE, cancelled_at
 from tests.support.waiting import until_true
 
-MakeDatabase = Callable[[], Awaitable[str]]
 KEY_INDEX = "ix_task_user_id_idempotency_key"
 COLUMNS, INDEXES = "6c0b7a1d94e2", "b3e5f2087c6d"
 IS_VALID = f"select indisvalid from pg_index where indexrelid = to_regclass('{KEY_INDEX}')"

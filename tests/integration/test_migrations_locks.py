@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import text
@@ -13,9 +12,9 @@ from app.db.errors import TransientError
 from app.db.migrations import current, upgrade
 from app.db.models import TaskCreate
 from app.repositories import TaskRepo
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import FIRST, HEAD, dump_schema
 
-MakeDatabase = Callable[[], Awaitable[str]]
 LOCK_TIMEOUT = 0.5
 
 

@@ -1,7 +1,6 @@
 """Old code on the new schema and new code on the old one: a deploy runs both for a while (promise 12)."""
 
 import re
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -15,9 +14,9 @@ from app.db.errors import ConfigurationError
 from app.db.migrations import upgrade
 from app.db.models import Conversation, Message, MessageCreate, Role, Task, TaskCreate, TaskUpdate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import FIRST, ROOT
 
-MakeDatabase = Callable[[], Awaitable[str]]
 FROZEN = {
     name: (names.split(", "), sql)
     for name, names, sql in re.findall(

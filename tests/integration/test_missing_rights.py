@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -18,8 +18,8 @@ from app.db.revisions import version_table_name
 from app.doctor import Level, examine
 from app.repositories import TaskRepo
 from tests.api.support import in_process
+from tests.support.databases import MakeDatabase
 
-MakeDatabase = Callable[..., Awaitable[str]]
 _SAID = re.compile(r"The role \S+ may not .*?\. (?:As|In) [^:]*: (?P<statement>(?:[a-z][^;]*; ?)+)")
 
 

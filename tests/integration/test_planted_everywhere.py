@@ -18,7 +18,7 @@ from app.db.access import Roles, give_rights, switch_off, switch_on
 from app.db.migrations import current, downgrade, upgrade
 from app.db.retention import forget_keys
 from app.doctor import examine
-from tests.conftest import MakeDatabase
+from tests.support.databases import MakeDatabase
 from tests.support.proxy import FaultProxy
 from tests.support.resolution import outside_the_catalog
 from tests.support.servers import VERSIONS, server_of

@@ -18,8 +18,8 @@ from app.db.access import Roles, give_rights
 from app.db.errors import ConfigurationError
 from app.db.migrations import upgrade
 from app.db.models import metadata
-from tests.conftest import MakeDatabase
 from tests.support.calls import Call, Rows, calls
+from tests.support.databases import MakeDatabase
 
 ROOT = Path(__file__).resolve().parents[2]
 

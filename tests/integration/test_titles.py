@@ -1,7 +1,5 @@
 """A title needs a visible character: model, database, `check` and migrations agree on what is blank."""
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 from sqlalchemy import text
 
@@ -9,9 +7,9 @@ from app.db import Database, DatabaseSettings
 from app.db.errors import InvalidInputError
 from app.db.migrations import check, downgrade, upgrade
 from app.db.models.blank import VISIBLE, is_blank
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import FIRST
 
-MakeDatabase = Callable[[], Awaitable[str]]
 INSERT = text("insert into task (user_id, title) values (:user_id, :title)")
 BLANK = ["\u200b", " \t\u3000", "\ufeff", "\u3164", "\U000e0020"]
 

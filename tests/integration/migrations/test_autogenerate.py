@@ -11,8 +11,6 @@ from app.db import Database, DatabaseSettings
 from tests.support.catalog import describe
 from tests.support.tree import Tree
 
-MakeDatabase = Callable[..., Awaitable[str]]
-
 LEAFLET = """
 class Mood(StrEnum):
     GOOD = "good"

@@ -1,6 +1,5 @@
 """Differences from the models are reported in words, and the remedy removes them; other objects are ignored."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -9,8 +8,7 @@ from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.db.migrations import Difference, check, differences
-
-EmptyCopy = Callable[[], Awaitable[str]]
+from tests.support.databases import EmptyCopy
 
 PLANTED = {
     "drop trigger set_updated_at on task": "the trigger set_updated_at of task is missing",

@@ -2,7 +2,6 @@
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlalchemy import make_url, text
@@ -10,10 +9,8 @@ from sqlalchemy import make_url, text
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError
 from app.db.migrations import current, downgrade, upgrade
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import HEAD
-
-MakeDatabase = Callable[..., Awaitable[str]]
-EmptyCopy = Callable[[], Awaitable[str]]
 
 # What is made wrong (as a superuser, in the database), and what is then attempted.
 EMPTY = {

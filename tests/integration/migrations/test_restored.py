@@ -1,6 +1,5 @@
 """An older copy restored under the running application: errors name the revisions, and ids can be stepped."""
 
-from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import pytest
@@ -19,9 +18,9 @@ from app.db.migrations.history import own_config
 from app.db.models import MessageCreate, TaskCreate, metadata
 from app.db.revisions import explain_schema_error, version_table_name
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+from tests.support.databases import EmptyCopy
 from tests.support.migrations import FIRST, HEAD, ROOT
 
-EmptyCopy = Callable[[], Awaitable[str]]
 HI = MessageCreate(role="user", content="hi")
 
 

@@ -1,7 +1,6 @@
 """Several applications of this kind in one database: in one schema with a version table each, or each in its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,10 @@ from app.db.migrations import check, current, downgrade, upgrade
 from app.db.models import TaskCreate
 from app.repositories import TaskRepo
 from tests.support.catalog import describe
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import HEAD
 from tests.support.tree import Tree
 
-MakeDatabase = Callable[..., Awaitable[str]]
 BADGE = """
 class Badge(SQLModel, table=True):
     __tablename__: ClassVar[str] = "badge"

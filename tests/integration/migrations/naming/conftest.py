@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from tests.integration.migrations.naming.named import EmptyCopy, with_password
+from tests.integration.migrations.naming.named import with_password
+from tests.support.databases import EmptyCopy
 
 
 @pytest.fixture

@@ -1,14 +1,9 @@
 """Databases for the tests of naming, and what is in them."""
 
-from collections.abc import Awaitable, Callable
-
 from sqlalchemy import make_url, text
 
 from app.db import Database, DatabaseSettings
 from app.db.migrations import current
-
-MakeDatabase = Callable[..., Awaitable[str]]
-EmptyCopy = Callable[[], Awaitable[str]]
 
 
 def with_password(url: str) -> str:

@@ -14,7 +14,8 @@ from sqlalchemy import make_url, text
 from app.db import Database, DatabaseSettings
 from app.db.migrations import upgrade
 from app.embedded import EmbeddedPostgres
-from tests.integration.migrations.naming.named import EmptyCopy, MakeDatabase, revision, rows, with_password
+from tests.integration.migrations.naming.named import revision, rows, with_password
+from tests.support.databases import EmptyCopy, MakeDatabase
 from tests.support.migrations import HEAD, ROOT
 
 

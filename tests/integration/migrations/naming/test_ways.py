@@ -13,7 +13,8 @@ from sqlalchemy import Connection, make_url
 
 from app.db import Database, DatabaseSettings
 from app.db.migrations import downgrade, upgrade
-from tests.integration.migrations.naming.named import MakeDatabase, revision, rows, with_password
+from tests.integration.migrations.naming.named import revision, rows, with_password
+from tests.support.databases import MakeDatabase
 from tests.support.migrations import HEAD, ROOT
 
 
