@@ -43,6 +43,8 @@ class ApiSettings(EnvironmentSettings):
     """Makes the assistant: ``package.module:name`` of a class or function without arguments."""
     history_messages: Annotated[int, Field(ge=1, le=1000)] = 50
     """How many messages the assistant is shown."""
+    history_characters: Annotated[int, Field(ge=1, le=2_000_000)] | None = None
+    """How many characters these may have together; whole turns are left out, the user's message never."""
     max_replies: PositiveInt = 1000
     """How many replies may be in flight at once; each is held in memory until it is stored."""
     max_replies_per_user: PositiveInt = 20

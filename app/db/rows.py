@@ -1,7 +1,7 @@
 """From records to rows: read models, slices of a list, records, or the first column."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
@@ -13,15 +13,19 @@ Row = TypeVar("Row")
 Decoder = Callable[[Sequence[Any]], list[Row]]
 
 MORE: Final = "more"
-"""The last column of a slice's records."""
+"""The column of a slice's records that says whether more follow; it comes after those of the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Row]):
-    """Rows of a list, and whether more follow: the one row that a query with such a column returns."""
+    """Rows of a list, and whether more follow: the one row that a query with such a column returns.
+
+    `flags` are the values of its further columns, which are the same for all rows.
+    """
 
     items: list[Row]
     more: bool
+    flags: Mapping[str, Any] = field(default_factory=dict)
 
 
 def decoder_of(row: type[Row], statement: Executable) -> Decoder[Row]:
@@ -42,8 +46,18 @@ def _first_column(records: Sequence[Any]) -> list[Any]:
 
 
 def _slice(model: type[BaseModel], statement: Executable) -> Decoder[Any]:
-    items = _models(model, statement, more=[MORE])
-    return lambda records: [Slice(items(records), more=bool(records) and records[-1][MORE])]
+    columns: Any = getattr(statement, "exported_columns", ())
+    others = [column.name for column in columns if column.name not in model.model_fields]
+    items = _models(model, statement, others)
+    flags = [name for name in others if name != MORE]
+
+    def decoded(records: Sequence[Any]) -> list[Any]:
+        if not records:
+            return [Slice([], more=False)]
+        last = records[-1]
+        return [Slice(items(records), last[MORE], {name: last[name] for name in flags})]
+
+    return decoded
 
 
 def _models(model: type[BaseModel], statement: Executable, more: Sequence[str] = ()) -> Decoder[Any]:

@@ -1,5 +1,6 @@
 """The queries that an application runs, each one statement."""
 
+from app.repositories.appending import AppendedOnce
 from app.repositories.conversations import ConversationRepo
 from app.repositories.entity import Entity
 from app.repositories.messages import MessageRepo
@@ -10,6 +11,7 @@ from app.repositories.tasks import TaskRepo
 from app.repositories.usual import Usual
 
 __all__ = [
+    "AppendedOnce",
     "ConversationRepo",
     "Entity",
     "MessageRepo",

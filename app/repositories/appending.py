@@ -1,5 +1,7 @@
 """The statements that append messages to a conversation, in the order in which they are committed."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -26,10 +28,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.expression import CTE
 
-from app.db.models import Conversation, Message
+from app.db.models import Conversation, Message, MessageRead
 from app.db.models.base import table_of
 from app.db.rows import MORE
-from app.repositories.budget import within_budget
 from app.repositories.columns import P_LIMIT, equals, parameter
 from app.repositories.entity import Entity
 from app.repositories.once import P_KEY, SAME, once, written_before, written_now
@@ -45,8 +46,23 @@ _P_CONTENTS: Final[BindParameter[Any]] = bindparam("p_contents", type_=ARRAY(Tex
 
 _THE_CONVERSATION: Final = (owned(_conversation), _conversation.c.id == P_CONVERSATION_ID)
 _FIELDS: Final = ["user_id", "conversation_id", "role", "content", "created_at"]
+NEW: Final = "is_new"
+"""The column that says whether this call wrote the row, not an earlier one with its key."""
+
+History = Callable[[Sequence[Label[Any]], Select[Any]], Select[Any]]
+"""What is read of the earlier messages, which are one more than the limit."""
+
 _FILLED: Final = frozenset({"id", "created_at"})
 """The columns that the database fills; the others are known from what is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppendedOnce:
+    """The last messages up to one that was appended with an idempotency key."""
+
+    history: list[MessageRead]
+    is_new: bool
+    """Whether this call appended it; if not, an answer to it may be stored already."""
 
 
 def touched(*criteria: Any, name: str = "touched") -> CTE:
@@ -95,19 +111,20 @@ def append_once(entity: Entity[Any]) -> Executable:
     return once(now, select(before)).add_cte(_touched_after(now))
 
 
-def append_with_history(entity: Entity[Any]) -> Executable:
-    """Return the statement that appends one message and reads those before it."""
+def append_with_history(entity: Entity[Any], history: History) -> Executable:
+    """Return the statement that appends one message and reads the `history` of those before it."""
     locked = _locked()
     now = insert(_message).from_select(_FIELDS, _from(locked)).returning(*entity.columns).cte("written_now")
-    return _with_history(entity, now, locked).add_cte(_touched_after(now))
+    return _with_history(entity, now, history, _more(locked)).add_cte(_touched_after(now))
 
 
-def append_once_with_history(entity: Entity[Any]) -> Executable:
+def append_once_with_history(entity: Entity[Any], history: History) -> Executable:
     """Return the statement that appends one message for each idempotency key and reads those before it."""
     before, locked, now = _written_once(entity)
     appended = once(now, select(before)).cte("appended")
-    same = cast(true(), Boolean).label(SAME)
-    return _with_history(entity, appended, locked, same).add_cte(_touched_after(now))
+    same = cast(select(appended.c[SAME]).scalar_subquery(), Boolean).label(SAME)
+    is_new = cast(select(now.c.id).exists(), Boolean).label(NEW)
+    return _with_history(entity, appended, history, _more(locked), same, is_new).add_cte(_touched_after(now))
 
 
 def _written_once(entity: Entity[Any]) -> tuple[CTE, CTE, CTE]:
@@ -135,14 +152,8 @@ def _touched_after(now: CTE) -> CTE:
     return touched(select(now.c.id).exists(), name="touched_after")
 
 
-def _with_history(entity: Entity[Any], appended: CTE, locked: CTE, *flags: Label[Any]) -> CompoundSelect[Any]:
-    """Return the message and, newest first, those before it, which have `flags` in place of the message's own.
-
-    `MORE` says that another message was committed between the statement's snapshot and the lock: the history lacks it.
-    """
-    seen = select(_conversation.c.updated_at).where(*_THE_CONVERSATION).scalar_subquery()
-    stale = func.coalesce(select(locked.c.updated_at).scalar_subquery() != seen, false())
-    more = cast(stale, Boolean).label(MORE)
+def _with_history(entity: Entity[Any], appended: CTE, history: History, *flags: Label[Any]) -> CompoundSelect[Any]:
+    """Return the message and, newest first, those of the `history` before it, each with the `flags`."""
     place = select(appended.c.id).scalar_subquery()
     earlier = (
         select(*entity.columns)
@@ -150,9 +161,19 @@ def _with_history(entity: Entity[Any], appended: CTE, locked: CTE, *flags: Label
         .order_by(*newest_first(_message.c))
         .limit(P_LIMIT)
     )
-    history = within_budget(_message, entity.columns, earlier, newest_first).subquery("history")
-    columns = (history.c[column.name] for column in entity.columns)
-    return union_all(select(*appended.c, more), select(*columns, *flags, more))
+    before = history(entity.columns, earlier).subquery("history")
+    names = [column.name for column in entity.columns]
+    return union_all(*(select(*(rows.c[name] for name in names), *flags) for rows in (appended, before)))
+
+
+def _more(locked: CTE) -> Label[bool]:
+    """Return whether another message was committed between the statement's snapshot and the lock.
+
+    The statement does not see it: the history lacks it.
+    """
+    seen = select(_conversation.c.updated_at).where(*_THE_CONVERSATION).scalar_subquery()
+    stale = func.coalesce(select(locked.c.updated_at).scalar_subquery() != seen, false())
+    return cast(stale, Boolean).label(MORE)
 
 
 def _same() -> Any:

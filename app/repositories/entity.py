@@ -61,11 +61,16 @@ class Entity(Generic[Read]):
         ordered = rows.order_by(*order(self.table.c)).limit(P_LIMIT)
         if not needs_budget(self.table, self.columns):
             return self.query(name, ordered)
-        return self.query(name, within_budget(self.table, self.columns, ordered, order), Slice[self.read])  # type: ignore[name-defined]  # a variable, but a class
+        page = within_budget(self.table, self.columns, ordered, order)
+        return self.query(name, page, Slice[self.read])  # type: ignore[name-defined]  # a variable, but a class
 
-    def keyed_query(self, name: str, statement: Executable) -> Query[Record]:
+    @overload
+    def keyed_query(self, name: str, statement: Executable) -> Query[Record]: ...
+    @overload
+    def keyed_query(self, name: str, statement: Executable, row: type[Row]) -> Query[Row]: ...
+    def keyed_query(self, name: str, statement: Executable, row: type[Any] = Record) -> Query[Any]:
         """Return a query that writes once for each idempotency key (see `once`)."""
-        return self._kept(Query(self._named(name), statement, Record, WhenLost.KEYED))
+        return self._kept(Query(self._named(name), statement, row, WhenLost.KEYED))
 
     def _named(self, name: str) -> str:
         return f"{self.table.name}s.{name}"

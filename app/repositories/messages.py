@@ -1,6 +1,7 @@
 """The queries of the messages of a conversation."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,11 +12,15 @@ from app.db.errors import InvalidInputError, MissingReferenceError
 from app.db.models import Message, MessageCreate, MessageRead
 from app.db.models.base import MAX_BIGINT
 from app.db.query import Query, Record
-from app.db.rows import MORE, Slice
+from app.db.rows import Slice
 from app.repositories import appending
+from app.repositories.appending import append_once_with_history as _once_with
+from app.repositories.appending import append_with_history as _with
+from app.repositories.budget import within_budget
 from app.repositories.checks import checked_id, checked_key, checked_limit
 from app.repositories.chunks import chunks_of
-from app.repositories.columns import P_PLACE
+from app.repositories.columns import P_LIMIT, P_PLACE
+from app.repositories.context import Extent, within_context
 from app.repositories.cursor import CursorFormat
 from app.repositories.entity import Entity
 from app.repositories.once import P_KEY
@@ -30,21 +35,32 @@ _CURSOR: Final = CursorFormat("<q")
 _BEFORE_ALL: Final = -MAX_BIGINT - 1
 _STREAM_ROWS: Final = 100
 _READS: Final = TypeAdapter(list[MessageRead])
+_SLICE: Final = Slice[MessageRead]
 
 _APPEND: Final = _messages.query("append", appending.append(_messages))
 _APPEND_ONCE: Final = _messages.keyed_query("append_once", appending.append_once(_messages))
 _APPEND_MANY: Final = _messages.query("append_many", appending.append_many(_messages), Record)
-_WITH_HISTORY: Final = _messages.query(
-    "append_with_history", appending.append_with_history(_messages), Slice[MessageRead]
-)
-_ONCE_WITH_HISTORY: Final = _messages.keyed_query(
-    "append_once_with_history", appending.append_once_with_history(_messages)
-)
+_HISTORIES: Final[Mapping[bool, tuple[str, appending.History]]] = {  # by whether they are bounded in characters
+    False: ("history", partial(within_budget, _messages.table, order=newest_first)),
+    True: ("context", within_context),
+}
+_WITH_HISTORY: Final = {
+    bounded: _messages.query(f"append_with_{name}", _with(_messages, read), _SLICE)
+    for bounded, (name, read) in _HISTORIES.items()
+}
+_ONCE_WITH_HISTORY: Final = {
+    bounded: _messages.keyed_query(f"append_once_with_{name}", _once_with(_messages, read), _SLICE)
+    for bounded, (name, read) in _HISTORIES.items()
+}
 _read: Final = select(*_messages.columns).where(_messages.owned)
 _BY_KEY: Final = _messages.query("by_key", _read.where(_message.idempotency_key == P_KEY))
 _list: Final = _read.where(_message.conversation_id == appending.P_CONVERSATION_ID)
 _AFTER: Final = _messages.page_query("after", _list.where(_message.id > P_PLACE), oldest_first)
-_BEFORE: Final = _messages.page_query("before", _list.where(_message.id < P_PLACE), newest_first)
+_before: Final = _list.where(_message.id < P_PLACE)
+_BEFORE: Final = _messages.page_query("before", _before, newest_first)
+_CONTEXT: Final = _messages.query(
+    "context", within_context(_messages.columns, _before.order_by(*newest_first(_message)).limit(P_LIMIT))
+)
 
 
 class MessageRepo(Repository[MessageRead]):
@@ -75,25 +91,50 @@ class MessageRepo(Repository[MessageRead]):
         data: MessageCreate,
         *,
         limit: int = 50,
+        max_characters: int | None = None,
         idempotency_key: UUID | None = None,
     ) -> list[MessageRead]:
         """Return the last `limit` messages (1 to 1000) up to the new one, which is the last; raises as `append` does.
 
-        One statement, also with a key. Another message that is committed at the same moment costs a second one.
+        One statement, also with a key. Another message that is committed at the same moment costs a second one. With
+        `max_characters` (to 2,000,000) as many as fit, from a user's message on; the new one always.
         """
-        values = {**_values(conversation_id, data), "p_limit": checked_limit(limit)}
-        missing = _missing(conversation_id)
-        if idempotency_key is None:
-            (found,) = await self._fetch(_WITH_HISTORY, user_id, **values)
-        else:
-            rows = await self._records_once(_ONCE_WITH_HISTORY, user_id, idempotency_key, missing, **values)
-            found = Slice(_READS.validate_python(rows), more=rows[0][MORE])
+        if idempotency_key is not None:
+            appended = await self.append_once_with_history(
+                user_id, conversation_id, data, idempotency_key, limit=limit, max_characters=max_characters
+            )
+            return appended.history
+        extent = Extent(limit, max_characters)
+        values = {**_values(conversation_id, data), **extent.before(data.content)}
+        (found,) = await self._fetch(_WITH_HISTORY[extent.is_bounded], user_id, **values)
+        return await self._history(found, extent, missing=_missing(conversation_id))
+
+    async def append_once_with_history(
+        self,
+        user_id: str,
+        conversation_id: int,
+        data: MessageCreate,
+        idempotency_key: UUID,
+        *,
+        limit: int = 50,
+        max_characters: int | None = None,
+    ) -> appending.AppendedOnce:
+        """Append as `append_with_history` does with a key, and tell whether the message is new."""
+        extent, missing = Extent(limit, max_characters), _missing(conversation_id)
+        values = {**_values(conversation_id, data), **extent.before(data.content)}
+        query = _ONCE_WITH_HISTORY[extent.is_bounded]
+        (found,) = await self._rows_once(query, user_id, idempotency_key, missing, **values)
+        history = await self._history(found, extent, missing=missing)
+        return appending.AppendedOnce(history, is_new=found.flags[appending.NEW])
+
+    async def _history(
+        self, found: Slice[MessageRead], extent: Extent, *, missing: MissingReferenceError
+    ) -> list[MessageRead]:
         if not found.items:
             raise missing
         last, *earlier = found.items
         if found.more:  # than this statement's snapshot shows: messages that it waited for
-            place = {"place": last.id, "limit": limit}
-            earlier = (await self._list(_BEFORE, user_id, conversation_id, **place)).items[: limit - 1]
+            earlier = await self._last(last.user_id, last.conversation_id, extent, extent.before(last.content), last.id)
         return [*earlier[::-1], last]
 
     async def appended_with(self, user_id: str, idempotency_key: UUID) -> MessageRead | None:
@@ -129,10 +170,27 @@ class MessageRepo(Repository[MessageRead]):
             [{**known, **vars(message), **row} for row, message in zip(rows, data, strict=True)]
         )
 
-    async def latest(self, user_id: str, conversation_id: int, *, limit: int = 50) -> list[MessageRead]:
-        """Return the last `limit` messages (1 to 1000), the oldest of them first; fewer where they exceed 8 MB."""
-        found = await self._list(_BEFORE, user_id, conversation_id, place=MAX_BIGINT, limit=limit)
-        return found.items[::-1]
+    async def latest(
+        self, user_id: str, conversation_id: int, *, limit: int = 50, max_characters: int | None = None
+    ) -> list[MessageRead]:
+        """Return the last `limit` messages (1 to 1000), the oldest of them first; fewer where they exceed 8 MB.
+
+        With `max_characters` (to 2,000,000) as many as fit, from a user's message on; the last one always. For a model
+        that counts tokens, multiply them by the characters that you estimate for one.
+        """
+        extent = Extent(limit, max_characters)
+        return (await self._last(user_id, conversation_id, extent, extent.last(), MAX_BIGINT))[::-1]
+
+    async def _last(
+        self, user_id: str, conversation_id: int, extent: Extent, bounds: Mapping[str, int], place: int
+    ) -> list[MessageRead]:
+        """Return the last messages before a place, the newest first."""
+        checked_id(conversation_id, name="conversation_id")
+        values = {**bounds, "p_conversation_id": conversation_id, "p_place": place}
+        if extent.is_bounded:
+            return await self._fetch(_CONTEXT, user_id, **values)
+        found: list[Slice[MessageRead]] = await self._fetch(_BEFORE, user_id, **values)
+        return found[0].items
 
     async def list_page(
         self,

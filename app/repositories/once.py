@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.sql.expression import CTE
 
+from app.db.rows import Slice
 from app.repositories.entity import Entity
 
 SAME: Final = "same_data"
@@ -50,6 +51,12 @@ def once(now: CTE, before: Select[Any]) -> CompoundSelect[Any]:
     Neither, if the insert waited for another call's, which ended after this statement's snapshot: run it again.
     """
     return union_all(select(now), before)
+
+
+def is_same(row: Any) -> bool | None:
+    """Return whether a keyed query's row was written with the data of this call; None where it found none."""
+    same: bool | None = (row.flags if isinstance(row, Slice) else row).get(SAME)
+    return same
 
 
 def digest_of(data: BaseModel) -> bytes:

@@ -23,7 +23,7 @@ from app.db.rows import Slice
 from app.repositories.checks import checked_id, checked_key, checked_limit, checked_user_id
 from app.repositories.columns import sent
 from app.repositories.entity import Entity
-from app.repositories.once import SAME, digest_of
+from app.repositories.once import digest_of, is_same
 from app.repositories.page import Page
 from app.repositories.usual import Usual
 
@@ -66,19 +66,20 @@ class Repository(Generic[Read]):
 
         No row means that another call wrote it meanwhile: then the query runs again. Still none raises `missing`.
         """
-        (row,) = await self._records_once(query, user_id, key, missing, **parameters)
+        (row,) = await self._rows_once(query, user_id, key, missing, **parameters)
         return self.entity.read.model_validate(row)
 
-    async def _records_once(
-        self, query: Query[Record], user_id: str, key: UUID, missing: DataAccessError | None, **parameters: Any
-    ) -> list[Record]:
+    async def _rows_once(
+        self, query: Query[Row], user_id: str, key: UUID, missing: DataAccessError | None, **parameters: Any
+    ) -> list[Row]:
         parameters["p_idempotency_key"] = checked_key(key)
         for _ in range(2):
             rows = await self._fetch(query, user_id, **parameters)
-            if rows and not rows[0][SAME]:
-                raise ConflictError(f"idempotency_key {key}: another {self.entity.noun} was written with it")
-            if rows:
+            same = is_same(rows[0]) if rows else None
+            if same:
                 return rows
+            if same is not None:
+                raise ConflictError(f"idempotency_key {key}: another {self.entity.noun} was written with it")
         raise missing or TransientError(f"idempotency_key {key}: its {self.entity.noun} is being written and deleted")
 
     async def _create(self, user_id: str, data: BaseModel | None, key: UUID | None) -> Read:

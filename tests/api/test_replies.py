@@ -52,6 +52,19 @@ async def test_the_assistant_is_shown_the_last_messages_and_the_question_last(mi
     assert answer[0] == ("piece", "user: 2|user: 3|user: now")
 
 
+async def test_the_assistant_is_shown_whole_turns_of_so_many_characters(migrated_url: str, user_id: str) -> None:
+    """The answer to a question that does not fit is left out, too."""
+    async with (
+        in_process(migrated_url, assistant=Historian, history_characters=10) as running,
+        running.client(user_id) as client,
+    ):
+        path = await new_conversation(client)
+        for role, content in (("user", "long"), ("assistant", "a"), ("user", "b"), ("assistant", "c")):
+            await client.post(f"{path}/messages", json={"role": role, "content": content})
+        answer = events(await client.post(f"{path}/reply", json={"content": "whom?"}))
+    assert answer[0] == ("piece", "user: b|assistant: c|user: whom?")
+
+
 async def test_the_end_of_the_service_waits_for_started_answers(migrated_url: str, user_id: str) -> None:
     """A deploy in the middle of a reply loses nothing."""
     async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:

@@ -99,7 +99,7 @@ class Call:
             return self._data()
         if name.endswith("_id") and name.removesuffix("_id") in rows.by_table:
             return rows.by_table[name.removesuffix("_id")].id
-        return getattr(row, name.removeprefix("expected_"))
+        return getattr(row, name.removeprefix("expected_"), _MUCH)
 
     def _data(self) -> Any:
         hint = self.hints["data"]
@@ -109,6 +109,8 @@ class Call:
 
 
 _numbers: Final = count(1)
+_MUCH: Final = 1000
+"""Of a bound that is no field of the row."""
 
 
 def calls() -> list[Call]:

@@ -119,8 +119,9 @@ def test_an_unknown_filter_is_refused() -> None:
 
 def test_a_page_of_long_texts_ends_at_a_budget() -> None:
     """The columns' lengths decide: messages need a budget, tasks and conversations do not."""
+    appends = {f"append{once}_with_{what}" for once in ("", "_once") for what in ("history", "context")}
     ours: dict[type[Repository[Any]], set[str]] = {
-        MessageRepo: {"after", "before", "append_with_history"},
+        MessageRepo: {"after", "before", *appends},
         TaskRepo: set(),
         ConversationRepo: set(),
     }

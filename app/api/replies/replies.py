@@ -14,7 +14,7 @@ from app.api.settings import ApiSettings
 from app.api.shares import Shares
 from app.db.errors import ConflictError
 from app.db.models import MessageCreate, MessageRead, Role
-from app.repositories import MessageRepo
+from app.repositories import AppendedOnce, MessageRepo
 
 _log = logging.getLogger(__name__)
 _EVERYBODY: Final = "everybody"
@@ -43,13 +43,18 @@ class Replies:
         key = idempotency_key or uuid4()  # with a key, a call whose outcome is unknown is retried
         with ExitStack() as places:
             self._take_places(user_id, key, places)
-            history = await self._messages.append_with_history(
-                user_id, conversation_id, data, limit=self._settings.history_messages, idempotency_key=key
+            appended = await self._messages.append_once_with_history(
+                user_id,
+                conversation_id,
+                data,
+                key,
+                limit=self._settings.history_messages,
+                max_characters=self._settings.history_characters,
             )
-            question = history[-1]
+            question = appended.history[-1]
             # No await from here on: two requests with one key must not both find that nothing is in flight.
             if question.id not in self._in_flight:
-                work = partial(self._answer, history, uuid5(key, "answer"), may_repeat=idempotency_key is not None)
+                work = partial(self._answer, appended, uuid5(key, "answer"))
                 self._in_flight[question.id] = self._begin(question, work, places.pop_all())
             return self._in_flight[question.id]
 
@@ -66,16 +71,14 @@ class Replies:
         reply.task.add_done_callback(partial(self._ended, question.id, places))
         return reply
 
-    async def _answer(
-        self, history: list[MessageRead], key: UUID, transcript: Transcript, *, may_repeat: bool
-    ) -> MessageRead:
+    async def _answer(self, appended: AppendedOnce, key: UUID, transcript: Transcript) -> MessageRead:
         """Return the answer that was stored with `key` before, or a new one, stored with it."""
-        question = history[-1]
-        stored = await self._messages.appended_with(question.user_id, key) if may_repeat else None
+        question = appended.history[-1]
+        stored = None if appended.is_new else await self._messages.appended_with(question.user_id, key)
         if stored:
             transcript.repeat(stored.content)
             return stored
-        return await self._store(question, await self._ask(history, transcript), key)
+        return await self._store(question, await self._ask(appended.history, transcript), key)
 
     async def _ask(self, history: list[MessageRead], transcript: Transcript) -> MessageCreate:
         loop = asyncio.get_running_loop()

@@ -1,0 +1,95 @@
+"""What of a conversation a model is shown: as many messages as fit its context, decided by the server."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Label,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+
+from app.db.errors import InvalidInputError
+from app.db.models import Role
+from app.repositories.budget import PAGE_BYTES
+from app.repositories.checks import checked_limit
+from app.repositories.columns import P_LIMIT
+from app.repositories.order import newest_first
+
+MAX_CHARACTERS: Final = PAGE_BYTES // 4
+"""The most that a history may be bounded to: so many characters never exceed the budget in bytes."""
+
+_P_CHARACTERS: Final[BindParameter[int]] = bindparam("p_characters", type_=BigInteger())
+_P_ALWAYS: Final[BindParameter[int]] = bindparam("p_always", type_=BigInteger())
+
+
+def within_context(columns: Sequence[Label[Any]], rows: Select[Any]) -> Select[Any]:
+    """Return the newest of `rows`, which are one more than the limit, that fit the characters; the newest first.
+
+    A turn is not cut: the oldest of them is a user's message, or the first of the conversation. The first `p_always`
+    come in any case.
+    """
+    content = cast(rows.selected_columns.content, Text())
+    found = rows.add_columns(func.char_length(content).label("characters")).subquery("found")
+    window: Any = {"order_by": newest_first(found.c), "rows": (None, 0)}  # the same for each: PostgreSQL runs it once
+    measured = select(
+        *found.c,
+        func.row_number().over(**window).label("place"),
+        func.sum(found.c.characters).over(**window).label("total"),
+        func.pg_catalog.lead(literal_column("1")).over(**window).label("next"),
+    ).subquery("measured")
+    fits = and_(measured.c.place < P_LIMIT, measured.c.total <= _P_CHARACTERS)
+    begins = func.bool_or(and_(fits, _begins_a_turn(measured.c)))
+    whole = begins.over(order_by=newest_first(measured.c), rows=(0, None)).label("whole")
+    turns = select(*measured.c, whole).subquery("turns")
+    page = [turns.c[column.name] for column in columns]
+    return select(*page).where(or_(turns.c.whole, turns.c.place <= _P_ALWAYS)).order_by(*newest_first(turns.c))
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of a conversation is read: at most `limit` messages, of `max_characters` together if that is given."""
+
+    limit: int
+    max_characters: int | None = None
+
+    def __post_init__(self) -> None:
+        checked_limit(self.limit)
+        characters = self.max_characters
+        if characters is not None and not (type(characters) is int and 1 <= characters <= MAX_CHARACTERS):
+            raise InvalidInputError(f"max_characters must be between 1 and {MAX_CHARACTERS:,}")
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the characters count."""
+        return self.max_characters is not None
+
+    def last(self) -> dict[str, int]:
+        """Return the parameters for the last messages; the last one comes in any case."""
+        return self._parameters(self.limit, always=1)
+
+    def before(self, content: str) -> dict[str, int]:
+        """Return the parameters for those before a message with this content, which counts too."""
+        return self._parameters(self.limit - 1, taken=len(content))
+
+    def _parameters(self, limit: int, *, taken: int = 0, always: int = 0) -> dict[str, int]:
+        bounds = {"p_limit": limit + 1}
+        if self.max_characters is not None:
+            bounds |= {"p_characters": self.max_characters - taken, "p_always": always}
+        return bounds
+
+
+def _begins_a_turn(columns: Any) -> ColumnElement[bool]:
+    question = cast(columns.role, Text()) == cast(literal_column(f"'{Role.USER.value}'"), Text())
+    return or_(question, columns.next.is_(None))
