@@ -38,7 +38,9 @@ def test_what_a_console_shows_is_understood(provider: Provider) -> None:
     assert all(not note for note in target.notes if "channel_binding" not in note)
 
 
-@pytest.mark.parametrize("provider", [each for each in PROVIDERS if filled_in(each.shown) != each.shown], ids=str)
+@pytest.mark.parametrize(
+    "provider", [each for each in PROVIDERS if filled_in(each.shown) != each.shown], ids=lambda each: each.name
+)
 def test_a_placeholder_is_refused_as_one(provider: Provider) -> None:
     """It is refused before anything is sent: the server would only say that the password is wrong."""
     with pytest.raises(ConfigurationError, match=r"its password is a placeholder .*; write the password instead"):

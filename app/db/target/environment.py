@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -11,6 +10,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.db.errors import ConfigurationError
+from app.db.target.misspelt import meant
 from app.db.target.variables import Variable, variables_of_environment, variables_of_file
 
 _ENV_FILE: Final = "_env_file"
@@ -97,8 +97,12 @@ class EnvironmentSettings(BaseSettings):
 
     @classmethod
     def judge(cls, strangers: Iterable[Variable]) -> tuple[str, ...]:
-        """Return notes on variables that have the prefix and no field. Raises `ConfigurationError`."""
-        return tuple(f"{each.label} is not a setting and is ignored" for each in strangers)
+        """Return notes on variables with the prefix and no field; raises `ConfigurationError` for a misspelt one."""
+        prefix = cls.model_config.get("env_prefix", "").upper()
+        for each in strangers:
+            if setting := meant(each.name.upper().removeprefix(prefix).lower(), cls.model_fields):
+                raise ConfigurationError(f"{each.label} is not a setting; did you mean {prefix}{setting.upper()}?")
+        return ()
 
     @classmethod
     def missing(cls, field: str, strangers: Iterable[Variable]) -> str:  # noqa: ARG003 - for subclasses
@@ -111,8 +115,8 @@ class EnvironmentSettings(BaseSettings):
         if details["type"] == "missing":
             return cls.missing(field, strangers)
         if details["type"] == "extra_forbidden":
-            alike = get_close_matches(field, cls.model_fields, n=1)
-            return f"{field} is not a setting; " + (f"did you mean {alike[0]}?" if alike else "remove it")
+            alike = meant(field, cls.model_fields)
+            return f"{field} is not a setting; " + (f"did you mean {alike}?" if alike else "remove it")
         words = re.sub("^(Input|String) should", "it must", details["msg"]).removeprefix("Value error, ")
         label = read[field].label if field in read else field
         return f"{label}: {words}" if label else words

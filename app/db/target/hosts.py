@@ -129,7 +129,7 @@ def _port(text: str) -> int:
     if not re.fullmatch("[0-9]{1,5}", text) or not 0 < int(text) <= _LARGEST_PORT:
         # Not shown: where the host is missing or a / is not encoded, this is a part of the password.
         raise ConfigurationError(
-            f"the port is not a number from 1 to {_LARGEST_PORT}; write a / in the password as %2F"
+            f"the port is not a number from 1 to {_LARGEST_PORT}; write one, and a / in the password as %2F"
         )
     return int(text)
 

@@ -39,7 +39,7 @@ def server_options(parameters: Parameters) -> Mapping[str, str]:
     for name in [name for name in parameters.names() if name.lower() in _SETTINGS]:
         for value in parameters.take_all(name):
             _put(settings, name.lower(), value)
-    if schema := parameters.take("schema", "currentSchema"):  # Prisma's, JDBC's
+    if schema := parameters.take("schema", "currentSchema", "currentschema", "schema_search_path"):
         _put(settings, "search_path", schema if "," in schema else _quoted(schema))
     options = " ".join(routing + [f"-c {name}={_escaped(value)}" for name, value in settings.items()])
     fallback = parameters.take("fallback_application_name")

@@ -1,10 +1,13 @@
 """The named parameters of a URL."""
 
 import re
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from app.db.errors import ConfigurationError
-from app.db.target.elsewhere import ELSEWHERE
+from app.db.target.elsewhere import advice_on
+
+_MAY_HOLD_ANYTHING: Final = ("options", "password", "sslpassword", "application_name", "host", "unix_sock")
 
 
 def decoded(text: str) -> str:
@@ -26,6 +29,7 @@ class Parameters:
         self._values: dict[str, list[str]] = {}
         for pair in filter(None, query.split("&")):
             name, _, value = pair.partition("=")
+            _refuse_other_separators(name, value)
             self._values.setdefault(decoded(name), []).append(decoded(value))
         # An & in a password that is not encoded: what follows it would be shown as a name.
         self._hides_names = bool({"password", "sslpassword"} & self._values.keys())
@@ -62,16 +66,23 @@ class Parameters:
         if not self._values:
             return
         name = min(self._values)
-        if self._hides_names and name.lower() not in ELSEWHERE:
+        if self._hides_names and not advice_on(name):
             raise ConfigurationError("a parameter next to password is unknown; write %26 for a & in the password")
         raise ConfigurationError(f"the parameter {_shown(name)} is not supported; {_advice(name)}")
+
+
+def _refuse_other_separators(name: str, value: str) -> None:
+    if name.startswith("?"):
+        raise ConfigurationError("it has two ? in a row; remove one")
+    if name not in _MAY_HOLD_ANYTHING and (found := re.search(r"[;?,]\w+=", value)):
+        raise ConfigurationError(f"it has a {found[0][0]} between two parameters; write & instead")
 
 
 def _advice(name: str) -> str:
     if name.startswith("amp;"):
         return "write & instead of &amp;"
-    return ELSEWHERE.get(name.lower(), "remove it; a setting of the server is written options=-c%20name%3Dvalue")
+    return advice_on(name) or "remove it, or, if it is a setting of the server, write options=-c%20name%3Dvalue"
 
 
 def _shown(name: str) -> str:
-    return name if re.fullmatch("[A-Za-z_;]{1,50}", name) else "with a strange name"
+    return name if re.fullmatch("[A-Za-z_; -]{1,50}", name) else "with a strange name"

@@ -5,21 +5,25 @@ from collections.abc import Mapping
 from typing import Final
 
 from app.db.errors import ConfigurationError
-from app.db.target.parameters import decoded
 
 SHAPE: Final = "postgresql://user:password@host/database"
 _SCHEMES: Final = ("postgresql", "postgres", "postgresql+asyncpg")
 # What may be shown of a wrong scheme: anything else before :// may be a piece of a password.
 _OTHER_SCHEMES: Final = re.compile(
-    r"(jdbc:)?(postgres|postgresql|mysql|mariadb|sqlite|mssql|oracle|cockroachdb|mongodb|redis|https?)(\+[a-z0-9_]+)?"
+    r"(jdbc:)?(postgres|postgresql|postgis|pgsql|prisma|socket|mysql|mariadb|sqlite|mssql|oracle|cockroachdb|mongodb"
+    r"|redis|https?)(\+[a-z0-9_]+)?"
 )
 _LONGEST: Final = 10_000
 _AROUND: Final = re.compile(r"^(export\s+)?DATABASE(_DIRECT)?_URL\s*=|^psql(\s+-d)?\s")
-_QUOTES: Final = {"'": "'", '"': '"', "\u2018": "\u2019", "\u201c": "\u201d"}  # chats make curly ones
-_INVISIBLE: Final = "\ufeff\u200b"  # a byte order mark and a zero-width space, which copying brings along
-# What shells, Compose, Kubernetes and templates replace, and what consoles and manuals show for people to replace.
-_UNFILLED: Final = re.compile(r"\$\{\w+\}|\$\(\w+\)|\{\{ ?[\w.]+ ?\}\}")
+_QUOTES: Final = {"'": "'", '"': '"', "`": "`", "\u2018": "\u2019", "\u201c": "\u201d"}  # chats make curly ones
+# A byte order mark, zero-width spaces and marks of direction, which copying brings along.
+_INVISIBLE: Final = "\ufeff\u200b\u200c\u200d\u2060\u200e\u200f\u202a\u202b\u202c"
+# What shells, Compose, Kubernetes, templates and Windows replace, and what consoles and manuals show for people to
+# replace. Percent-encoded, each is meant literally.
+_UNFILLED: Final = re.compile(r"\$?\{\{[^{}]*\}\}|[$#]\{[^{}]*\}|\$\(\w+\)|<%.*?%>")
+_WHOLE: Final = re.compile(r"\$[A-Z_][A-Z0-9_]*|%\w+%|" + _UNFILLED.pattern)
 _PLACEHOLDER: Final = re.compile(r"\[[\w -]+\]|<[\w -]+>|\{[\w -]+\}")
+_IN_A_HOST: Final = re.compile(r"\$\w+|(?<![\w%])%\w+%(?!\w)|" + _PLACEHOLDER.pattern)  # no host has such signs
 
 
 def unwrapped(text: str) -> str:
@@ -42,11 +46,15 @@ def without_scheme(text: str) -> str:
     if text[0] in _QUOTES or text[-1] in _QUOTES.values():
         raise ConfigurationError("it has a quote at one end only; remove it, or write %27 for ' and %22 for \"")
     scheme, _, rest = text.partition("://")
+    if whole := _WHOLE.fullmatch(text) or _PLACEHOLDER.fullmatch(text):
+        raise ConfigurationError(f"it is {_form(whole)}, a placeholder; write {SHAPE}")
     if not rest:
         raise ConfigurationError(f"it is not a URL; write {SHAPE}")
     if re.search(r"\s", text):
+        if unfilled := _UNFILLED.search(text):
+            raise ConfigurationError(f"it contains {_form(unfilled)}, a placeholder; write its value instead")
         raise ConfigurationError("it has a space or a line break in it; remove it, or write %20 if it belongs there")
-    if scheme not in _SCHEMES:
+    if scheme.lower() not in _SCHEMES:
         shown = f"{scheme}://" if _OTHER_SCHEMES.fullmatch(scheme) else "something else"
         raise ConfigurationError(f"it begins with {shown}; write {SHAPE}")
     return rest
@@ -55,7 +63,7 @@ def without_scheme(text: str) -> str:
 def refuse_unencoded(place: str, query: str) -> None:
     """Refuse a password with an unencoded sign: its rest would be read, and shown, as a host or a parameter."""
     authority, _, path = place.partition("/")
-    if authority.endswith("@") and "/" in path and "@" not in path + query:
+    if authority.endswith(("@", "@[")) and "/" in path and "@" not in path + query:
         raise ConfigurationError(
             "it has the folder of a socket in place of the host; write ?host=/folder after /database"
         )
@@ -63,9 +71,11 @@ def refuse_unencoded(place: str, query: str) -> None:
         "%23 for #" if "#" in place + query else
         "%3F for ?, and in parameters %40 for @" if "@" in query else
         "%40 for @" if authority.count("@") > 1 else
-        "%2F for /" if "/" in path or "@" in path else
+        "%2F for /" if "/" in path[:-1] or "@" in path else
         None
     )  # fmt: skip
+    if code and (unfilled := _UNFILLED.search(f"{place}?{query}")):
+        raise ConfigurationError(f"it contains {_form(unfilled)}, a placeholder; write its value instead")
     if code:
         raise ConfigurationError(f"it has a character that must be encoded; in user, password or database write {code}")
 
@@ -73,12 +83,24 @@ def refuse_unencoded(place: str, query: str) -> None:
 def refuse_placeholders(parts: Mapping[str, str]) -> None:
     """Refuse placeholders that were not replaced."""
     for part, text in parts.items():
-        plain = decoded(text) if "%" in text else text
-        if unfilled := _UNFILLED.search(plain):
-            shown = "${...}" if part == "password" else unfilled[0]
+        unfilled = _UNFILLED.search(text) or _WHOLE.fullmatch(text) or (part == "host" and _IN_A_HOST.search(text))
+        if unfilled:
+            # Without an @ in the URL, what follows the : is the password.
+            shown = _form(unfilled) if part == "password" or ":" in text[: unfilled.start()] else unfilled[0]
             raise ConfigurationError(f"its {part} contains {shown}, a placeholder; write the {part} instead")
-        if _PLACEHOLDER.fullmatch(plain):
-            raise ConfigurationError(f"its {part} is a placeholder in {plain[0]}{plain[-1]}; write the {part} instead")
-    if unencoded := re.search(r"""[;,\\`"'<>{}|^\[\]]""", parts["database"]):
+        if _PLACEHOLDER.fullmatch(text):
+            raise ConfigurationError(f"its {part} is a placeholder in {text[0]}{text[-1]}; write the {part} instead")
+    _refuse_unencoded_database(parts["database"])
+
+
+def _refuse_unencoded_database(name: str) -> None:
+    if "&" in name:
+        raise ConfigurationError("its database contains a &; write ? before the first parameter, or %26 for the &")
+    if unencoded := re.search(r"""[;,\\`"'<>{}|^\[\]/]""", name):
         sign = unencoded[0]
         raise ConfigurationError(f"its database contains a {sign}; remove it, or write %{ord(sign):02X}")
+
+
+def _form(placeholder: re.Match[str]) -> str:
+    """Return a placeholder without what is in it, which may be a piece of a password."""
+    return re.sub(r"(?<=[$#%{(<\[])[^$#%{(<\[].*?(?=[]%})>]*$)", "...", placeholder[0], count=1, flags=re.DOTALL)

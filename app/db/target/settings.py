@@ -96,7 +96,7 @@ class DatabaseSettings(EnvironmentSettings):
     @classmethod
     def judge(cls, strangers: Iterable[Variable]) -> tuple[str, ...]:
         """Refuse misspelt variables and those of other libraries; note the rest."""
-        return notes_on(strangers, [field.upper() for field in cls.model_fields], _PREFIX)
+        return notes_on(strangers, cls.model_fields, _PREFIX)
 
     @classmethod
     def missing(cls, field: str, strangers: Iterable[Variable]) -> str:

@@ -6,19 +6,17 @@ from app.db.errors import ConfigurationError
 from app.db.target.parameters import Parameters
 from app.db.target.tls import MODES, SYSTEM, TlsSettings
 
+_VERIFYING: Final = ("verify-ca", "verify-full")
 _MAY_BE_PLAIN: Final = ("disable", "allow", "prefer")
+_UNVERIFIED: Final = "require, unverified"
 _OTHER_NAMES: Final = {
     "requiressl": {"1": "require", "0": "prefer"},  # libpq before 2003
-    "sslaccept": {"strict": "verify-full", "accept_invalid_certs": "require"},  # Prisma
+    "sslaccept": {"strict": "verify-full", "accept_invalid_certs": _UNVERIFIED},  # Prisma
 }
 _OTHER_SPELLINGS: Final = {
-    "true": "require",
-    "1": "require",
-    "on": "require",
-    "false": "disable",
-    "0": "disable",
-    "off": "disable",
-    "no-verify": "require",  # node-postgres
+    **dict.fromkeys(("true", "1", "on", "yes", "required"), "require"),
+    **dict.fromkeys(("false", "0", "off", "no"), "disable"),
+    "no-verify": _UNVERIFIED,  # node-postgres
     "verify-identity": "verify-full",
 }
 
@@ -44,22 +42,32 @@ def tls_of(parameters: Parameters, *, sockets: bool) -> tuple[TlsSettings, tuple
 
 
 def _asked_mode(parameters: Parameters) -> str:
-    """Return ``sslmode`` in any client's name and spelling, empty if there is none."""
+    """Return ``sslmode`` in any client's name and spelling, empty if there is none.
+
+    JDBC and Prisma write two of them: one that says that there is TLS, and one that says how it is verified.
+    """
+    said: set[str] = set()
     for name, meanings in _OTHER_NAMES.items():
         if value := parameters.take(name).lower():
             if value not in meanings:
                 raise ConfigurationError(f"{name} must be one of {', '.join(meanings)}; or write sslmode")
-            parameters.put("sslmode", meanings[value])
-    modes = {_mode(value) for value in (*parameters.take_all("sslmode"), *parameters.take_all("ssl"))}
-    if len(modes) > 1:
+            said.add(meanings[value])
+    for name in ("sslmode", "ssl"):
+        modes = {_mode(value) for value in parameters.take_all(name)}
+        if len(modes) > 1:
+            raise ConfigurationError(f"it has {name} twice with different values")
+        said |= modes
+    if said & set(_VERIFYING):
+        said.discard("require")
+    if len(said) > 1 and said != {_UNVERIFIED, "require"}:
         raise ConfigurationError("it has sslmode twice with different values")
-    return next(iter(modes), "")
+    return "require" if _UNVERIFIED in said else next(iter(said), "")
 
 
 def _mode(value: str) -> str:
     spelled = value.lower().replace("_", "-")
     mode = _OTHER_SPELLINGS.get(spelled, spelled)
-    if mode not in MODES:
+    if mode not in (*MODES, _UNVERIFIED):
         raise ConfigurationError(f"sslmode must be one of {', '.join(MODES)}")
     return mode
 

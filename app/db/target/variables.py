@@ -3,7 +3,8 @@
 import codecs
 import os
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -14,6 +15,7 @@ from dotenv.parser import Binding, parse_stream
 from app.db.errors import ConfigurationError
 
 _REFERENCE: Final = re.compile(r"\$\{(?P<name>\w+)(?::?-(?P<default>[^}]*))?\}")
+_CONFLICT: Final = ("<<<<<<<", ">>>>>>>")
 _MARKS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -50,12 +52,19 @@ def variables_of_file(path: Path, prefix: str) -> dict[str, Variable]:
         return {}
     found: dict[str, Variable] = {}
     values: dict[str, str] = {}
-    for binding in parse_stream(StringIO(_text_of(path))):
+    bindings = list(parse_stream(StringIO(_text_of(path))))
+    below = {binding.key for binding in bindings}
+    for binding in bindings:
         _refuse_what_sets_nothing(binding, path, prefix)
-        if binding.key is None or binding.value is None:  # a comment, or the `export NAME` that follows an assignment
+        if binding.key is None:  # a comment
             continue
         is_ours = binding.key.upper().startswith(prefix)
-        values[binding.key] = _expanded(binding.value, values, f"{binding.key} in {path}" if is_ours else "")
+        if binding.value is None:
+            if is_ours and binding.key.upper() not in found:  # else it is the `export NAME` that follows an assignment
+                raise ConfigurationError(_wrong_line(binding, path, binding.key))
+            continue
+        label = f"{binding.key} in {path}" if is_ours else ""
+        values[binding.key] = _expanded(binding.value, values, below, label)
         if is_ours:  # the last one counts, as in a shell
             found[binding.key.upper()] = Variable(binding.key, values[binding.key], str(path))
     return found
@@ -85,21 +94,41 @@ def _refuse_what_sets_nothing(binding: Binding, path: Path, prefix: str) -> None
     """Raise for a line that names a variable of ours and sets none, like ``$env:NAME = ...`` or ``NAME: ...``."""
     text = binding.original.string.lstrip()
     names = text if binding.error else binding.key or ""
-    meant = re.search(rf"(?<![A-Za-z0-9_]){prefix}[A-Za-z_]+", names.partition("=")[0], re.IGNORECASE)
+    named = rf"(?<![A-Za-z0-9_]){prefix}[A-Za-z_]+"
+    meant = re.search(named, _visible(names.partition("=")[0]), re.IGNORECASE)
     if meant and (binding.error or meant[0] != binding.key):
-        blank = binding.original.string[: -len(text)]
-        line = binding.original.line + blank.count("\n")
-        raise ConfigurationError(f"line {line} of {path} does not set {meant[0]}; write {meant[0]}=... in one line")
+        raise ConfigurationError(_wrong_line(binding, path, meant[0]))
+    inside = re.search(rf"\n\s*(export\s+)?(?P<name>{named})\s*=", text, re.IGNORECASE)
+    if inside:
+        raise ConfigurationError(
+            f"{inside['name']} in {path} is inside the quotes that line {_line(binding)} opens; close them there"
+        )
+    if binding.error and text.startswith(_CONFLICT):
+        raise ConfigurationError(f"line {_line(binding)} of {path} is of a merge conflict; resolve it")
 
 
-def _expanded(value: str, values: Mapping[str, str], label: str) -> str:
+def _visible(text: str) -> str:
+    return "".join(each for each in text if unicodedata.category(each) != "Cf")
+
+
+def _wrong_line(binding: Binding, path: Path, name: str) -> str:
+    return f"line {_line(binding)} of {path} does not set {name}; write {name}=... in one line"
+
+
+def _line(binding: Binding) -> int:
+    blank = len(binding.original.string) - len(binding.original.string.lstrip())
+    return binding.original.line + binding.original.string[:blank].count("\n")
+
+
+def _expanded(value: str, values: Mapping[str, str], below: Collection[str | None], label: str) -> str:
     """Return `value` with ``${NAME}`` and ``${NAME:-default}`` filled in; `label` is empty where nothing is ours."""
 
     def filled(match: re.Match[str]) -> str:
         name, default = match["name"], match["default"]
         known = values.get(name, os.environ.get(name, default))
         if known is None and label:
-            raise ConfigurationError(f"{label}: ${{{name}}} is not set; set {name}, or write its value there")
+            do = f"move {name} above it" if name in below and not label.startswith(f"{name} ") else f"set {name}"
+            raise ConfigurationError(f"{label}: ${{{name}}} is not set; {do}, or write its value there")
         return known or default or ""
 
     return _REFERENCE.sub(filled, value)

@@ -33,16 +33,30 @@ LINES = f"# the database\nexport DATABASE_URL='{URL}'\n\nDATABASE_POOL_SIZE = 3 
         codecs.BOM_UTF16_BE + LINES.encode("utf-16-be"),
         LINES.replace("'", '"').encode(),
         LINES.replace("'", "").encode(),
+        LINES.replace("'", "`").encode(),
         LINES.replace("=", " = ").encode(),
         LINES.replace("ada:pw", "${WHO}:${PW:-pw}").encode() + b"",
     ],
-    ids=["plain", "crlf", "cr", "no end", "bom", "utf-16", "utf-16be", "double", "bare", "spaces", "references"],
+    ids=[
+        "plain",
+        "crlf",
+        "cr",
+        "no end",
+        "bom",
+        "utf-16",
+        "utf-16be",
+        "double",
+        "bare",
+        "backticks",
+        "spaces",
+        "references",
+    ],
 )
 def test_files_of_other_systems_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
     """They are read as PowerShell, Notepad, vim and shells write them."""
     monkeypatch.setenv("WHO", "ada")
     (tmp_path / ".env").write_bytes(content)
-    assert (DatabaseSettings().url.get_secret_value(), DatabaseSettings().pool_size) == (URL, 3)
+    assert (str(DatabaseSettings().target()), DatabaseSettings().pool_size) == ("ada@host:5432/app", 3)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +75,20 @@ def test_files_of_other_systems_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pa
         (f"DATABASE_URL='{SECRET}' {SECRET}".encode(), "line 1 of .env does not set DATABASE_URL"),
         (f"declare -x DATABASE_POOL_SIZE={SECRET}".encode(), "line 1 of .env does not set DATABASE_POOL_SIZE"),
         (f"\u200bDATABASE_URL={SECRET}".encode(), "line 1 of .env does not set DATABASE_URL"),
+        (f"DATABASE\u200b_URL={SECRET}".encode(), "line 1 of .env does not set DATABASE_URL"),
+        (f"DATABASE_URL\n{SECRET}".encode(), "line 1 of .env does not set DATABASE_URL"),
+        (
+            f'\nOTHER="x\nDATABASE_URL="{SECRET}"'.encode(),
+            "DATABASE_URL in .env is inside the quotes that line 2 opens; close them there",
+        ),
+        (
+            f"X=1\n<<<<<<< HEAD\nDATABASE_URL={SECRET}\n=======\nDATABASE_URL=x\n>>>>>>> b".encode(),
+            "line 2 of .env is of a merge conflict; resolve it",
+        ),
+        (
+            f"DATABASE_URL=postgresql://ada:${{PW}}@host/app\nPW={SECRET}".encode(),
+            "DATABASE_URL in .env: ${PW} is not set; move PW above it, or write its value there",
+        ),
         (
             f"DATABASE_URL=postgresql://${{DB_USER}}:{SECRET}@host/app".encode(),
             "DATABASE_URL in .env: ${DB_USER} is not set; set DB_USER, or write its value there",

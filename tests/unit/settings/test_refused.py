@@ -8,7 +8,7 @@ import pytest
 
 from app.db import DatabaseSettings
 from app.db.errors import ConfigurationError
-from app.db.target import unread
+from tests.api.support import api_settings
 from tests.support.canary import SECRET
 from tests.support.collector import recorded_of
 
@@ -86,8 +86,20 @@ MISTAKEN = {
     "DATABASE_COMMAND_TIMEOUT": "did you mean DATABASE_COMMAND_TIMEOUT_SECONDS?",
     "DATABASE_DIRECTURL": "did you mean DATABASE_DIRECT_URL?",
     "database_direct_urls": "did you mean DATABASE_DIRECT_URL?",
-    "DATABASE_MAX_OVERFLOW": "never grows beyond DATABASE_POOL_SIZE",
+    "DATABASE_ULR": "did you mean DATABASE_URL?",
+    "DATABASE_DRIECT_URL": "did you mean DATABASE_DIRECT_URL?",
+    "DATABASE_MIN_POOL_SIZE": "did you mean DATABASE_POOL_MIN_SIZE?",
+    "DATABASE_STATEMENT_TIMEOUT_MS": "did you mean DATABASE_STATEMENT_TIMEOUT_SECONDS?",
+    "DATABASE_MAX_OVERFLOW": "write the sum into DATABASE_POOL_SIZE",
+    "DATABASE_MAXOVERFLOW": "write the sum into DATABASE_POOL_SIZE",
     "DATABASE_SSL": "write sslmode=... into DATABASE_URL",
+    "DATABASE_CA_CERT": "write sslmode=... into DATABASE_URL, and sslrootcert",
+    "DATABASE_SSL_REJECT_UNAUTHORIZED": "write sslmode=require or sslmode=verify-full into DATABASE_URL",
+    "DATABASE_PG_BOUNCER": "write DATABASE_POOLER=transaction",
+    "DATABASE_STATEMENT_CACHE_SIZE": "behind a transaction pooler write DATABASE_POOLER=transaction",
+    "DATABASE_CONN_MAX_AGE": "write DATABASE_POOL_RECYCLE_SECONDS",
+    "DATABASE_TIMEOUT": "write connect_timeout, in seconds, into DATABASE_URL",
+    "DATABASE_SEARCH_PATH": "write search_path=name into DATABASE_URL",
     "DATABASE_PGBOUNCER": "write DATABASE_POOLER=transaction",
 }
 
@@ -107,12 +119,15 @@ def test_what_looks_like_a_setting_and_is_none_is_refused(
         DatabaseSettings(url=URL)
 
 
-def test_every_advice_names_settings_that_there_are() -> None:
-    """Each DATABASE_* in it is accepted with the value that it shows."""
-    for words in unread._ELSEWHERE.values():  # the table is not public
-        for name, value in re.findall(r"DATABASE_([A-Z_]+)(?:=(\w+))?", words):
-            assert name.lower() in DatabaseSettings.model_fields, words
-            DatabaseSettings(**{"url": URL, **({name.lower(): value} if value else {})})
+def test_a_misspelt_variable_of_the_service_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the origins of pages would be ignored; variables of other programs are left alone."""
+    monkeypatch.setenv("API_KEY", "of another program")
+    assert api_settings().cors_origins == ()
+    for name, right in {"API_CORS_ORIGIN": "API_CORS_ORIGINS", "API_DOC": "API_DOCS"}.items():
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "x")
+            with pytest.raises(ConfigurationError, match=f"^{name} is not a setting; did you mean {right}\\?$"):
+                api_settings()
 
 
 def test_what_is_unknown_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -121,6 +136,9 @@ def test_what_is_unknown_is_noted(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     for name, value in {
         "DATABASE_PUBLIC_URL": URL,
         "DATABASE_URL_UNPOOLED": URL,
+        "DATABASE_URL_DIRECT": URL,
+        "DATABASE_CONNECTION_POOL_URL": URL,
+        "DATABASE_CONNECTION_STRING": URL,
         "DATABASE_PORT": "tcp://10.0.0.1:5432",
         "DATABASE_PORT_5432_TCP_ADDR": "10.0.0.1",
         "DATABASE_SERVICE_HOST": "10.0.0.1",

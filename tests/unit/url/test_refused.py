@@ -57,7 +57,7 @@ PLACE = f"postgresql://ada:{SECRET}@host/app"
         (f"postgresql://ada:{SECRET} {SECRET}@host/app", "space"),
         (f"postgresql://ada@host/app?password={SECRET}&{SECRET}", "write %26 for a & in the password"),
         (f"postgresql://ada:{SECRET}@host/app?password=other", "it has password twice"),
-        (f"postgresql://ada@host/app?sslpassword={SECRET}", "write sslkey, a file whose key is unencrypted"),
+        (f"postgresql://ada@host/app?sslpassword={SECRET}", "write sslcert and sslkey into the URL, files in PEM"),
         (f"postgresql://ada@host/app?sslpassword={SECRET}&{SECRET}=1", "next to password is unknown"),
         (f"{PLACE}?sslmode=always", "sslmode must be one of disable, allow"),
         (f"{PLACE}?sslmode=require&ssl=disable", "sslmode twice"),
@@ -93,7 +93,45 @@ PLACE = f"postgresql://ada:{SECRET}@host/app"
         ),
         ("postgresql://ada:<db_password>@host/app", "its password is a placeholder in <>"),
         ("postgresql://ada:{your_password}@host/app", "its password is a placeholder in {}"),
-        (f"postgresql://ada:{SECRET}@<host>/app", "its host is a placeholder in <>"),
+        (f"postgresql://ada:{SECRET}@<host>/app", "its host contains <host>, a placeholder; write the host instead"),
+        (
+            f"postgresql://ada:{SECRET}@aws-0-[REGION].pooler.supabase.com/app",
+            "its host contains [REGION], a placeholder",
+        ),
+        (f"postgresql://ada:{SECRET}@db.{{env}}.example.com/app", "its host contains {env}, a placeholder"),
+        (f"postgresql://ada:{SECRET}@[YOUR-HOST]:5432/app", "its host contains [YOUR-HOST], a placeholder"),
+        (f"postgresql://ada:{SECRET}@$DB_HOST:5432/app", "its host contains $DB_HOST, a placeholder"),
+        (f"postgresql://ada:{SECRET}@%DB_HOST%:5432/app", "its host contains %DB_HOST%, a placeholder"),
+        (f"postgresql://ada:{SECRET}@host:${{DB_PORT}}/app", "its host contains ${...}, a placeholder"),
+        (f"postgresql://$DB_USER:{SECRET}@host/app", "its user contains $DB_USER, a placeholder; write the user"),
+        (f"postgresql://%DB_USER%:{SECRET}@host/app", "its user contains %DB_USER%, a placeholder"),
+        ("postgresql://ada:$DB_PASSWORD@host/app", "its password contains $..., a placeholder; write the password"),
+        ("postgresql://ada:${DB_PASSWORD:?unset}@host/app", "it contains ${...}, a placeholder"),
+        ("postgresql://ada:${DB_PASSWORD:?not set}@host/app", "it contains ${...}, a placeholder; write its value"),
+        ("postgresql://ada:#{password}@host/app", "it contains #{...}, a placeholder; write its value instead"),
+        ("postgresql://ada:<%= ENV['PW'] %>@host/app", "it contains <%...%>, a placeholder; write its value instead"),
+        (f"postgresql://ada:{SECRET}@{{{{ .Values.host }}}}/app", "it contains {{...}}, a placeholder"),
+        (
+            "${{ secrets.DATABASE_URL }}",
+            "it is ${{...}}, a placeholder; write postgresql://user:password@host/database",
+        ),
+        ("$DATABASE_URL", "it is $..., a placeholder"),
+        ("%DATABASE_URL%", "it is %...%, a placeholder"),
+        ("<your connection string>", "it is <...>, a placeholder"),
+        (f"postgresql://ada:{SECRET}@[/run/pg]/app", "write ?host=/folder after /database"),
+        (f"{PLACE}/", "its database contains a /; remove it, or write %2F"),
+        (f"{PLACE}&sslmode=require", "its database contains a &; write ? before the first parameter"),
+        (f"{PLACE}??sslmode=require", "it has two ? in a row; remove one"),
+        (f"{PLACE}?sslmode=require;connect_timeout=5", "it has a ; between two parameters; write & instead"),
+        (f"{PLACE}?sslmode=require?connect_timeout=5", "it has a ? between two parameters; write & instead"),
+        (f"{PLACE}?connect_timeout=5,sslmode=require", "it has a , between two parameters; write & instead"),
+        (f"postgis://ada:{SECRET}@host/app", "begins with postgis://"),
+        (f"{PLACE}?ssl=true&sslmode=disable", "sslmode twice"),
+        (f"{PLACE}?ssl=false&sslmode=verify-full", "sslmode twice"),
+        (f"{PLACE}?ssl=no-verify&sslmode=verify-full", "sslmode twice"),
+        (f"{PLACE}?sslaccept=accept_invalid_certs&sslmode=verify-full", "sslmode twice"),
+        (f"{PLACE}?sslmode=verify-ca&sslaccept=strict", "sslmode twice"),
+        (f"{PLACE}?ssl=true&ssl=false", "it has ssl twice with different values"),
         (f"{PLACE};", "its database contains a ;; remove it, or write %3B"),
         (f"{PLACE},?sslmode=require", "its database contains a ,; remove it, or write %2C"),
         (f"postgresql://ada:{SECRET}@host/[app]", "its database is a placeholder in []"),
@@ -105,18 +143,26 @@ PLACE = f"postgresql://ada:{SECRET}@host/app"
         (f"{PLACE}?requiressl=perhaps", "requiressl must be one of 1, 0; or write sslmode"),
         (f"{PLACE}?sslaccept=always", "sslaccept must be one of strict, accept_invalid_certs; or write sslmode"),
         (f"{PLACE}?client_encoding=latin1", "the parameter client_encoding is not supported; remove it"),
-        (f"{PLACE}?max_overflow=5", "never grows beyond DATABASE_POOL_SIZE"),
+        (f"{PLACE}?max_overflow=5", "write the sum into DATABASE_POOL_SIZE; the pool never grows beyond it"),
         (f"{PLACE}?connection_limit=5", "write DATABASE_POOL_SIZE instead"),
         (f"{PLACE}?pool_timeout=5", "write DATABASE_POOL_TIMEOUT_SECONDS instead"),
         (f"{PLACE}?tcpKeepAlive=true", "see DATABASE_PING_AFTER_IDLE_SECONDS"),
         (f"{PLACE}?schema=a&search_path=b", "search_path twice"),
-        (f"{PLACE}?prepared_statement_cache_size=0", "follows from DATABASE_POOLER"),
+        (f"{PLACE}?prepared_statement_cache_size=0", "behind a transaction pooler write DATABASE_POOLER=transaction"),
+        (
+            f"{PLACE}?Maximum%20Pool%20Size=5",
+            "the parameter Maximum Pool Size is not supported; write DATABASE_POOL_SIZE",
+        ),
+        (f"{PLACE}?reWriteBatchedInserts=true", "remove it; the layer does not need it"),
+        (f"{PLACE}?conn_max_age=60", "write DATABASE_POOL_RECYCLE_SECONDS instead"),
+        (f"{PLACE}?work_mem=64MB", "remove it, or, if it is a setting of the server, write options="),
+        (f"{PLACE}?isolation_level=SERIALIZABLE", "write options=-c%20default_transaction_isolation%3Dserializable"),
         (
             f"{PLACE}?sslmode=require&amp;connect_timeout=5",
             "the parameter amp;connect_timeout is not supported; write & instead of &amp;",
         ),
         (f"{PLACE}?keepalives", "the parameter keepalives is not supported; remove it"),
-        (f"{PLACE}?a%20b=1", "the parameter with a strange name"),
+        (f"{PLACE}?a%20b%2F=1", "the parameter with a strange name"),
     ],
 )
 def test_what_cannot_be_is_refused_in_words_without_the_password(url: str, words: str) -> None:
@@ -133,7 +179,8 @@ def test_what_cannot_be_is_refused_in_words_without_the_password(url: str, words
 def test_a_password_that_is_not_encoded_is_right_or_refused(tail: str) -> None:
     """It never leads to another host, another database or a shorter password, and is never shown."""
     url = f"postgresql://ada:{SECRET}{tail}{SECRET}@host/app"
-    unfilled = r"\$\{\w+\}|\$\(\w+\)|\{\{[\w.]+\}\}"  # placeholders that a shell or a template would have filled in
+    # Placeholders that a shell or a template would have filled in.
+    unfilled = r"\$\{[^}]*\}|\$\(\w+\)|\{\{[^{}]*\}\}|<%.*%>"
     if set(tail) & set("@/?# ") or re.search(unfilled, tail) or re.search("%(?![0-9a-fA-F]{2})", tail + SECRET):
         with pytest.raises(ConfigurationError) as caught:
             parse_url(url)

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from urllib.parse import quote
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_every_parameter_of_libpq_is_understood_or_has_an_advice_of_its_own(name
 @pytest.mark.parametrize("advice", sorted(set(ELSEWHERE.values())))
 def test_what_an_advice_names_can_be_written(advice: str) -> None:
     """Each setting in it exists and accepts the value shown; each parameter in it is understood."""
-    for name, value in re.findall(r"DATABASE_([A-Z_]+)(?:=(\w+))?", advice):
+    for name, value in re.findall(r"\bDATABASE_([A-Z_]+)(?:=(\w+))?", advice):
         assert name.lower() in DatabaseSettings.model_fields
         if value:
             DatabaseSettings(**{"url": PLACE, name.lower(): value})
@@ -55,6 +56,15 @@ REMEDIES = [
     ("postgresql://u:a b@host/d", "%20", "postgresql://u:a%20b@host/d"),
     ("postgresql://u:p@host/d'", "%27", "postgresql://u:p@host/d%27"),
     ("postgresql://u:p@host/d;", "%3B", "postgresql://u:p@host/d%3B"),
+    ("postgresql://u:p@host/d/", "%2F", "postgresql://u:p@host/d%2F"),
+    ("postgresql://u:p@host/d&sslmode=require", "? before the first", "postgresql://u:p@host/d?sslmode=require"),
+    ("postgresql://u:p@host/d??sslmode=require", "two ?", "postgresql://u:p@host/d?sslmode=require"),
+    ("postgresql://u:p@host/d?sslmode=require;port=1", "write &", "postgresql://u:p@host/d?sslmode=require&port=1"),
+    ("postgresql://u:p@[/run/pg]/d", "?host=/folder", "postgresql://u:p@/d?host=/run/pg"),
+    ("postgresql://u:p@host:PORT/d", "the port is not a number", "postgresql://u:p@host:5432/d"),
+    ("postgresql://u:p@host/d?work_mem=1MB", "options=-c%20", "postgresql://u:p@host/d?options=-c%20work_mem%3D1MB"),
+    ("postgresql://u:p@host/d?username=u", "before the host", "postgresql://u:p@host/d"),
+    ("postgresql://u:p@host/d?unix_socket=/run/pg", "host=/folder", "postgresql://u:p@/d?host=/run/pg"),
     ("postgresql://u@host/d?password=a&b", "%26", "postgresql://u@host/d?password=a%26b"),
     ("postgresql://u:p@::1/d", "[brackets]", "postgresql://u:p@[::1]/d"),
     ("postgresql://u:p@/d", "?host=/folder", "postgresql://u:p@/d?host=/folder"),
@@ -85,3 +95,9 @@ def test_a_remedy_works_when_it_is_typed(wrong: str, advice: str, right: str) ->
     with pytest.raises(ConfigurationError, match=re.escape(advice)):
         parse_url(wrong)
     parse_url(right)
+
+
+@pytest.mark.parametrize("password", ["${A}", "$PW", "<a>", "[a]", "%A%", "{{a}}", "#{a}", "$(A)"])
+def test_what_looks_like_a_placeholder_is_literal_if_it_is_encoded(password: str) -> None:
+    """A password may be anything."""
+    assert parse_url(f"postgresql://u:{quote(password, '')}@host/d").password == password
