@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import Place
@@ -65,3 +66,8 @@ async def relay(port: int, *, delay_seconds: float) -> AsyncIterator[tuple[Proce
 async def start_worker(name: str, url: str, place: Place) -> Process:
     """Start a contender's process; it has no connection until it is told to open one."""
     return await Process.start("worker", name, url, json.dumps(asdict(place)))
+
+
+def processor_seconds(pid: int) -> float:
+    """Return how long a process has run on a processor; Linux only."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9

@@ -5,7 +5,6 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -19,6 +18,7 @@ from app.db.models import MessageCreate, Role
 from app.doctor.explain import Plan
 from app.doctor.recorder import Recorder
 from app.repositories import MessageRepo, TaskRepo
+from benchmarks.processes import processor_seconds
 from benchmarks.server import create_database, server, url_of
 
 Ask = Callable[[Executor], Awaitable[Any]]
@@ -46,10 +46,10 @@ class Side:
         """Return the seconds of a call: on the clock, of the client's processor, and of the server's."""
         await ask(self.db)  # connects
         pid = await self.observer.fetchval(_PID, _ROLES.application)
-        served, spent, began = _processor_seconds(pid), time.process_time(), time.perf_counter()
+        served, spent, began = processor_seconds(pid), time.process_time(), time.perf_counter()
         for _ in range(_CALLS):
             await ask(self.db)
-        took = time.perf_counter() - began, time.process_time() - spent, _processor_seconds(pid) - served
+        took = time.perf_counter() - began, time.process_time() - spent, processor_seconds(pid) - served
         return took[0] / _CALLS, took[1] / _CALLS, took[2] / _CALLS
 
     async def buffers(self, ask: Ask) -> int:
@@ -64,10 +64,6 @@ class Side:
             found = Plan.of(json.loads(explained.scalar_one())[0]).buffers
             await connection.rollback()
         return found or 0
-
-
-def _processor_seconds(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 async def _side(port: int, name: str, *, guarded: bool) -> Side:

@@ -14,12 +14,14 @@ from sqlalchemy import (
     Label,
     LargeBinary,
     Select,
+    Table,
     bindparam,
     case,
     delete,
     func,
     insert,
     literal,
+    literal_column,
     select,
     true,
     update,
@@ -28,11 +30,11 @@ from sqlalchemy.dialects import postgresql
 
 from app.db.models.base import ReadModel
 from app.db.query import Query, Record
-from app.repositories.columns import equals, parameter
+from app.repositories.columns import P_ID, equals, parameter
 from app.repositories.entity import Entity
 from app.repositories.once import P_KEY, once, written_before, written_now
 from app.repositories.order import LatestFirst, NewestFirst
-from app.repositories.owner import owner
+from app.repositories.owner import owned, owner
 
 Read = TypeVar("Read", bound=ReadModel)
 Row = TypeVar("Row")
@@ -73,7 +75,7 @@ class Usual(Generic[Read]):
             self.update = entity.query("update", changed)
             if entity.has_updated_at:
                 self.update_unchanged = entity.query("update_unchanged", _changed_if_unchanged(entity, changed), Record)
-        self.delete = entity.query("delete", delete(entity.table).where(*entity.one).returning(_id(entity)), int)
+        self.delete = entity.query("delete", _deleted(entity), int)
         self.counts = _by_filter(filters, partial(_count_query, entity))
 
 
@@ -125,6 +127,27 @@ def _changed_if_unchanged(entity: Entity[Any], change: Any) -> Select[Any]:
     there = select(entity.table.c.id).where(*entity.one).exists().label("there")
     always = select(literal(1)).subquery("always")
     return select(there, *changed.c).select_from(always.outerjoin(changed, true()))
+
+
+def _deleted(entity: Entity[Any]) -> Any:
+    """Return the DELETE of one row, and before it of the rows that the database would delete after it.
+
+    Its own cascade runs while the row is locked: whoever appends to a long conversation would wait for all of it. Then
+    the cascade finds only what was appended meanwhile.
+    """
+    statement = delete(entity.table).where(*entity.one).returning(_id(entity))
+    for column in _cascading_to(entity.table):
+        table = column.table
+        gone = delete(table).where(owned(table), column == P_ID).returning(literal_column("1")).cte(f"{table.name}s")
+        # Counted, since the server would otherwise run it last.
+        statement = statement.where(select(func.count()).select_from(gone).scalar_subquery().is_not(None))
+    return statement
+
+
+def _cascading_to(table: Table) -> list[Column[Any]]:
+    """Return the columns whose rows the database deletes with the row that they refer to."""
+    keys = (key for each in table.metadata.sorted_tables for key in each.foreign_keys if key.ondelete == "CASCADE")
+    return [key.parent for key in keys if key.column is table.c.id and "user_id" in key.parent.table.c]
 
 
 def _page_query(entity: Entity[Read], order: Order, by: str | None) -> Query[Any]:

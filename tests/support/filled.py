@@ -15,6 +15,7 @@ from tests.support.values import value_of
 USERS, ROWS_EACH = 20, 10_000
 USER: Final = "user-1"
 _PARENTS: Final = 10 * USERS
+ROWS_OF_A_PARENT: Final = USERS * ROWS_EACH // _PARENTS
 _DIFFERENT: Final = 6
 
 

@@ -4,14 +4,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import CTE, Delete, text
+from sqlalchemy.sql import visitors
 
 from app.db import Database, DatabaseSettings
 from app.db.query import Query
 from app.doctor.explain import Plan, explain
 from app.repositories import queries
 from tests.support.calls import calls
-from tests.support.filled import ROWS_EACH, fill, other_statements
+from tests.support.filled import ROWS_EACH, ROWS_OF_A_PARENT, fill, other_statements
 from tests.support.plans import custom_plan, generic_plan
 from tests.support.recorded import recorded_by_name
 
@@ -32,6 +33,8 @@ def _rows_needed(query: Query[Any], parameters: dict[str, Any]) -> int:
     """Return how many rows and index entries a query may read, besides the four that an append compares and locks."""
     if "p_limit" in parameters:
         return int(parameters["p_limit"])
+    if isinstance(query.statement, Delete):  # the rows that go with it
+        return ROWS_OF_A_PARENT * len([part for part in visitors.iterate(query.statement) if isinstance(part, CTE)])
     return ROWS_EACH if query.name.split(".")[1].startswith("count") else 0
 
 
