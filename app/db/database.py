@@ -19,7 +19,7 @@ from app.db.errors import DataAccessError, OutcomeUnknownError, TransientError
 from app.db.executor import Executor, SessionExecutor
 from app.db.pool.status import PoolStatus
 from app.db.query import Query
-from app.db.remedies import WHERE_TABLES_ARE, names_a_table_of_ours, our_names, remedy_for, remedy_where
+from app.db.remedies import WHERE_TABLES_ARE, names_a_table_of_ours, our_names, remedy_for, remedy_of_text, remedy_where
 from app.db.revisions import NO_SUCH_TABLE, SCHEMA_ERRORS, explain_schema_error, recorded_revisions
 from app.db.target.settings import DatabaseSettings
 from app.db.telemetry.configured import configured_reports
@@ -41,7 +41,8 @@ class Database:
         self.settings = settings
         self.pool = create_pool(settings)
         self._reports = configured_reports(settings, self.pool)
-        self.engine: AsyncEngine = create_pooled_engine(settings, self.pool, self._reports)
+        advise = partial(remedy_of_text, settings=settings)
+        self.engine: AsyncEngine = create_pooled_engine(settings, self.pool, self._reports, advise)
         self.sessionmaker = create_sessionmaker(self.engine, settings)
         self._runner = Runner(self.pool, self._reports, self._echo(), row_level_security=settings.row_level_security)
         self._retry = Retry(settings)
@@ -83,8 +84,14 @@ class Database:
         try:
             return await self._runner.run(query, parameters)
         except DataAccessError as error:
-            await self._explain(error, ours=True)
-            return await self._retry.after(error, partial(self._runner.run, query, parameters), began=began)
+            return await self._after(error, partial(self._runner.run, query, parameters), began=began, ours=True)
+
+    async def _after(
+        self, error: DataAccessError, run: Callable[[], Awaitable[Value]], *, began: float, ours: bool = False
+    ) -> Value:
+        """Retry what failed with `error`, if that may help; otherwise raise it, explained."""
+        await self._explain(error, ours=ours)
+        return await self._retry.after(error, run, began=began)
 
     async def _explain(self, error: DataAccessError, *, ours: bool = False) -> None:
         """Add to a refusal what removes its cause: a right, a schema, or for a statement of `ours` the revision.
@@ -126,8 +133,7 @@ class Database:
         try:
             return await run()
         except DataAccessError as error:
-            await self._explain(error)
-            return await self._retry.after(error, run, began=began)
+            return await self._after(error, run, began=began)
 
     async def _execute(self, statement: Executable, parameters: Any, lost: type[DataAccessError]) -> Result[Any]:
         with executing(lost):
@@ -178,7 +184,7 @@ class Database:
         try:
             return await self._once(function)
         except DataAccessError as error:
-            return await self._retry.after(error, partial(self._once, function), began=began)
+            return await self._after(error, partial(self._once, function), began=began)
 
     async def _once(self, function: Callable[[AsyncSession], Awaitable[Value]]) -> Value:
         async with self.transaction() as session:

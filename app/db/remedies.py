@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping, text
 
-from app.db.driver.permissions import remedy_of, schema_remedy
+from app.db.driver.permissions import EXPLAINED, elsewhere_remedy, remedy_of, schema_remedy
 from app.db.errors import ConfigurationError, DataAccessError
 from app.db.models import metadata
 from app.db.revisions import version_table_name
@@ -14,9 +14,10 @@ from app.db.target.settings import DatabaseSettings
 from app.db.target.url import ConnectionTarget
 
 _NO_SCHEMA: Final = ("3F000", "no schema has been selected to create in")
-# A schema that the role may not use is left out of its search_path, and its tables do not exist for the role.
+# A schema that the role may not use is left out of its search_path, and its tables do not exist for the role. A set of
+# all tables elsewhere may be ours only if nobody has chosen a search_path: otherwise it is another application's.
 WHERE_TABLES_ARE: Final = text("""
-select pg_catalog.current_schema() is null as nowhere, (
+select pg_catalog.current_schema() is null as nowhere, cast(pg_catalog.current_database() as text) as database, (
   select cast(nspname as text)
   from pg_catalog.pg_namespace
   where not pg_catalog.has_schema_privilege(pg_namespace.oid, cast('usage' as text))
@@ -29,7 +30,18 @@ select pg_catalog.current_schema() is null as nowhere, (
       from pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.current_setting(cast('search_path' as text)), ','))
         as quoted
       cross join lateral (select pg_catalog.btrim(quoted, cast(' "' as text)) as part) as parts)
-  order by nspname limit 1) as unusable""")
+  order by nspname limit 1) as unusable, (
+  select pg_catalog.min(cast(nspname as text))
+  from pg_catalog.pg_namespace
+  where pg_catalog.current_setting(cast('search_path' as text)) operator(pg_catalog.=) cast('"$user", public' as text)
+    and cast(nspname as text) operator(pg_catalog.<>) cast('public' as text)
+    and cast(nspname as text) operator(pg_catalog.<>) cast(current_user as text)
+    and not pg_catalog.starts_with(cast(nspname as text), cast('doctor_' as text))
+    and pg_catalog.cardinality(cast(:names as text[])) operator(pg_catalog.=) (
+      select pg_catalog.count(*) from pg_catalog.pg_class
+      where relnamespace operator(pg_catalog.=) pg_namespace.oid
+        and cast(relname as text) operator(pg_catalog.=) any (cast(:names as text[])))
+  having pg_catalog.count(*) operator(pg_catalog.=) 1) as elsewhere""")
 
 
 def our_names() -> Mapping[str, Any]:
@@ -44,17 +56,20 @@ def names_a_table_of_ours(error: DataAccessError) -> bool:
 
 def remedy_for(error: DataAccessError, settings: DatabaseSettings, *, migrating: bool = False) -> str | None:
     """Return which right the role of `settings` lacks and the statement that grants it; None for any other error."""
+    return remedy_of_text(error.sqlstate, error.args[0].rpartition(": ")[2], settings, migrating=migrating)
+
+
+def remedy_of_text(
+    sqlstate: str | None, text: str, settings: DatabaseSettings, *, migrating: bool = False
+) -> str | None:
+    """Return the same for a text of the server's."""
+    if sqlstate not in EXPLAINED:  # most errors are a value's, and to read the URL takes 50 µs
+        return None
     target = _target(settings, migrating=migrating)
     if target is None:
         return None
     read_only = None if migrating else version_table_name()
-    return remedy_of(
-        error.sqlstate,
-        error.args[0].rpartition(": ")[2],
-        role=target.user,
-        schema=first_schema(target.server_settings),
-        read_only=read_only,
-    )
+    return remedy_of(sqlstate, text, role=target.user, schema=first_schema(target.server_settings), read_only=read_only)
 
 
 def remedy_where(place: RowMapping, settings: DatabaseSettings) -> str | None:
@@ -64,6 +79,8 @@ def remedy_where(place: RowMapping, settings: DatabaseSettings) -> str | None:
         return None
     if place["unusable"]:
         return str(schema_remedy(place["unusable"], role=target.user))
+    if place["elsewhere"]:
+        return elsewhere_remedy(place["elsewhere"], role=target.user, database=place["database"])
     if place["nowhere"]:
         return remedy_of(*_NO_SCHEMA, role=target.user, schema=first_schema(target.server_settings))
     return None

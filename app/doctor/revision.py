@@ -25,11 +25,6 @@ _OWN_TABLE: Final = (
 )
 # Reported by the checks of indexes, constraints and triggers, with the statement that fixes them.
 _TOLD_ELSEWHERE: Final = ("index", "check", "foreign key", "unique constraint", "trigger")
-_ELSEWHERE: Final = """
-select quote_ident(cast(nspname as text)) as schema, quote_ident(cast(current_user as text)) as role
-from pg_class join pg_namespace on pg_namespace.oid = relnamespace
-where relname = :table and relkind = 'r' and not pg_table_is_visible(pg_class.oid)
-  and not starts_with(cast(nspname as text), 'doctor_') limit 1"""
 
 
 async def _revision(subject: Subject) -> list[Finding]:
@@ -77,12 +72,7 @@ def _compared(at: Sequence[str], lineage: Lineage) -> Finding:
 
 async def _not_migrated(subject: Subject) -> Finding:
     (place,) = await subject.rows(WHERE_TABLES_ARE.text, **our_names())
-    remedy = remedy_where(place, subject.settings)
-    for row in () if place["unusable"] else await subject.rows(_ELSEWHERE, table=version_table_name()):
-        found = f"the tables in the schema {row['schema']} are not visible to this role"
-        advice = f"grant usage on schema {row['schema']} to {row['role']}; then check that its search_path includes it."
-        return error(_REVISION, found, advice)
-    if remedy:
+    if remedy := remedy_where(place, subject.settings):
         return error(_REVISION, "the tables are not visible to this role", remedy)
     if not await subject.rows(EXISTING, tables=table_names()):
         return error(_REVISION, "no revision: the database was never migrated", _MIGRATE)

@@ -12,7 +12,7 @@ from app.doctor import Finding, Level, examine
 from tests.doctor.conftest import Clinic
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = re.compile(r"(?:Run:? |then: )((?:python -m app|alembic) [a-z -]+)")
+COMMAND = re.compile(r"(?:[Rr]un:? |then: )((?:python -m app|alembic) [a-z -]+)")
 
 
 async def run_statements(db: Database, advice: str) -> None:

@@ -99,8 +99,8 @@ PLANTED = {
         ("alter schema public rename to hidden", "create schema public"),
         "schema.revision",
         Level.ERROR,
-        "the tables in the schema hidden are not visible to this role",
-        "grant usage on schema hidden to app;",
+        "the tables are not visible to this role",
+        "The schema hidden has such tables, but is not in the search_path of app.",
     ),
     "ahead of head": Planted(
         ("update alembic_version set version_num = 'f00f00f00f00'",),

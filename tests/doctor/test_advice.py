@@ -58,6 +58,23 @@ async def test_a_schema_is_well_after_what_is_said_was_done(
     assert wrong == []
 
 
+async def test_tables_outside_the_search_path_are_seen_after_what_is_said(
+    clinic: Clinic, make_patient: MakePatient
+) -> None:
+    """Either they are this application's, and the role gets to see them, or it migrates beside them."""
+    moved = ("alter schema public rename to hidden", "create schema public authorization app_owner")
+    for ours in (True, False):
+        name = await make_patient(*moved, "grant usage on schema public to public")
+        (finding,) = await found(clinic, name, "schema.revision")
+        statements, _, commands = finding.advice.partition("as a superuser: ")[2].partition(" otherwise ")
+        if ours:
+            async with clinic.as_superuser(name) as db:
+                await run_statements(db, statements)
+        else:
+            await run_commands(commands, clinic.environment(name))
+        assert await found(clinic, name, "schema.revision") == []
+
+
 async def test_a_role_that_is_too_mighty_is_replaced_as_it_says(clinic: Clinic, make_patient: MakePatient) -> None:
     """The command creates the role, a password is set, and DATABASE_URL names the role."""
     name = await make_patient()

@@ -115,7 +115,9 @@ async def _by_readiness(settings: DatabaseSettings) -> str | None:
 async def _by_the_doctor(settings: DatabaseSettings) -> str | None:
     """Return the advice of the first finding about rights."""
     findings = (await examine(settings)).findings
-    wrong = [each for each in findings if each.level > Level.WARNING and each.check[:6] in ("access", "schema")]
+    wrong = [
+        each for each in findings if each.level > Level.WARNING and each.group in ("access", "schema", "connection")
+    ]
     return wrong[0].advice if wrong else None
 
 
@@ -157,6 +159,11 @@ STATES = {
         "grant select on {prefix}{version} to {app};",
         ("statement", "readiness", "doctor"),
     ),
+    "the right to connect": (
+        "revoke connect on database {database} from {app}, public",
+        "grant connect on database {database} to {app};",
+        ("error", "statement", "transaction", "readiness", "doctor", "migration"),
+    ),
     "the version table, for a migration": (
         "revoke all on {prefix}{version} from {app}",
         "grant select, insert, update, delete on {prefix}{version} to {app};",
@@ -178,6 +185,7 @@ async def test_all_say_the_same_statement_and_it_helps(make_database: MakeDataba
     async with place(await make_database(), schema) as where:
         prefix = "" if schema == "public" else f"{schema}."
         words = {"schema": schema, "app": f"{where.name}_app", "prefix": prefix, "version": version_table_name()}
+        words["database"] = str(make_url(where.url).database)
         done, expected, speakers = (each if isinstance(each, tuple) else each.format(**words) for each in STATES[state])
         for speaker in speakers:
             speak = SPEAKERS[speaker]

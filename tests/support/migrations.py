@@ -41,6 +41,17 @@ async def run_alembic(*arguments: str, url: str, folder: Path = ROOT) -> tuple[i
     return process.returncode, said + logged
 
 
+async def run_module(*words: str, url: str) -> tuple[int, str]:
+    """Return the exit status of ``python -m`` with these words, and its output."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+    environment = clean | {"DATABASE_URL": url, "DATABASE_RETRY_SECONDS": "1"}
+    command = [sys.executable, "-m", *words]
+    ran = await asyncio.to_thread(
+        subprocess.run, command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    return ran.returncode, ran.stdout + ran.stderr
+
+
 def with_revisions(folder: Path, **bodies: str) -> Path:
     """Copy the migrations to `folder` and add a chain of revisions, each with the body of its `upgrade`."""
     shutil.copytree(ROOT / "alembic", folder / "alembic")

@@ -13,6 +13,7 @@ from app.db.engine.factory import create_engine
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
 from app.db.migrations.operations.base import quoted
+from app.db.migrations.refusals import with_remedies
 from app.db.models import metadata
 from app.db.revisions import version_table_name
 from app.db.target.options import first_schema
@@ -68,7 +69,7 @@ async def give_rights(settings: DatabaseSettings, roles: Roles) -> list[str]:
     """
     engine = create_engine(settings, poolclass=NullPool, direct=True)
     try:
-        with translating():
+        with with_remedies(settings), translating():
             async with engine.begin() as connection:
                 statements = await _statements(connection, roles)
                 for statement in statements:

@@ -11,6 +11,7 @@ from app.db.driver.retry import until_unlocked
 from app.db.engine.factory import create_engine
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
+from app.db.migrations.refusals import with_remedies
 from app.db.models import metadata
 from app.db.target.settings import DatabaseSettings
 
@@ -71,7 +72,7 @@ async def _run(settings: DatabaseSettings, statements: list[str]) -> list[str]:
 async def _run_once(engine: AsyncEngine, settings: DatabaseSettings, statements: list[str]) -> None:
     """Run all or none; what holds a lock on a table keeps it for no longer than `migration_lock_timeout_seconds`."""
     limit = f"{settings.migration_lock_timeout_seconds * 1000:.0f}"
-    with translating():
+    with with_remedies(settings), translating():
         async with engine.begin() as connection:
             await connection.execute(text("select set_config('lock_timeout', :limit, true)"), {"limit": limit})
             for statement in statements:

@@ -5,16 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
+
 APPLICATION_RIGHTS: Final = ("select", "insert", "update", "delete")
 """What the application does with each table of the models."""
 READER_RIGHTS: Final = ("select",)
 _NAME: Final = r'"?(?P<name>[^"]+?)"?$'
 _SERVER_ADMIN: Final = "As a superuser, or in your provider's console"
 _OWNER: Final = "As the owner or a superuser"
-_INDEX: Final = (
-    "do $$ begin execute format('alter table %s owner to %I', "
-    "(select indrelid::regclass from pg_index where indexrelid = '{name}'::regclass), '{role}'); end $$"
-)
+_SENTENCE: Final = "The role {role} may not {right}. {by}: {statement}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +25,9 @@ class _Refusal:
     right: str
     statement: str
     by: str = _OWNER
+    sentence: str = _SENTENCE
+    name: str = ""
+    """The object's, where the text does not have it."""
 
 
 _CONNECTING: Final = (
@@ -37,13 +39,41 @@ _CONNECTING: Final = (
              "create role {role} login password '...';", _SERVER_ADMIN),
     _Refusal("28000", "is not permitted to log in", "log in", "alter role {role} login;", _SERVER_ADMIN),
 )  # fmt: skip
-# Not the system's own tables: a statement that reads pg_authid is no reason to grant rights on it.
-_TABLE: Final = re.compile(f'permission denied for (table|view|relation) (?!"?pg_){_NAME}')
-_SCHEMA: Final = re.compile(f"permission denied for schema {_NAME}")
-_NO_FILES: Final = re.compile(r'extension "([^"]+)" is not available|extension control file "[^"]*/([^/"]+)\.control"')
+_INDEX: Final = (
+    "do $$ begin execute format('alter table %s owner to %I', "
+    "(select indrelid::regclass from pg_index where indexrelid = '{name}'::regclass), '{role}'); end $$"
+)
+_NO_FILES: Final = (
+    "The extension {name} has no files on the server, and CREATE EXTENSION needs them: install its package there, or "
+    "choose a server that has it. pg_available_extensions lists what a server has"
+)
+_NOT_CREATED: Final = (
+    "It belongs to the extension {name}. {by}: {statement} If the extension exists already, add its schema to the "
+    "search_path of {role}: select extnamespace::regnamespace from pg_extension where extname = '{plain}';"
+)
+# What an extension is usually missed by; the server does not tell which extension a name belongs to.
+_EXTENSIONS: Final = {
+    "vector": r'type "(half|sparse)?vec(tor)?"|(method|class) "(hnsw|ivfflat|\w*vec\w*_ops)"',
+    "citext": 'type "citext"',
+    "hstore": r'type "hstore"|function (hstore|akeys|avals)\(',
+    "ltree": 'type "(ltree|lquery|ltxtquery)"',
+    "cube": r'type "cube"|function cube\(',
+    "postgis": r'type "(geometry|geography|box[23]d|raster)"|function st_\w+\(',
+    "pg_trgm": r'class "gi[ns]t?_trgm_ops"|function (word_|strict_word_)?similarity\(|function show_trgm\(',
+    "btree_gin": 'type \\w+ has no default operator class for access method "gin"',
+    "btree_gist": 'type \\w+ has no default operator class for access method "gist"',
+    "unaccent": r'function unaccent\(|text search dictionary "unaccent"',
+    "fuzzystrmatch": r"function (levenshtein|soundex|metaphone|dmetaphone)\w*\(",
+    "uuid-ossp": r"function uuid_generate_v\d\w*\(",
+    "pgcrypto": r"function (crypt|gen_salt|gen_random_bytes|digest|hmac|pgp_\w+)\(",
+    "tablefunc": r"function (crosstab|connectby|normal_rand)\d?\(",
+}
 _WORKING: Final = (
-    _Refusal("42501", f"permission denied for schema {_NAME}", "use the schema {name}, or create objects in it",
-             "grant usage, create on schema {name} to {role};"),
+    # Not the system's own tables: a statement that reads pg_authid is no reason to grant rights on it.
+    _Refusal("42501", f'permission denied for (table|view|relation) (?!"?pg_){_NAME}', "{use} the table {table}",
+             "grant {rights} on {table} to {role};"),
+    _Refusal("42501", f"permission denied for schema {_NAME}", "use the schema {name}{or_create}",
+             "grant {usage} on schema {name} to {role};"),
     _Refusal("42501", f"permission denied for database {_NAME}", "create schemas in the database {name}",
              "grant create on database {name} to {role};"),
     _Refusal("42501", f"permission denied for sequence {_NAME}", "use the sequence {name}",
@@ -54,6 +84,8 @@ _WORKING: Final = (
              "grant execute on function {name} to {role};"),
     _Refusal("42501", f"permission denied to create extension {_NAME}", "create the extension {name}",
              "create extension {name};", _SERVER_ADMIN),
+    _Refusal("42501", "permission denied to create role", "create roles",
+             "alter role {role} createrole;", _SERVER_ADMIN),
     _Refusal("42501", f"must be owner of index {_NAME}", "change the index {name}", _INDEX),
     _Refusal("42501", f"must be owner of (table|relation) {_NAME}", "change the table {name}",
              "alter table {name} owner to {role};"),
@@ -63,7 +95,15 @@ _WORKING: Final = (
              "create schema if not exists {schema}; grant usage, create on schema {schema} to {role};"),
     _Refusal("3F000", f"schema {_NAME}".replace("$", " does not exist"), "use the schema {name}: it does not exist",
              "create schema {name} authorization {role};"),
+    # The text and its SQLSTATE depend on the server's version.
+    _Refusal("58P01", r'extension control file "[^"]*/(?P<name>[^/"]+)\.control"', "", "", sentence=_NO_FILES),
+    _Refusal("58P01", 'extension "(?P<name>[^"]+)" is not available', "", "", sentence=_NO_FILES),
+    _Refusal("0A000", 'extension "(?P<name>[^"]+)" is not available', "", "", sentence=_NO_FILES),
+    *(_Refusal(sqlstate, sign, "", "create extension {name};", _SERVER_ADMIN, _NOT_CREATED, name)
+      for name, sign in _EXTENSIONS.items() for sqlstate in ("42704", "42883")),
 )  # fmt: skip
+EXPLAINED: Final = frozenset(refusal.sqlstate for refusal in _WORKING)
+"""The SQLSTATEs for which `remedy_of` may know something."""
 
 
 class Remedy(NamedTuple):
@@ -75,7 +115,7 @@ class Remedy(NamedTuple):
     statement: str
 
     def __str__(self) -> str:
-        return f"The role {self.role} may not {self.right}. {self.by}: {self.statement}"
+        return _SENTENCE.format(**self._asdict())
 
 
 def remedy_of(
@@ -92,29 +132,31 @@ def remedy_of(
     `text` is the server's, in English; for another language there is no remedy. `schema` is where objects are created.
     An application names the table that it only reads in `read_only`; what migrates needs more rights.
     """
-    if not connecting and (missing := _NO_FILES.search(text)):
-        return _not_installed(missing[1] or missing[2])
-    if not connecting and sqlstate == "42501" and (table := _TABLE.search(text)):
-        rights = READER_RIGHTS if table["name"] == read_only else APPLICATION_RIGHTS
-        return str(table_remedy(table["name"], rights, role=role, schema=schema))
-    if read_only and sqlstate == "42501" and (place := _SCHEMA.search(text)):
-        return str(schema_remedy(place["name"], role=role))
     for refusal in _CONNECTING if connecting else _WORKING:
         found = re.search(refusal.pattern, text) if refusal.sqlstate == sqlstate else None
         if found:
-            names = {key: _quoted(value) for key, value in found.groupdict().items() if key == "name"}
-            kind = found.groupdict().get("kind") or ""
-            words = {"role": _quoted(role), "schema": _quoted(schema), "kind": kind, **names}
+            groups = found.groupdict()
+            name = refusal.name or groups.get("name") or ""
+            words = {
+                "role": _quoted(role),
+                "schema": _quoted(schema),
+                "kind": groups.get("kind"),
+                "plain": name,
+                "name": _quoted(name),
+                **_for_a_table(name, READER_RIGHTS if name == read_only else APPLICATION_RIGHTS, schema),
+                "usage": "usage" if read_only else "usage, create",
+                "or_create": "" if read_only else ", or create objects in it",
+            }
             right, statement = refusal.right.format(**words), refusal.statement.format(**words)
-            return str(Remedy(words["role"], right, refusal.by, statement))
+            return refusal.sentence.format(**words, right=right, by=refusal.by, statement=statement)
     return None
 
 
 def table_remedy(table: str, rights: Sequence[str], *, role: str, schema: str = "public") -> Remedy:
     """Return how `role` gets all `rights` on a table; `schema` is named only if it is not the usual one."""
-    name = _quoted(table) if schema == "public" else f"{_quoted(schema)}.{_quoted(table)}"
-    right = f"{'read' if tuple(rights) == READER_RIGHTS else 'read or write'} the table {name}"
-    return Remedy(_quoted(role), right, _OWNER, f"grant {', '.join(rights)} on {name} to {_quoted(role)};")
+    words = _for_a_table(table, rights, schema)
+    right, statement = "{use} the table {table}", "grant {rights} on {table} to {role};"
+    return Remedy(_quoted(role), right.format(**words), _OWNER, statement.format(**words, role=_quoted(role)))
 
 
 def schema_remedy(schema: str, *, role: str) -> Remedy:
@@ -123,13 +165,25 @@ def schema_remedy(schema: str, *, role: str) -> Remedy:
     return Remedy(_quoted(role), f"use the schema {name}", _OWNER, f"grant usage on schema {name} to {_quoted(role)};")
 
 
-def _not_installed(name: str) -> str:
+def elsewhere_remedy(schema: str, *, role: str, database: str) -> str:
+    """Return how `role` gets to see the tables of a schema that is not in its search_path."""
+    name, who = _quoted(schema), _quoted(role)
     return (
-        f"The extension {name} has no files on the server, and CREATE EXTENSION needs them: install its "
-        "package there, or choose a server that has it. pg_available_extensions lists what a server has"
+        f"The schema {name} has such tables, but is not in the search_path of {who}. If they are this application's, "
+        f"as a superuser: grant usage on schema {name} to {who}; alter role {who} in database {_quoted(database)} set "
+        f"search_path = {name}, public; otherwise run: python -m app migrate"
     )
+
+
+def _for_a_table(table: str, rights: Sequence[str], schema: str) -> dict[str, str]:
+    return {
+        "use": "read" if tuple(rights) == READER_RIGHTS else "read or write",
+        "rights": ", ".join(rights),
+        "table": _quoted(table) if schema == "public" else f"{_quoted(schema)}.{_quoted(table)}",
+    }
 
 
 def _quoted(name: str) -> str:
     """Return an identifier as written in SQL; what the server prints with a schema or arguments stays unchanged."""
-    return name if re.fullmatch(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?(\(.*\))?", name) else f'"{name}"'
+    plain = re.fullmatch(r"[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)?(\(.*\))?", name) and name not in RESERVED_WORDS
+    return name if plain else '"{}"'.format(name.replace('"', '""'))

@@ -13,7 +13,7 @@ from app.db.driver.retry import Retry
 from app.db.engine.dialect import LeanDialect
 from app.db.engine.dialect import register as register_dialect
 from app.db.engine.facade import PoolFacade
-from app.db.engine.listeners import attach
+from app.db.engine.listeners import Advise, add_advice, attach
 from app.db.pool.pool import Pool
 from app.db.target.settings import DatabaseSettings
 from app.db.target.url import ConnectionTarget
@@ -29,8 +29,11 @@ def create_pool(settings: DatabaseSettings) -> Pool:
     return Pool(partial(connect, settings, target), settings, pooled=target.pooled)
 
 
-def create_pooled_engine(settings: DatabaseSettings, pool: Pool, reports: Reports) -> AsyncEngine:
-    """Return an engine whose connections are those of `pool`, and whose statements are reported."""
+def create_pooled_engine(settings: DatabaseSettings, pool: Pool, reports: Reports, advise: Advise) -> AsyncEngine:
+    """Return an engine whose connections are those of `pool`, and whose statements are reported.
+
+    `advise` returns what removes the cause of the server's refusal, for its SQLSTATE and text, or None.
+    """
 
     def check_out() -> Any:
         dialect = engine.dialect
@@ -38,6 +41,7 @@ def create_pooled_engine(settings: DatabaseSettings, pool: Pool, reports: Report
         return dialect.check_out()
 
     engine = _create(settings, pool=PoolFacade(check_out, pool), layers_pool=pool, reports=reports, pooled=pool.pooled)
+    add_advice(engine.sync_engine, advise)
     return engine
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -15,6 +16,7 @@ from app.db.errors import DataAccessError
 from app.db.pool.pool import Pool
 from app.db.target.settings import DatabaseSettings
 
+Advise = Callable[[str | None, str], str | None]
 _NO_SUCH_STATEMENT: Final = "26000"
 
 
@@ -27,6 +29,18 @@ def attach(engine: Engine, settings: DatabaseSettings, pool: Pool | None) -> Non
     if settings.echo:
         event.listen(engine, "before_cursor_execute", _start_timing)
         event.listen(engine, "after_cursor_execute", _log_timing)
+
+
+def add_advice(engine: Engine, advise: Advise) -> None:
+    """Have SQLAlchemy's errors show what removes their cause: a plain session raises them unchanged."""
+
+    def note(context: ExceptionContext) -> None:
+        error, sqlstate = context.sqlalchemy_exception, sqlstate_of(context.original_exception)
+        driver = context.original_exception.__cause__
+        if error is not None and driver is not None and (advice := advise(sqlstate, str(driver.args[0]))):
+            error.add_detail(advice)
+
+    event.listen(engine, "handle_error", note)
 
 
 def _judge_connection(pool: Pool | None, context: ExceptionContext) -> DBAPIError | None:

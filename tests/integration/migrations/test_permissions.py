@@ -10,7 +10,7 @@ from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError
 from app.db.migrations import current, downgrade, upgrade
 from tests.support.databases import MakeDatabase
-from tests.support.migrations import HEAD
+from tests.support.migrations import HEAD, run_module
 
 # What is made wrong (as a superuser, in the database), and what is then attempted.
 EMPTY = {
@@ -81,6 +81,26 @@ async def place(url: str) -> Place:
     made = Place(url)
     await made.run("create role {role} login")
     return made
+
+
+@pytest.mark.parametrize("state", [*EMPTY, *MIGRATED])
+async def test_both_commands_say_the_same(make_database: MakeDatabase, state: str) -> None:
+    """`alembic` and `python -m app migrate` print the error of `upgrade`."""
+    where = await place(await make_database())
+    if state in MIGRATED:
+        await upgrade(where.superuser, "1ef187533fa2")
+    await where.run((EMPTY | MIGRATED)[state][0])
+    with pytest.raises(ConfigurationError) as refused:
+        await upgrade(where.settings)
+    for command in (("alembic", "upgrade", "head"), ("app", "migrate")):
+        status, said = await run_module(*command, url=where.settings.url.get_secret_value())
+        assert status != 0
+        assert _in_one_line(str(refused.value)) in _in_one_line(said), command
+    await where.run("reassign owned by {role} to current_user; drop owned by {role}; drop role {role}")
+
+
+def _in_one_line(text: str) -> str:
+    return "".join(text.split())
 
 
 @pytest.mark.parametrize("state", EMPTY)
