@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,6 +15,7 @@ from app.db.errors import DataAccessError
 from app.db.models import MessageCreate, TaskCreate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.faults.conftest import Lab
+from tests.support.timing import fastest_seconds
 from tests.support.waiting import until_active, until_locked, until_true
 
 _CANCELLATIONS = 500
@@ -26,14 +26,6 @@ async def _nothing_runs(db: Database) -> None:
     """Wait until the server runs nothing for cancelled callers; without a cancel it would run for minutes."""
     idle = "select count(*) = 0 from pg_stat_activity where application_name = :name and state <> 'idle'"
     await until_true(db, idle, name=_NAME)
-
-
-async def _seconds_of(call: Callable[[], Awaitable[object]]) -> float:
-    """Return how many seconds a call takes here on a warm connection: the measure of the random moments."""
-    await call()
-    began = time.perf_counter()
-    await call()
-    return time.perf_counter() - began
 
 
 async def _cancelled_once(begun: Callable[[], Awaitable[None]], call: Callable[[], Awaitable[object]]) -> bool:
@@ -89,7 +81,7 @@ async def test_random_cancellations_leak_nothing(migrated_url: str, db: Database
             data = MessageCreate(role="assistant", content="single")
             await messages.append(user_id, conversation.id, data, idempotency_key=uuid4())
 
-        usual_seconds = await _seconds_of(pair)
+        usual_seconds = await fastest_seconds(pair, times=3)  # the measure of the random moments
         calls = [pair, single, keyed, slow, lambda: messages.latest(user_id, conversation.id)]
         outcomes: list[bool] = []
 

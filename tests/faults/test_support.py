@@ -8,10 +8,12 @@ import asyncpg
 import pytest
 
 from tests.support.proxy import FaultProxy
+from tests.support.timing import contains_delays
 from tests.support.wire import WireCounter
 
 _TLS_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"  # the server replies with one byte, and waits
-_LONG = "select repeat('x', 300000)"
+_LONG_BYTES = 300_000
+_LONG = f"select repeat('x', {_LONG_BYTES})"
 
 
 @pytest.fixture
@@ -30,16 +32,6 @@ async def client(proxy: FaultProxy) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(proxy.url())
     yield connection
     connection.terminate()
-
-
-async def _seconds(connection: asyncpg.Connection, sql: str) -> float:
-    """Return the time of the quickest of a few: the load of the machine only adds to it."""
-    seconds = []
-    for _ in range(5):
-        began = time.monotonic()
-        await connection.fetchval(sql)
-        seconds.append(time.monotonic() - began)
-    return min(seconds)
 
 
 async def _is_silent(awaited: asyncio.Future[object]) -> bool:
@@ -98,16 +90,24 @@ async def test_swallowed_connections_are_half_open(proxy: FaultProxy, client: as
 
 async def test_a_delay_is_that_of_a_link(proxy: FaultProxy, client: asyncpg.Connection) -> None:
     """Each round trip is delayed twice, regardless of the number of chunks in the reply."""
-    plain = await _seconds(client, _LONG)
-    proxy.delay_seconds = 0.2
-    assert 0.4 <= await _seconds(client, _LONG) < 0.6 + plain  # a third delay would be 0.6 s
+
+    async def delayed(seconds: float) -> None:
+        proxy.delay_seconds = seconds
+        await client.fetchval(_LONG)
+
+    await client.fetchval(_LONG)  # prepares it
+    assert await contains_delays(2, delayed)
 
 
 async def test_bandwidth_is_kept(proxy: FaultProxy, client: asyncpg.Connection) -> None:
     """300 kB at 1 MB/s take 0.3 s."""
-    plain = await _seconds(client, _LONG)
-    proxy.bytes_per_second = 1_000_000
-    assert 0.3 <= await _seconds(client, _LONG) < 0.6 + plain  # in both directions it would be 0.6 s
+
+    async def throttled(seconds: float) -> None:
+        proxy.bytes_per_second = round(_LONG_BYTES / seconds)
+        await client.fetchval(_LONG)
+
+    await client.fetchval(_LONG)  # prepares it
+    assert await contains_delays(1, throttled)
 
 
 async def test_chunks_arrive_one_by_one(proxy: FaultProxy) -> None:
