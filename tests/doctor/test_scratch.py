@@ -41,8 +41,7 @@ async def test_an_interrupted_doctor_leaves_nothing(clinic: Clinic, asked: list[
     """The schema is dropped, even though the work in it was not finished."""
     process = await _start(clinic)
     async with clinic.as_superuser("healthy") as db:
-        await until_true(db, f"select exists ({SCRATCH})")
-        await asyncio.sleep(0.3)
+        await until_true(db, "select exists (select from pg_tables where starts_with(schemaname, 'doctor_'))")
         for each in asked:
             process.send_signal(each)
             await asyncio.sleep(0.02)

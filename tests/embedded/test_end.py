@@ -32,7 +32,7 @@ def test_start_right_after_the_owner_was_killed_finds_all_rows(folder: Path) -> 
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         with Postgres(folder) as server:
             assert server.pid != int(old)
-            time.sleep(1)
+            assert eventually(lambda: not psutil.pid_exists(int(old)))
             assert psql(server.url(), "select answer from kept") == "42"
 
 
@@ -81,7 +81,7 @@ def test_ctrl_c_does_not_end_the_server_before_we_do() -> None:
     code = f"{head}\n    try: {print_it}; time.sleep(60)\n    except KeyboardInterrupt: sys.stdin.read()"
     with owner(code=code) as (pid, (_, url, home)):
         os.killpg(pid, signal.SIGINT)
-        time.sleep(0.5)
+        time.sleep(0.5)  # nothing tells that a server goes on: this is time for its end to show
         assert psql(url, "select 1") == "1"
     assert not processes_of(home)
 
@@ -92,7 +92,7 @@ def test_server_outlives_the_thread_that_started_it() -> None:
     starting = threading.Thread(target=server.start)
     starting.start()
     starting.join()
-    time.sleep(0.5)
+    time.sleep(0.5)  # likewise
     with server:
         assert psql(server.url(), "select 1") == "1"
 

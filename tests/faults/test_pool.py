@@ -16,7 +16,7 @@ from app.db.errors import ConfigurationError, PoolTimeoutError
 from app.db.models import TaskCreate, TaskUpdate
 from app.doctor.round_trips import RoundTrips
 from app.repositories import TaskRepo
-from tests.support.waiting import until
+from tests.support.waiting import until, until_locked
 
 OpenDatabase = Callable[..., Database]
 
@@ -136,7 +136,7 @@ async def test_a_long_statement_is_not_taken_for_an_idle_transaction(
         async with db.transaction() as session:
             await TaskRepo(session).update(user_id, task.id, TaskUpdate(title="Mine"))
             waiting = asyncio.create_task(TaskRepo(watched).update(user_id, task.id, TaskUpdate(title="Yours")))
-            await asyncio.sleep(0.3)
+            await until_locked(db, seconds=0.3)
         await waiting
     assert not [record for record in caplog.records if record.name == "app.db.pool.watch"]
 

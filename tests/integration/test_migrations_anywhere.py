@@ -92,7 +92,7 @@ async def test_a_slow_statement_is_not_cut_by_the_clients_timeout(make_database:
         async with db.engine.begin() as blocker:
             await blocker.execute(text("lock table task in access share mode"))
             migration = asyncio.create_task(upgrade(settings))
-            await asyncio.sleep(1.2)
+            await until_locked(db, seconds=1)  # twice the timeout
             assert not migration.done()
         await migration
     assert await current(settings) == HEAD

@@ -29,10 +29,11 @@ async def until_true(db: Database, sql: str, **parameters: Any) -> None:
             await asyncio.sleep(_BETWEEN_SECONDS)
 
 
-async def until_locked(db: Database, *, application: str = "%", count: int = 1) -> None:
-    """Wait until `count` statements of an application wait for a lock, in the database of `db`."""
+async def until_locked(db: Database, *, application: str = "%", count: int = 1, seconds: float = 0) -> None:
+    """Wait until `count` statements of an application wait for a lock, for `seconds`, in the database of `db`."""
     waiting = f"select count(*) >= :count {_ACTIVITY} and wait_event_type = 'Lock' and application_name like :name"
-    await until_true(db, waiting, name=application, count=count)
+    waiting += " and clock_timestamp() - query_start >= make_interval(secs => :seconds)"
+    await until_true(db, waiting, name=application, count=count, seconds=seconds)
 
 
 async def until_active(db: Database, statement: str, *, count: int = 1) -> None:
