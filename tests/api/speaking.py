@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
+import threading
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
@@ -21,6 +24,37 @@ class Slow:
 
 
 WHOLE = "0 1 2 3 4 5 6 7 8 9 "
+
+
+class Held:
+    """Sends a word, and the other nine once it is told to."""
+
+    def __init__(self) -> None:
+        self._told = threading.Event()
+
+    def go_on(self) -> None:
+        """Let the rest be sent."""
+        self._told.set()
+
+    async def answer(self, _: Sequence[MessageRead]) -> AsyncIterator[str]:
+        """Yield the numbers from 0 to 9."""
+        yield "0 "
+        while not self._is_told():  # noqa: ASYNC110 - another thread or process tells it
+            await asyncio.sleep(0.01)
+        for n in range(1, 10):
+            yield f"{n} "
+
+    def _is_told(self) -> bool:
+        return self._told.is_set()
+
+
+class HeldByFile(Held):
+    """The same in a process of its own: told by a file."""
+
+    VARIABLE: ClassVar[str] = "HELD_BY_FILE"
+
+    def _is_told(self) -> bool:
+        return Path(os.environ[self.VARIABLE]).exists()
 
 
 class Broken:

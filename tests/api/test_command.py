@@ -63,7 +63,7 @@ async def test_a_socket_that_listens_already_answers_at_once(migrated_url: str) 
             assert (await reader.readuntil(b'{"status":"ok"}')).startswith(b"HTTP/1.1 200")
             taken.append(time.perf_counter() - began)
         writer.transport.abort()
-    assert min(taken[-20:]) < 0.03
+    assert min(taken[-20:]) < 0.03  # the kernel's delay is a constant, and load only adds to the fastest
 
 
 def test_a_descriptor_that_is_no_socket_is_a_sentence(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from tests.api.support import bearer, in_process, served_app
 from tests.support.databases import EmptyCopy
+from tests.support.waiting import LIMIT_SECONDS
 
 
 async def database_that_fails_at_commit(empty_copy: EmptyCopy, action: str) -> str:
@@ -61,7 +62,9 @@ async def test_what_was_created_is_read_at_once_under_load(migrated_url: str, us
     """50 clients that read after each 201, over a real socket: every read sees the write."""
 
     async def write_and_read(address: httpx.URL, n: int) -> None:
-        async with httpx.AsyncClient(base_url=address, headers=bearer(f"{user_id}-{n}"), timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=address, headers=bearer(f"{user_id}-{n}"), timeout=LIMIT_SECONDS
+        ) as client:
             for m in range(10):
                 created = await client.post("/tasks", json={"title": f"task {m}"})
                 assert created.status_code == 201

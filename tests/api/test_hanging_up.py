@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.speaking import ALL_OF_IT, WHOLE, Slow, Talker, new_conversation
+from tests.api.speaking import WHOLE, HeldByFile, Slow, new_conversation
 from tests.api.support import AUDIENCE, ISSUER, SECRET, bearer, in_process, served_app
+from tests.support.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 MOMENTS: dict[str, Callable[[bytes], bool]] = {
@@ -26,12 +27,10 @@ MOMENTS: dict[str, Callable[[bytes], bool]] = {
 
 
 async def contents(client: httpx.AsyncClient, path: str, count: int) -> list[str]:
-    """Return the messages once there are `count` of them, or whatever exists after five seconds."""
-    for _ in range(50):
-        messages = (await client.get(f"{path}/messages")).json()["items"]
-        if len(messages) >= count:
-            break
-        await asyncio.sleep(0.1)
+    """Return the messages once there are `count` of them."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while len(messages := (await client.get(f"{path}/messages")).json()["items"]) < count:  # noqa: ASYNC110 - polled
+            await asyncio.sleep(0.05)
     return [message["content"] for message in messages]
 
 
@@ -44,7 +43,7 @@ async def ask_and_hang_up(address: httpx.URL, path: str, user_id: str, when: Cal
     await writer.drain()
     received = b""
     while not when(received):
-        received += await asyncio.wait_for(reader.read(65_536), 60)
+        received += await asyncio.wait_for(reader.read(65_536), LIMIT_SECONDS)
     writer.transport.abort()
 
 
@@ -63,7 +62,7 @@ async def test_the_answer_is_stored_whole_when_the_client_hangs_up(
 
 
 @asynccontextmanager
-async def process(url: str, *options: str) -> AsyncIterator[tuple[httpx.URL, asyncio.subprocess.Process]]:
+async def process(url: str, told: Path, *options: str) -> AsyncIterator[tuple[httpx.URL, asyncio.subprocess.Process]]:
     """Run the service in its own process, as the container does; it must have exited when the block ends."""
     environment = {
         **os.environ,
@@ -71,7 +70,8 @@ async def process(url: str, *options: str) -> AsyncIterator[tuple[httpx.URL, asy
         "API_JWT_SECRET": SECRET,
         "API_JWT_ISSUER": ISSUER,
         "API_JWT_AUDIENCE": AUDIENCE,
-        "API_ASSISTANT": f"{Talker.__module__}:{Talker.__name__}",
+        "API_ASSISTANT": f"{HeldByFile.__module__}:{HeldByFile.__name__}",
+        HeldByFile.VARIABLE: str(told),
     }
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = ["-m", "app.api", "--fd", str(listener.fileno()), *options]
@@ -80,7 +80,7 @@ async def process(url: str, *options: str) -> AsyncIterator[tuple[httpx.URL, asy
         )
         try:
             yield httpx.URL(f"http://127.0.0.1:{listener.getsockname()[1]}"), running
-            await asyncio.wait_for(running.wait(), 60)
+            await asyncio.wait_for(running.wait(), LIMIT_SECONDS)
         finally:
             if running.returncode is None:
                 running.kill()
@@ -101,12 +101,13 @@ async def ask(client: httpx.AsyncClient, path: str) -> str:
 
 @pytest.mark.parametrize(("options", "last_heard"), [((), "message"), (("--grace-seconds", "1"), "piece")])
 async def test_a_service_that_is_told_to_end_stores_every_answer_that_it_began(
-    migrated_url: str, user_id: str, options: tuple[str, ...], last_heard: str
+    migrated_url: str, user_id: str, tmp_path: Path, options: tuple[str, ...], last_heard: str
 ) -> None:
     """After a SIGTERM in mid-stream, clients get the rest while time remains, and no reply is lost."""
+    told = tmp_path / "go on"
     async with (
-        process(migrated_url, *options) as (address, service),
-        httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=30) as client,
+        process(migrated_url, told, *options) as (address, service),
+        httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=LIMIT_SECONDS) as client,
     ):
         listened, left = await new_conversation(client), await new_conversation(client)
         listening, leaving = asyncio.create_task(ask(client, listened)), asyncio.create_task(ask(client, left))
@@ -114,8 +115,11 @@ async def test_a_service_that_is_told_to_end_stores_every_answer_that_it_began(
             assert await contents(client, path, 1) == ["talk"]
         leaving.cancel()
         service.send_signal(signal.SIGTERM)
+        if last_heard == "message":
+            told.touch()
         assert re.findall(r"^event: (\w+)", await listening, re.MULTILINE)[-1] == last_heard
+        told.touch()
         await asyncio.wait([leaving])
     async with in_process(migrated_url) as running, running.client(user_id) as client:
         for path in (listened, left):
-            assert await contents(client, path, 2) == ["talk", ALL_OF_IT]
+            assert await contents(client, path, 2) == ["talk", WHOLE]

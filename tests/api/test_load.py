@@ -3,7 +3,6 @@
 import asyncio
 import json
 import random
-import time
 from collections.abc import AsyncIterator, Sequence
 
 import httpx
@@ -11,6 +10,7 @@ import httpx
 from app.db.models import MessageRead
 from tests.api.speaking import ALL_OF_IT, SPEAKING_SECONDS, Talker
 from tests.api.support import bearer, served_app
+from tests.support.waiting import LIMIT_SECONDS, until
 
 CLIENTS = 200
 CONNECTIONS = 5
@@ -31,12 +31,11 @@ async def paths_of_conversations(client: httpx.AsyncClient, count: int) -> list[
 class Counted(Talker):
     """Counts how many replies run at once."""
 
-    speaking = most = 0
+    speaking = 0
 
     async def answer(self, history: Sequence[MessageRead]) -> AsyncIterator[str]:
         """Yield what a Talker yields."""
         Counted.speaking += 1
-        Counted.most = max(Counted.most, Counted.speaking)
         async for word in super().answer(history):
             yield word
         Counted.speaking -= 1
@@ -46,7 +45,7 @@ async def test_two_hundred_clients_stream_at_once_on_five_connections(migrated_u
     """A stream holds no connection: others are served meanwhile, and all replies are stored."""
     async with (
         served_app(migrated_url, database=POOL, assistant=Counted, **ONE_USER) as address,
-        httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=100, limits=limits()) as client,
+        httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=LIMIT_SECONDS, limits=limits()) as client,
     ):
         paths = await paths_of_conversations(client, CLIENTS)
 
@@ -54,12 +53,21 @@ async def test_two_hundred_clients_stream_at_once_on_five_connections(migrated_u
             return await client.post(f"{path}/reply", json={"content": "talk"})
 
         streams = [asyncio.create_task(stream(path)) for path in paths]
-        await asyncio.sleep(SPEAKING_SECONDS / 2)
+        await until(lambda: Counted.speaking > 2 * CONNECTIONS)  # if each held a connection, at most five could run
         assert (await client.get("/tasks")).status_code == 200
         answers = await asyncio.gather(*streams)
         last = [json.loads(answer.text.strip().split("data: ")[-1])["content"] for answer in answers]
     assert last == [ALL_OF_IT] * CLIENTS
-    assert Counted.most > 2 * CONNECTIONS  # if each reply held a connection, at most five could run
+
+
+async def until_whole(client: httpx.AsyncClient, paths: Sequence[str]) -> list[list[dict[str, str]]]:
+    """Return the messages of each conversation once none is a question without its reply."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while True:
+            stored = [(await client.get(f"{path}/messages/latest")).json() for path in paths]
+            if all(len(messages) in (0, 2) for messages in stored):
+                return stored
+            await asyncio.sleep(0.2)
 
 
 async def test_clients_that_hang_up_at_random_leak_nothing_and_lose_no_answer(migrated_url: str, user_id: str) -> None:
@@ -67,7 +75,7 @@ async def test_clients_that_hang_up_at_random_leak_nothing_and_lose_no_answer(mi
     chance = random.Random(6)
     async with (
         served_app(migrated_url, database=POOL, assistant=Talker, **ONE_USER) as address,
-        httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=100, limits=limits()) as client,
+        httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=LIMIT_SECONDS, limits=limits()) as client,
     ):
         paths = await paths_of_conversations(client, 60)
 
@@ -79,12 +87,7 @@ async def test_clients_that_hang_up_at_random_leak_nothing_and_lose_no_answer(mi
                 pass
 
         await asyncio.gather(*(hang_up(path) for path in paths))
-        deadline = time.monotonic() + SPEAKING_SECONDS + 60
-        while time.monotonic() < deadline:
-            stored = [(await client.get(f"{path}/messages/latest")).json() for path in paths]
-            if all(len(messages) in (0, 2) for messages in stored):
-                break
-            await asyncio.sleep(0.2)
+        stored = await until_whole(client, paths)
         started = [[message["content"] for message in messages] for messages in stored if messages]
         assert started == [["talk", ALL_OF_IT]] * len(started)
         assert len(started) > 10  # else nothing was tested

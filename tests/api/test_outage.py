@@ -17,6 +17,7 @@ from app.db import Database, DatabaseSettings
 from app.db.migrations import upgrade
 from tests.api.support import bearer, served_app
 from tests.support.postgres import Postgres
+from tests.support.waiting import LIMIT_SECONDS, until
 
 AWAY_SECONDS = 5.0
 IMPATIENT = {"pool_size": 5, "retry_seconds": 1.0, "connect_timeout_seconds": 1.0, "pool_timeout_seconds": 1.0}
@@ -42,7 +43,7 @@ async def client(own_server: Postgres, user_id: str) -> AsyncIterator[httpx.Asyn
         await upgrade(db.engine)
     async with (
         served_app(url, database=IMPATIENT) as address,
-        httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=30) as client,
+        httpx.AsyncClient(base_url=address, headers=bearer(user_id), timeout=LIMIT_SECONDS) as client,
     ):
         yield client
 
@@ -81,7 +82,7 @@ async def test_five_seconds_without_the_database_are_503s_and_then_all_is_well(
     async with asyncio.TaskGroup() as group:
         for _ in range(20):
             group.create_task(load.run())
-        await asyncio.sleep(1)
+        await until_acknowledged(load, 100)
         assert load.refused == []
         await asyncio.to_thread(own_server.stop, mode="immediate")
         reasons = await watch(client, seconds=AWAY_SECONDS)
@@ -111,19 +112,23 @@ async def watch(client: httpx.AsyncClient, *, seconds: float) -> set[str]:
 
 async def until_ready(client: httpx.AsyncClient) -> None:
     """Return when the service is ready again."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_SECONDS):
         while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - it can only be polled
             await asyncio.sleep(0.1)
 
 
+async def until_acknowledged(load: Load, calls: int) -> None:
+    """Return when so many more calls were acknowledged."""
+    goal = len(load.acknowledged) + calls
+    await until(lambda: len(load.acknowledged) >= goal)
+
+
 async def until_served(load: Load) -> None:
     """Return when 100 calls in a row were acknowledged, so that none is refused any longer."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_SECONDS):
         while True:
             load.refused.clear()
-            goal = len(load.acknowledged) + 100
-            while len(load.acknowledged) < goal:  # noqa: ASYNC110 - the clients count
-                await asyncio.sleep(0.05)
+            await until_acknowledged(load, 100)
             if not load.refused:
                 return
 

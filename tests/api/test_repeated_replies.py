@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 
 from app.db.models import MessageRead
-from tests.api.speaking import WHOLE, Slow, events, new_conversation, until_asked
+from tests.api.speaking import WHOLE, Held, Slow, events, new_conversation, until_asked
 from tests.api.support import in_process
 
 
@@ -100,7 +100,7 @@ async def test_a_question_whose_answer_was_lost_is_answered_when_it_is_repeated(
 ) -> None:
     """The service exited during the reply: the key finds the question and no reply."""
     async with (
-        in_process(migrated_url, assistant=Slow, shutdown_seconds=0.01) as running,
+        in_process(migrated_url, assistant=Held, shutdown_seconds=0.01) as running,
         running.client(user_id) as client,
     ):
         path, key = await new_conversation(client), str(uuid4())

@@ -6,8 +6,9 @@ import httpx
 import pytest
 
 from app.db.models import MessageCreate, Role
-from tests.api.speaking import WHOLE, Broken, Historian, Slow, Unstorable, events, new_conversation, until_asked
+from tests.api.speaking import WHOLE, Broken, Held, Historian, Slow, Unstorable, events, new_conversation, until_asked
 from tests.api.support import Running, bearer, in_process, served_app
+from tests.support.waiting import until
 
 
 async def test_the_answer_comes_word_by_word_and_then_as_stored(client: httpx.AsyncClient) -> None:
@@ -26,8 +27,9 @@ async def test_the_answer_comes_word_by_word_and_then_as_stored(client: httpx.As
 
 async def test_pieces_arrive_while_the_assistant_still_speaks(migrated_url: str, user_id: str) -> None:
     """The client gets the pieces as they come, not all at the end."""
+    held = Held()
     async with (
-        served_app(migrated_url, assistant=Slow) as address,
+        served_app(migrated_url, assistant=lambda: held) as address,
         httpx.AsyncClient(base_url=address, headers=bearer(user_id)) as client,
     ):
         path = await new_conversation(client)
@@ -37,6 +39,7 @@ async def test_pieces_arrive_while_the_assistant_still_speaks(migrated_url: str,
                     break
             latest = await client.get(f"{path}/messages/latest")
             assert [message["role"] for message in latest.json()] == ["user"]
+            held.go_on()
 
 
 async def test_the_assistant_is_shown_the_last_messages_and_the_question_last(migrated_url: str, user_id: str) -> None:
@@ -83,7 +86,7 @@ async def test_the_end_of_the_service_does_not_wait_for_ever(
 ) -> None:
     """An assistant that hangs is cancelled after `shutdown_seconds`, and the log says so."""
     async with (
-        in_process(migrated_url, assistant=Slow, shutdown_seconds=0.05) as running,
+        in_process(migrated_url, assistant=Held, shutdown_seconds=0.05) as running,
         running.client(user_id) as client,
     ):
         path = await new_conversation(client)
@@ -96,14 +99,16 @@ async def test_the_end_of_the_service_does_not_wait_for_ever(
 
 async def test_who_gives_up_waiting_for_an_answer_does_not_end_it(migrated_url: str, user_id: str) -> None:
     """The same holds for a cancelled caller in the same process."""
-    async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
+    held = Held()
+    async with in_process(migrated_url, assistant=lambda: held) as running, running.client(user_id) as client:
         path = await new_conversation(client)
         question = MessageCreate(role=Role.USER, content="count")
         reply = await running.services.replies.start(user_id, int(path.split("/")[-1]), question)
         waiting = asyncio.create_task(reply.stored())
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)  # it begins to wait
         waiting.cancel()
         await asyncio.wait([waiting])
+        held.go_on()
         assert (await reply.stored()).content == WHOLE
 
 
@@ -124,7 +129,7 @@ async def test_an_answer_that_breaks_off_ends_with_a_problem_and_is_not_stored(
 async def test_an_answer_that_takes_too_long_is_ended(migrated_url: str, user_id: str) -> None:
     """The limit is `reply_timeout_seconds`."""
     async with (
-        in_process(migrated_url, assistant=Slow, reply_timeout_seconds=0.05) as running,
+        in_process(migrated_url, assistant=Held, reply_timeout_seconds=0.05) as running,
         running.client(user_id) as client,
     ):
         path = await new_conversation(client)
@@ -134,23 +139,27 @@ async def test_an_answer_that_takes_too_long_is_ended(migrated_url: str, user_id
 
 async def test_a_conversation_deleted_meanwhile_ends_the_answer_with_a_problem(migrated_url: str, user_id: str) -> None:
     """There is no conversation left to store it in."""
-    async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
+    held = Held()
+    async with in_process(migrated_url, assistant=lambda: held) as running, running.client(user_id) as client:
         path = await new_conversation(client)
         asking = asyncio.create_task(client.post(f"{path}/reply", json={"content": "count"}))
         await until_asked(client, path)
         assert (await client.delete(path)).status_code == 204
+        held.go_on()
         kind, problem = events(await asking)[-1]
     assert (kind, problem["type"]) == ("problem", "urn:problem:missing-reference")
 
 
 async def test_no_connection_is_held_while_the_assistant_speaks(migrated_url: str, user_id: str) -> None:
     """The connection that stored the question is free again, too."""
-    async with in_process(migrated_url, assistant=Slow) as running, running.client(user_id) as client:
+    held = Held()
+    async with in_process(migrated_url, assistant=lambda: held) as running, running.client(user_id) as client:
         path = await new_conversation(client)
         asking = asyncio.create_task(client.post(f"{path}/reply", json={"content": "count"}))
         await until_asked(client, path)
+        await until(lambda: in_use(running) == 0)
         assert not asking.done()
-        assert in_use(running) == 0
+        held.go_on()
         await asking
 
 

@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import socket
 import ssl
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import trustme
 
 from tests.api.speaking import Slow, new_conversation
 from tests.api.support import bearer, served_app
+from tests.support.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
@@ -63,24 +63,25 @@ async def proxied(migrated_url: str, tmp_path: Path) -> AsyncIterator[httpx.Asyn
         )
         try:
             context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
-            async with httpx.AsyncClient(base_url=f"https://localhost:{port}", verify=context, timeout=30) as client:
+            async with httpx.AsyncClient(
+                base_url=f"https://localhost:{port}", verify=context, timeout=LIMIT_SECONDS
+            ) as client:
                 await _until_it_listens(client)
                 yield client
         finally:
             process.terminate()
-            await asyncio.wait_for(process.wait(), 10)
+            await asyncio.wait_for(process.wait(), LIMIT_SECONDS)
 
 
 async def _until_it_listens(client: httpx.AsyncClient) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            assert (await client.get("/readyz")).status_code == 200
-        except httpx.ConnectError:
-            await asyncio.sleep(0.05)
-        else:
-            return
-    pytest.fail("nginx does not listen")
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while True:
+            try:
+                assert (await client.get("/readyz")).status_code == 200
+            except httpx.ConnectError:
+                await asyncio.sleep(0.05)
+            else:
+                return
 
 
 async def test_requests_and_problems_pass_through(proxied: httpx.AsyncClient, user_id: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.api.attacks.victim import Victim
 from tests.api.support import bearer
+from tests.support.waiting import LIMIT_SECONDS
 
 LIMIT = 5_000_000
 SMALL = 65_536
@@ -36,7 +37,7 @@ async def test_a_body_is_not_read_before_the_token_is_seen(victim: Victim) -> No
     """Without the check, 5 MB of lists took 0.9 s and 243 MB, without a token."""
     async with victim.measured() as cost:
         assert status_of(await victim.answer(head("/messages", LIMIT, user_id=None))) == 401
-    assert cost.processor_seconds < 0.5
+    assert cost.requests < 200
 
 
 @pytest.mark.parametrize("path", ["/tasks", "/conversations", "/tasks/1"])
@@ -55,7 +56,7 @@ async def test_who_sends_a_refused_body_to_its_end_hears_why(victim: Victim, use
             writer.write(request)
             await writer.drain()
             writer.write(head("/healthz", 0).replace(b"POST", b"GET"))
-            answers = await asyncio.wait_for(reader.read(), 10)
+            answers = await asyncio.wait_for(reader.read(), LIMIT_SECONDS)
             assert status_of(answers) == (413 if user_id else 401)
             assert answers.endswith(b'{"status":"ok"}')
             writer.close()
@@ -84,9 +85,9 @@ async def test_a_long_body_costs_no_more_than_a_message_of_its_length(victim: Vi
         answer = await victim.answer(head("/messages", len(EXPENSIVE[name])) + EXPENSIVE[name])
     assert status_of(answer) == 400
     assert len(answer) < 2_000
-    assert cost.processor_seconds < usual.processor_seconds + 0.25
+    assert cost.requests < usual.requests + 200
     assert cost.peak_megabytes < 200
-    assert cost.statuses == {200}
+    assert set(cost.statuses) == {200}
 
 
 async def test_an_error_list_has_at_most_twenty_entries(victim: Victim) -> None:
@@ -141,8 +142,8 @@ async def test_a_body_in_chunks_of_one_byte_is_not_read_to_its_end(victim: Victi
     async with victim.measured() as cost:
         answer = await victim.answer(start + b"Transfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 500_000)
     assert answer == b""
-    assert cost.processor_seconds < 1
-    assert cost.statuses == {200}
+    assert cost.requests < 500
+    assert set(cost.statuses) == {200}
 
 
 async def test_a_user_has_four_long_bodies_in_flight(victim: Victim) -> None:

@@ -42,8 +42,8 @@ async def test_a_head_without_end_is_refused_where_it_becomes_too_long(
     async with victim.measured() as cost:
         taken = await _taken(victim, attack())
     assert taken < TAKEN_BYTES
-    assert cost.processor_seconds < 1  # the second user spends some of it
-    assert cost.statuses == {200}
+    assert cost.requests < 500
+    assert set(cost.statuses) == {200}
 
 
 async def _taken(victim: Victim, parts: Iterator[bytes]) -> int:

@@ -62,9 +62,9 @@ async def test_what_a_hostile_issuer_says_costs_neither_memory_nor_an_error(migr
         async with victim.measured("/healthz") as cost:
             await _refused(victim)
         said = await victim.said()
-    assert cost.statuses == {200}
+    assert set(cost.statuses) == {200}
     assert cost.peak_megabytes < 200
-    assert cost.processor_seconds < 1
+    assert cost.requests < 2_000  # of the cheapest route
     assert "could not be fetched" in said
     assert "Traceback" not in said
 

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,19 +16,22 @@ import httpx
 import psutil
 
 from tests.api.support import AUDIENCE, ISSUER, SECRET, bearer
+from tests.support.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[3]
 MEGABYTE = 2**20
+_USUAL_REQUESTS = 200  # processor time is counted in hundredths of a second
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass
 class Cost:
-    """What the service spent during an attack, and how long a second user's requests took."""
+    """What the service spent on an attack, and what a second user's requests got meanwhile."""
 
-    processor_seconds: float = 0.0
+    requests: float = 0.0
+    """Processor time, in requests of the second user, without those that it made: the same on a slow machine."""
     peak_megabytes: float = 0.0
-    statuses: set[int] = field(default_factory=set)
+    statuses: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass
@@ -39,7 +43,7 @@ class Victim:
 
     def client(self, user_id: str) -> httpx.AsyncClient:
         """Return a client of a user."""
-        return httpx.AsyncClient(base_url=self.url, headers=bearer(user_id), timeout=30)
+        return httpx.AsyncClient(base_url=self.url, headers=bearer(user_id), timeout=LIMIT_SECONDS)
 
     async def connect(self) -> Stream:
         """Open a connection that sends no token."""
@@ -47,15 +51,15 @@ class Victim:
         return await asyncio.open_connection(self.url.host, self.url.port)
 
     async def answer(self, request: bytes) -> bytes:
-        """Send a request unchanged and return what arrives of the response within ten seconds."""
+        """Send a request unchanged and return what arrives of the response until the connection ends."""
         reader, writer = await self.connect()
         writer.write(request)
         received = b""
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(LIMIT_SECONDS):
                 while part := await reader.read(65_536):
                     received += part
-        except (TimeoutError, ConnectionError):
+        except ConnectionError:
             pass
         writer.transport.abort()
         return received
@@ -63,23 +67,33 @@ class Victim:
     @asynccontextmanager
     async def measured(self, path: str = "/tasks") -> AsyncIterator[Cost]:
         """Measure what the block costs while a second user requests their tasks, or another `path`."""
-        cost, watched = Cost(), psutil.Process(self.process.pid)
-        _forget_peak(self.process.pid)
-        before = watched.cpu_times()
+        cost = Cost()
         async with self.client("a second user") as client:
+            seconds_each = await self._seconds_of_a_request(client, path)
+            _forget_peak(self.process.pid)
+            before = self._processor_seconds()
             asking = asyncio.create_task(_ask(client, path, cost))
             yield cost
             asking.cancel()
             await asyncio.wait([asking])
-            cost.statuses.add((await client.get(path)).status_code)
-        after = watched.cpu_times()
-        cost.processor_seconds = after.user + after.system - before.user - before.system
+            cost.statuses[(await client.get(path)).status_code] += 1
+        cost.requests = (self._processor_seconds() - before) / seconds_each - cost.statuses.total()
         cost.peak_megabytes = _peak_bytes(self.process.pid) / MEGABYTE
+
+    async def _seconds_of_a_request(self, client: httpx.AsyncClient, path: str) -> float:
+        before = self._processor_seconds()
+        for _ in range(_USUAL_REQUESTS):
+            await client.get(path)
+        return (self._processor_seconds() - before) / _USUAL_REQUESTS
+
+    def _processor_seconds(self) -> float:
+        spent = psutil.Process(self.process.pid).cpu_times()
+        return float(spent.user + spent.system)
 
     async def said(self) -> str:
         """End the service and return what it logged."""
         self.process.terminate()
-        _, stderr = await asyncio.wait_for(self.process.communicate(), 30)
+        _, stderr = await asyncio.wait_for(self.process.communicate(), LIMIT_SECONDS)
         return stderr.decode()
 
     @classmethod
@@ -117,7 +131,7 @@ class Victim:
 
 async def _ask(client: httpx.AsyncClient, path: str, cost: Cost) -> None:
     while True:
-        cost.statuses.add((await client.get(path)).status_code)
+        cost.statuses[(await client.get(path)).status_code] += 1
         await asyncio.sleep(0.1)
 
 
