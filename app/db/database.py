@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -15,11 +16,14 @@ from app.db.engine.factory import create_pool, create_pooled_engine
 from app.db.engine.runner import Runner
 from app.db.engine.sessions import create_sessionmaker, transaction
 from app.db.engine.translation import executing
-from app.db.errors import DataAccessError, OutcomeUnknownError, TransientError
+from app.db.errors import ConfigurationError, DataAccessError, OutcomeUnknownError, TransientError
 from app.db.executor import Executor, SessionExecutor
 from app.db.pool.status import PoolStatus
 from app.db.query import Query
 from app.db.remedies import WHERE_TABLES_ARE, names_a_table_of_ours, our_names, remedy_for, remedy_of_text, remedy_where
+from app.db.replicas.dialect import routed_dialect
+from app.db.replicas.routing import Routing
+from app.db.replicas.writes import Writes
 from app.db.revisions import NO_SUCH_TABLE, SCHEMA_ERRORS, explain_schema_error, recorded_revisions
 from app.db.target.settings import DatabaseSettings
 from app.db.telemetry.configured import configured_reports
@@ -42,9 +46,13 @@ class Database:
         self.pool = create_pool(settings)
         self._reports = configured_reports(settings, self.pool)
         advise = partial(remedy_of_text, settings=settings)
-        self.engine: AsyncEngine = create_pooled_engine(settings, self.pool, self._reports, advise)
+        writes = Writes(settings) if settings.has_replicas else None
+        dialect = routed_dialect(writes) if writes else {}
+        self.engine: AsyncEngine = create_pooled_engine(settings, self.pool, self._reports, advise, **dialect)
         self.sessionmaker = create_sessionmaker(self.engine, settings)
-        self._runner = Runner(self.pool, self._reports, self._echo(), row_level_security=settings.row_level_security)
+        runner = Runner(self.pool, self._reports, self._echo(), row_level_security=settings.row_level_security)
+        self._routing = Routing(settings, runner, writes, self._reports) if writes else None
+        self._runner: Runner | Routing = self._routing or runner
         self._retry = Retry(settings)
 
     def _echo(self) -> Echo | None:
@@ -60,10 +68,32 @@ class Database:
     async def close(self) -> None:
         """Close every connection; calls that are under way or queue already are served first."""
         await self.pool.close()
+        if self._routing:
+            await self._routing.close()
 
     def pool_status(self) -> PoolStatus:
-        """Return how many connections are in use and how many callers queue for one, at this moment."""
-        return self.pool.status()
+        """Return how many connections are in use, how many callers queue for one, and the figures of the replicas."""
+        status = self.pool.status()
+        return replace(status, replicas=self._routing.status()) if self._routing else status
+
+    def causal_token(self, user_id: str) -> str:
+        """Return what tells another process, by `accept_causal_token`, what reads of the user must see.
+
+        Raises `ConfigurationError` where `DATABASE_REPLICA_URL` is not set: this process does not keep note of writes.
+        """
+        return self._require_routing().writes.token(user_id)
+
+    def accept_causal_token(self, user_id: str, token: str) -> None:
+        """Have reads of the user see what the token of another process says; raises `InvalidInputError`.
+
+        One that is forged sends that user's reads to the primary, and does nothing else.
+        """
+        self._require_routing().writes.accept(user_id, token)
+
+    def _require_routing(self) -> Routing:
+        if self._routing is None:
+            raise ConfigurationError("causal tokens need replicas: set DATABASE_REPLICA_URL in every process")
+        return self._routing
 
     def report_to(self, report: Report) -> None:
         """Call `report` with the name and the figures of each statement from now on: queries, sessions, `execute`.

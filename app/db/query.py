@@ -67,6 +67,12 @@ class Query(Generic[Row]):
         """Turn records into rows, all in one call; made when it is first used: no process uses every query."""
         return decoder_of(self.row, self.statement)
 
+    def restated(self, statement: Executable, decode: Decoder[Row]) -> "Query[Row]":
+        """Return the same query, of the same name, in another statement that has its rows in it."""
+        query = object.__new__(type(self))
+        vars(query).update({**vars(self), "statement": statement, "decode": decode})
+        return query
+
 
 def _only_reads(statement: Executable) -> bool:
     """Return whether the statement is a SELECT that writes in no CTE."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter
@@ -28,27 +29,38 @@ class Slice(Generic[Row]):
     flags: Mapping[str, Any] = field(default_factory=dict)
 
 
-def decoder_of(row: type[Row], statement: Executable) -> Decoder[Row]:
-    """Return the function that turns the statement's records into rows of this type."""
+def decoder_of(row: type[Row], statement: Executable, *, last: str | None = None) -> Decoder[Row]:
+    """Return the function that turns the statement's records into rows of this type.
+
+    `last` is a column of the layer's own that follows those of the statement, and is left out.
+    """
+    more = [] if last is None else [last]
     if get_origin(row) is dict:
-        return _dicts
+        return _dicts if last is None else partial(_dicts_without, last)
     if get_origin(row) is Slice:
-        return _slice(get_args(row)[0], statement)
-    return _models(row, statement) if issubclass(row, BaseModel) else _first_column
+        return _slice(get_args(row)[0], statement, more)
+    return _models(row, statement, more) if issubclass(row, BaseModel) else _first_column
 
 
 def _dicts(records: Sequence[Any]) -> list[Any]:
     return [dict(record) for record in records]
 
 
+def _dicts_without(last: str, records: Sequence[Any]) -> list[Any]:
+    rows = _dicts(records)
+    for row in rows:
+        del row[last]
+    return rows
+
+
 def _first_column(records: Sequence[Any]) -> list[Any]:
     return [next(iter(record.values())) for record in records]
 
 
-def _slice(model: type[BaseModel], statement: Executable) -> Decoder[Any]:
+def _slice(model: type[BaseModel], statement: Executable, more: Sequence[str]) -> Decoder[Any]:
     columns: Any = getattr(statement, "exported_columns", ())
     others = [column.name for column in columns if column.name not in model.model_fields]
-    items = _models(model, statement, others)
+    items = _models(model, statement, [*others, *more])
     flags = [name for name in others if name != MORE]
 
     def decoded(records: Sequence[Any]) -> list[Any]:

@@ -108,6 +108,7 @@ def patient(settings: DatabaseSettings) -> DatabaseSettings:
             "statement_timeout_seconds": _STATEMENT_SECONDS,
             "lock_timeout_seconds": _LOCK_SECONDS,
             "echo": False,
+            "replica_url": None,  # the checks are about the primary
         }
     )
 

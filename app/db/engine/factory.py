@@ -10,7 +10,7 @@ from sqlalchemy.pool import Pool as SQLAlchemyPool
 
 from app.db.driver.connect import connect
 from app.db.driver.retry import Retry
-from app.db.engine.dialect import LeanDialect
+from app.db.engine.dialect import NAME, LeanDialect
 from app.db.engine.dialect import register as register_dialect
 from app.db.engine.facade import PoolFacade
 from app.db.engine.listeners import Advise, add_advice, attach
@@ -20,7 +20,6 @@ from app.db.target.url import ConnectionTarget
 from app.db.telemetry.execution import Reports
 
 _log = logging.getLogger(__name__)
-_URL = "postgresql+asyncpg_lean://"
 
 
 def create_pool(settings: DatabaseSettings) -> Pool:
@@ -29,10 +28,13 @@ def create_pool(settings: DatabaseSettings) -> Pool:
     return Pool(partial(connect, settings, target), settings, pooled=target.pooled)
 
 
-def create_pooled_engine(settings: DatabaseSettings, pool: Pool, reports: Reports, advise: Advise) -> AsyncEngine:
+def create_pooled_engine(
+    settings: DatabaseSettings, pool: Pool, reports: Reports, advise: Advise, **how: Any
+) -> AsyncEngine:
     """Return an engine whose connections are those of `pool`, and whose statements are reported.
 
-    `advise` returns what removes the cause of the server's refusal, for its SQLSTATE and text, or None.
+    `advise` returns what removes the cause of the server's refusal, for its SQLSTATE and text, or None. `how` has the
+    `name` of another dialect, derived from this one, and its arguments.
     """
 
     def check_out() -> Any:
@@ -40,7 +42,8 @@ def create_pooled_engine(settings: DatabaseSettings, pool: Pool, reports: Report
         assert isinstance(dialect, LeanDialect)
         return dialect.check_out()
 
-    engine = _create(settings, pool=PoolFacade(check_out, pool), layers_pool=pool, reports=reports, pooled=pool.pooled)
+    facade = PoolFacade(check_out, pool)
+    engine = _create(settings, pool=facade, layers_pool=pool, reports=reports, pooled=pool.pooled, **how)
     add_advice(engine.sync_engine, advise)
     return engine
 
@@ -57,10 +60,12 @@ def create_engine(
     return _create(settings, pooled=target.pooled, async_creator=connecting, poolclass=poolclass)
 
 
-def _create(settings: DatabaseSettings, **how: Any) -> AsyncEngine:
+def _create(settings: DatabaseSettings, *, name: str = NAME, **how: Any) -> AsyncEngine:
     register_dialect()
     how["row_level_security"] = settings.row_level_security
-    engine = create_async_engine(_URL, echo=settings.echo, hide_parameters=not settings.echo_parameters, **how)
+    engine = create_async_engine(
+        f"{name.replace('.', '+')}://", echo=settings.echo, hide_parameters=not settings.echo_parameters, **how
+    )
     attach(engine.sync_engine, settings, how.get("layers_pool"))
     return engine
 

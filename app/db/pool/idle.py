@@ -36,6 +36,11 @@ class IdleConnections:
         """Take the connection that was returned last; None if there is none."""
         return self._stack.pop() if self._stack else None
 
+    @property
+    def last(self) -> PooledConnection | None:
+        """The connection that `pop` would take."""
+        return self._stack[-1] if self._stack else None
+
     def snapshot(self) -> list[PooledConnection]:
         """Return the connections of this moment; another thread may ask."""
         return list(self._stack)

@@ -30,6 +30,11 @@ class Liveness:
         oldest = self._oldest_seconds * connection.lifetime_share
         return connection.age_seconds() >= oldest or connection.opened_at <= self._outdated_before
 
+    def needs_no_check(self, connection: PooledConnection) -> bool:
+        """Whether the connection can be used without asking the server."""
+        fresh = connection.is_open and connection.idle_seconds() < self._ping_after_seconds
+        return fresh and not self.is_outdated(connection)
+
     async def is_alive(self, connection: PooledConnection) -> bool:
         """Whether the connection can be used; costs a round trip if it was idle for long."""
         if self.is_outdated(connection):

@@ -7,6 +7,31 @@ from app.db.pool.holder import Holder
 
 
 @dataclass(frozen=True, slots=True)
+class ReplicaStatus:
+    """The figures of one replica since the process began."""
+
+    place: str
+    size: int
+    in_use: int
+    idle: int
+    served: int
+    """Reads that it answered."""
+    behind: int
+    """Reads that it lacked a write for, and that the primary answered, as it did those that follow."""
+    not_ready: int
+    """Reads for which no connection was free at that moment."""
+    late: int
+    """Reads whose answer did not come in time."""
+    failed: int
+    """Reads that it refused, and connections that broke."""
+    lag_seconds: float
+    """How far it was behind the primary when it last answered."""
+    left_alone: bool
+    """Whether it is not asked at this moment: it was late, failed or promoted within the last second."""
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class PoolStatus:
     """The figures of one moment."""
 
@@ -19,6 +44,7 @@ class PoolStatus:
     """Callers beyond those."""
     last_error: str | None
     """Why the last attempt to connect failed; None once one has succeeded."""
+    replicas: tuple[ReplicaStatus, ...] = ()
 
     def in_words(self, holders: Iterable[Holder]) -> str:
         """Return the figures, with who holds connections and where in the caller's code."""

@@ -1,5 +1,6 @@
 """The settings of a database."""
 
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +23,7 @@ PositiveSeconds = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 _PREFIX: Final = "DATABASE_"
+_BETWEEN_URLS: Final = re.compile(r"\s*,\s*(?=\w+://)")  # a URL may have several hosts, with commas between them
 
 
 class DatabaseSettings(EnvironmentSettings):
@@ -33,6 +35,10 @@ class DatabaseSettings(EnvironmentSettings):
     """Any PostgreSQL URL, as Neon's console writes it."""
     direct_url: Accepts[SecretStr | None, str] = default(None)
     """Where migrations go if `DATABASE_URL` is a pooler whose host does not reveal the server; Neon's does."""
+    replica_url: Accepts[SecretStr | None, str] = default(None)
+    """Read replicas of `DATABASE_URL`, separated by commas; each answers reads of what it has (docs/replicas.md)."""
+    replica_sticky_seconds: Seconds = 1
+    """How long a user's reads go straight to the primary after a write of that user."""
     pooler: Literal["auto", "none", "transaction"] = "auto"
     """Whether `DATABASE_URL` is a transaction pooler; `auto`: if its host begins with a name ending in `-pooler`."""
     pool_size: PositiveInt = 20
@@ -81,9 +87,11 @@ class DatabaseSettings(EnvironmentSettings):
     """Show parameters in logs and error texts. Messages are private: for development only."""
 
     def _fill(self, given: dict[str, Any]) -> str:
-        # DATABASE_DIRECT_URL is the other way to the database of DATABASE_URL, and not to another one.
+        # DATABASE_DIRECT_URL is the other way to the database of DATABASE_URL, and not to another one. Nor are the
+        # replicas another one's.
         if "url" in given and not self._is_of_the_environment(given["url"]):
             given.setdefault("direct_url", None)
+            given.setdefault("replica_url", None)
         return super()._fill(given)
 
     @classmethod
@@ -124,6 +132,16 @@ class DatabaseSettings(EnvironmentSettings):
         if self.direct_url is None or not self.direct_url.get_secret_value().strip():
             return self.target().direct()
         return parse_url(self.direct_url.get_secret_value(), variable=self._label("direct_url")).direct()
+
+    @property
+    def has_replicas(self) -> bool:
+        """Whether reads may go to replicas."""
+        return bool(self.replica_url and self.replica_url.get_secret_value().strip())
+
+    def replica_targets(self) -> list[ConnectionTarget]:
+        """Return where the replicas are; raises `ConfigurationError` naming what is wrong in a URL."""
+        urls = self.replica_url.get_secret_value().strip() if self.replica_url else ""
+        return [parse_url(url, variable=self._label("replica_url")) for url in _BETWEEN_URLS.split(urls) if url]
 
     def _label(self, field: str) -> str:
         """Return how errors name the variable of a field, also where an argument was given in its place."""

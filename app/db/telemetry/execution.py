@@ -23,6 +23,8 @@ class Execution:
     rows: int = 0
     error: str | None = None
     """The server's code, or the class of an error without one."""
+    replica: str | None = None
+    """The host and port of the replica that ran it; None is the primary."""
     began_ns: int = field(default_factory=time.time_ns)
     """When it was sent, in nanoseconds since 1970."""
 

@@ -37,12 +37,14 @@ def opentelemetry(
         wait.record(execution.queued_seconds, pool)
         if execution.retry:
             retries.add(1, attributes)
-        figures = {
+        figures: dict[str, AttributeValue] = {
             "db.response.returned_rows": execution.rows,
             "db.client.connection.wait_time": execution.queued_seconds,
             "db.client.connection.create_time": execution.connecting_seconds,
             "db.client.retry": execution.retry,
         }
+        if execution.replica:
+            figures["server.address"] = execution.replica
         span = tracer.start_span(
             execution.name, kind=SpanKind.CLIENT, attributes={**attributes, **figures}, start_time=execution.began_ns
         )

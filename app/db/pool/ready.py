@@ -1,0 +1,24 @@
+"""A pool for callers that do not wait."""
+
+from app.db.pool.connection import PooledConnection
+from app.db.pool.holder import Holder
+from app.db.pool.pool import Pool
+
+
+class ReadyPool(Pool):
+    """Hands out what is free at this moment, and opens connections apart from its callers."""
+
+    def take(self) -> PooledConnection | None:
+        """Return a connection that needs no check, None where none is free; `release` or `discard` must follow."""
+        connection = self._idle.last if not self._closed and self._home.is_here() else None
+        if connection is None or not self._liveness.needs_no_check(connection):
+            return None
+        self._idle.pop()
+        connection.holder = Holder()
+        self._in_use[connection.driver] = connection
+        return connection
+
+    async def prepare_one(self) -> None:
+        """Have one more connection free soon; raises a `DataAccessError`."""
+        connection = await self.acquire()
+        self.release(connection)

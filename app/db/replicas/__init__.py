@@ -1,0 +1,1 @@
+"""Reads on replicas that have what their user has written (docs/replicas.md)."""

@@ -1,0 +1,181 @@
+"""One replica: its connections, and whether it is worth asking."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from app.db.driver.connect import connect
+from app.db.engine.compiled import compiled
+from app.db.errors import DataAccessError, InvalidInputError
+from app.db.pool.connection import PooledConnection
+from app.db.pool.ready import ReadyPool
+from app.db.pool.status import ReplicaStatus
+from app.db.query import Query
+from app.db.replicas.patience import Patience
+from app.db.replicas.runner import ReplicaRunner
+from app.db.replicas.statements import XIDS, Guarded, Verdict
+from app.db.replicas.writes import Marks
+from app.db.target.settings import DatabaseSettings
+from app.db.target.url import ConnectionTarget
+from app.db.telemetry.execution import Reports
+
+Row = TypeVar("Row")
+_ALONE_SECONDS: Final = 1.0
+_CONNECTING_SECONDS: Final = 1.0
+_READ_ONLY: Final = "25006"
+
+
+class Replica:
+    """Answers reads from connections that are ready; makes none of its own troubles the caller's.
+
+    It is asked nothing that could wait: not while its connections are busy, being opened, or have not yet prepared the
+    query. After an answer that was late, an error or a promotion it is left alone for a second.
+    """
+
+    def __init__(self, settings: DatabaseSettings, target: ConnectionTarget, reports: Reports) -> None:
+        self.place = target.place(target.hosts, target.ports).rpartition("@")[2].rpartition("/")[0]
+        pooling = settings.model_copy(update={"retry_seconds": _CONNECTING_SECONDS, "pool_min_size": 0})
+        self.pool = ReadyPool(partial(connect, settings, target), pooling, pooled=target.pooled)
+        self._row_level_security = settings.row_level_security
+        self._runner = ReplicaRunner(self.pool, self.place, reports, row_level_security=settings.row_level_security)
+        self._patience = Patience()
+        self._refused: set[str] = set()
+        """Queries that no replica can run."""
+        self._alone_until = 0.0
+        self._connecting: asyncio.Task[None] | None = None
+        self._background: set[asyncio.Task[Any]] = set()
+        self._counts = dict.fromkeys(("served", "behind", "not_ready", "late", "failed"), 0)
+        self._lag_seconds = 0.0
+        self._last_error: str | None = None
+
+    def take(self, query: Query[Any]) -> PooledConnection | None:
+        """Return a connection on which the query can be answered at once; None if there is none."""
+        if self._is_left_alone or query.name in self._refused:
+            return None
+        connection = self.pool.take()
+        if connection is None:
+            self._connect_soon()
+        elif not self.pool.pooled and self._sql(query) not in connection.prepared:
+            self._start(self._prepare(query, connection))
+        else:
+            return connection
+        self._counts["not_ready"] += 1
+        return None
+
+    async def read(
+        self, query: Query[Row], connection: PooledConnection, parameters: Mapping[str, Any], marks: Marks
+    ) -> list[Row] | None:
+        """Return the rows, or None where the primary is to be asked."""
+        xids = [xid for mark in marks for xid in mark.unproven(connection.driver)]
+        answer = self._start(self._runner.run_on(connection, query, {**parameters, XIDS: xids}))
+        began = time.monotonic()
+        try:
+            await asyncio.wait((answer,), timeout=self._patience.seconds(query.name))
+        except asyncio.CancelledError:
+            answer.cancel()
+            raise
+        if not answer.done():
+            answer.cancel()
+            self._missed("late", "no answer in time")
+            return None
+        try:
+            rows = answer.result()
+        except DataAccessError as error:
+            self._failed(query, error)
+            return None
+        assert isinstance(rows, Guarded)
+        self._patience.learn(query.name, time.monotonic() - began)
+        return self._judged(rows, marks, connection)
+
+    def status(self) -> ReplicaStatus:
+        """Return the figures of this moment."""
+        pool = self.pool.status()
+        return ReplicaStatus(
+            place=self.place,
+            size=pool.size,
+            in_use=pool.in_use,
+            idle=pool.idle,
+            lag_seconds=self._lag_seconds,
+            left_alone=self._is_left_alone,
+            last_error=self._last_error or pool.last_error,
+            **self._counts,
+        )
+
+    async def close(self) -> None:
+        """Close the connections; what runs on them is cancelled."""
+        tasks = [task for task in self._background if _can_end(task)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.pool.close()
+
+    @property
+    def _is_left_alone(self) -> bool:
+        return time.monotonic() < self._alone_until
+
+    def _sql(self, query: Query[Any]) -> str:
+        return compiled(query, row_level_security=self._row_level_security).sql
+
+    def _judged(self, rows: Guarded[Row], marks: Marks, connection: PooledConnection) -> list[Row] | None:
+        self._lag_seconds = rows.lag_seconds
+        if rows.verdict is Verdict.CURRENT:
+            self._counts["served"] += 1
+            self._last_error = None
+            return rows
+        if rows.verdict is Verdict.PROMOTED:
+            self._missed("failed", "it is no replica any more")
+            return None
+        self._counts["behind"] += 1
+        if rows.verdict is Verdict.BEHIND:
+            for mark in marks:
+                mark.was_behind()
+        elif not self.pool.pooled:  # a pooler's next statement may run on another server
+            for mark in marks:
+                mark.prove(connection.driver)
+        return None
+
+    def _failed(self, query: Query[Any], error: DataAccessError) -> None:
+        if error.sqlstate == _READ_ONLY:
+            self._refused.add(query.name)
+        elif not isinstance(error, InvalidInputError):  # the primary refuses the value, too
+            self._missed("failed", str(error))
+
+    def _missed(self, how: str, why: str) -> None:
+        self._counts[how] += 1
+        self._last_error = why
+        self._alone_until = time.monotonic() + _ALONE_SECONDS
+
+    def _connect_soon(self) -> None:
+        if self._connecting is None or self._connecting.done() or not _can_end(self._connecting):
+            self._connecting = self._start(self._connect())
+
+    async def _prepare(self, query: Query[Any], connection: PooledConnection) -> None:
+        try:
+            await self._runner.prepare(query, connection)
+        except DataAccessError as error:
+            self._failed(query, error)
+
+    async def _connect(self) -> None:
+        try:
+            await self.pool.prepare_one()
+        except DataAccessError as error:
+            self._missed("failed", str(error))
+
+    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        with suppress(asyncio.CancelledError):
+            task.exception()  # retrieved: where nobody waits any more there is nobody to tell
+
+
+def _can_end(task: asyncio.Task[Any]) -> bool:
+    """Return whether the task is one of the running loop: another's may never end."""
+    return task.get_loop() is asyncio.get_running_loop()

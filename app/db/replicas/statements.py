@@ -1,0 +1,152 @@
+"""A write that also returns its transaction, and a read that first asks whether the replica has what it must see."""
+
+from collections.abc import Sequence
+from enum import IntEnum
+from functools import cache, partial
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Executable,
+    Select,
+    bindparam,
+    case,
+    literal_column,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.selectable import ForUpdateArg
+
+from app.db.query import Query
+from app.db.rows import Decoder, decoder_of
+
+Row = TypeVar("Row")
+
+XIDS: Final = "replica_xids"
+_XID: Final = "replica_xid"
+_CODE: Final = "replica_code"
+_NUMBER: Final = "cast(cast({} as text) as bigint)"
+_CURRENT_XID: Final = literal_column(_NUMBER.format("pg_catalog.pg_current_xact_id()"), BigInteger)
+_VERDICTS: Final = 16
+
+
+class Verdict(IntEnum):
+    """What a replica says of the transactions that a read must see."""
+
+    CURRENT = 1
+    """The statement's snapshot has them: the rows are in the answer."""
+    APPLIED = 2
+    """They are applied, but perhaps since the snapshot: the next statement on this connection sees them."""
+    BEHIND = 3
+    PROMOTED = 4
+    """It is no replica any more."""
+
+
+# The snapshot is taken when the statement begins. Everything below its xmin had ended by then, and a replica knows of
+# every transaction below it. Beyond, pg_xact_status tells of the moment in which it is called, which is later; it
+# raises for a transaction that the replica has not heard of, of which there is none below xmax.
+_GUARD: Final = text(f"""
+select case
+  when not pg_catalog.pg_is_in_recovery() then {Verdict.PROMOTED}
+  when coalesce(pg_catalog.bool_and(xid < xmin), true) then {Verdict.CURRENT}
+  when pg_catalog.bool_and(case
+    when xid < xmin then true
+    when xid < xmax then pg_catalog.pg_xact_status(cast(cast(xid as text) as xid8)) <> 'in progress'
+    else false end) then {Verdict.APPLIED}
+  else {Verdict.BEHIND} end + {_VERDICTS} * coalesce(case
+    when pg_catalog.pg_last_wal_receive_lsn() <= pg_catalog.pg_last_wal_replay_lsn() then 0
+    else cast(1000.0 * greatest(0, extract(epoch from
+      pg_catalog.clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp())) as bigint) end, 0) as code
+from (select {_NUMBER.format("pg_catalog.pg_snapshot_xmin(now)")} as xmin,
+    {_NUMBER.format("pg_catalog.pg_snapshot_xmax(now)")} as xmax
+  from pg_catalog.pg_current_snapshot() as now) as snapshot
+left join pg_catalog.unnest(:{XIDS}) as xid on true""")  # noqa: S608 - constants
+
+
+class Marked(list[Row], Generic[Row]):
+    """The rows of a write, and its transaction; None where there are no rows to tell."""
+
+    xid: int | None = None
+
+
+class Guarded(list[Row], Generic[Row]):
+    """The rows of a read on a replica, and what it says of them: they are those of the query if it is `CURRENT`."""
+
+    verdict: Verdict = Verdict.BEHIND
+    lag_seconds: float = 0.0
+
+
+@cache
+def marked(query: Query[Row]) -> Query[Row]:
+    """Return the write with its transaction's id in a last column; the same query where it has no place for one."""
+    statement = _with_column(query.statement, _CURRENT_XID.label(_XID))
+    if statement is None:
+        return query
+    return query.restated(statement, partial(_decode_marked, decoder_of(query.row, query.statement, last=_XID)))
+
+
+@cache
+def guarded(query: Query[Row]) -> Query[Row] | None:
+    """Return the read as one that has rows only where the replica is current; None if no replica can run it.
+
+    `OFFSET 0` keeps the condition where it is decided once, before the query's own plan, which stays what it was.
+    """
+    statement = query.statement
+    if not isinstance(statement, Select | CompoundSelect) or not _has_columns(statement) or _locks(statement):
+        return None
+    typed = _GUARD.bindparams(bindparam(XIDS, type_=ARRAY(BigInteger)))
+    guard = typed.columns(code=BigInteger).cte("replica").prefix_with("MATERIALIZED")
+    code = select(guard.c.code).scalar_subquery()
+    found = statement.subquery("found")
+    is_current = code % literal_column(f"cast({_VERDICTS} as bigint)") == literal_column(str(int(Verdict.CURRENT)))
+    there = literal_column("1", BigInteger).label("there")
+    rows = select(*found.c, there).where(is_current).offset(literal_column("0")).subquery("rows")
+    always = select(literal_column("1").label("one")).subquery("always")
+    columns = [column for column in rows.c if column.name != "there"]
+    signed = case((rows.c.there.is_not(None), code), else_=-code).label(_CODE)
+    decode = decoder_of(query.row, statement, last=_CODE)
+    return query.restated(
+        select(*columns, signed).select_from(always.outerjoin(rows, true())), partial(_decode_guarded, decode)
+    )
+
+
+def _with_column(statement: Executable, column: ColumnElement[Any]) -> Executable | None:
+    if isinstance(statement, UpdateBase) and list(statement.exported_columns):
+        return statement.returning(column)
+    if isinstance(statement, Select):
+        return statement.add_columns(column)
+    if isinstance(statement, CompoundSelect) and _has_columns(statement):
+        rows = statement.subquery("rows")
+        return select(*rows.c, column)
+    return None
+
+
+def _has_columns(statement: Any) -> bool:
+    """Return whether each column can be named from outside, as a plain text cannot."""
+    if isinstance(statement, CompoundSelect):
+        return all(map(_has_columns, statement.selects))
+    return isinstance(statement, Select) and all(isinstance(each, ColumnElement) for each in statement.inner_columns)
+
+
+def _locks(statement: Any) -> bool:
+    return any(isinstance(part, ForUpdateArg) for part in visitors.iterate(statement))
+
+
+def _decode_marked(decode: Decoder[Row], records: Sequence[Any]) -> list[Row]:
+    rows = Marked(decode(records))
+    rows.xid = records[-1][_XID] if records else None
+    return rows
+
+
+def _decode_guarded(decode: Decoder[Row], records: Sequence[Any]) -> list[Row]:
+    code: int = records[0][_CODE]
+    rows: Guarded[Row] = Guarded(decode(records if code > 0 else ()))
+    rows.verdict = Verdict(abs(code) % _VERDICTS)
+    rows.lag_seconds = abs(code) // _VERDICTS / 1000
+    return rows
