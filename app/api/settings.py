@@ -1,5 +1,6 @@
 """What the environment says about the service."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Self
 
@@ -11,6 +12,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    ValidationError,
     field_validator,
     model_validator,
 )
@@ -22,6 +24,8 @@ from app.api.keys.secret import Secret
 from app.db.target.environment import EnvironmentSettings
 
 _LOOPBACK = ("127.0.0.1", "localhost")
+_OF_AN_APP = re.compile(r"(?!https?:|file:)[a-z][a-z0-9+.-]*://[a-z0-9.-]+(:[0-9]+)?")
+"""What the web view of an application or a browser's extension sends: ``capacitor://localhost``."""
 
 
 class ApiSettings(EnvironmentSettings):
@@ -94,9 +98,14 @@ class ApiSettings(EnvironmentSettings):
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in origins and len(origins) > 1:
+            raise ValueError("* means every page: write it alone, or leave it out")
         for origin in origins:
-            if origin != "*" and ("*" in origin or str(HttpUrl(origin)) != f"{origin}/"):
-                raise ValueError("an origin is scheme://host or scheme://host:port in lower case, without path or `*`")
+            if origin != "*" and not _is_origin(origin):
+                raise ValueError(
+                    "an origin is scheme://host or scheme://host:port in lower case, separated from others by commas, "
+                    "without path, user, the scheme's usual port or `*`"
+                )
         return origins
 
     @model_validator(mode="after")
@@ -104,3 +113,12 @@ class ApiSettings(EnvironmentSettings):
         if sum(source is not None for source in (self.jwt_secret, self.jwks_file, self.jwks_url)) != 1:
             raise ValueError("set exactly one of API_JWT_SECRET, API_JWKS_FILE and API_JWKS_URL")
         return self
+
+
+def _is_origin(text: str) -> bool:
+    """Return whether a browser may send `text` as an origin: it writes each in one way only."""
+    try:
+        url = HttpUrl(text)
+    except ValidationError:
+        return bool(_OF_AN_APP.fullmatch(text))
+    return str(url) == f"{text}/" and "*" not in text and url.username is None and url.password is None

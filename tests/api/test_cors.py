@@ -52,7 +52,31 @@ async def test_every_page_may_if_the_settings_say_so(migrated_url: str) -> None:
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
-@pytest.mark.parametrize("origin", ["app.example", "https://app.example/", "https://App.example", "null", "https://*"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "app.example",
+        "//app.example",
+        "https://",
+        "https://app.example/",
+        "https://app.example/path",
+        "https://app.example?x",
+        "https://App.example",
+        "HTTPS://app.example",
+        "https://app.example:443",
+        "https://app.example:",
+        "https://user@app.example",
+        "https://bücher.example",
+        "null",
+        "file://",
+        "https://*",
+        "https://*.example.com",
+        "^https://.*$",
+        '["https://app.example"]',
+        "https://a.example;https://b.example",
+        "*, https://app.example",
+    ],
+)
 def test_what_is_no_origin_is_refused_at_start(origin: str) -> None:
     """Browsers compare origins as text: a value that they never send would never match."""
     with pytest.raises(ConfigurationError, match="cors_origins"):
@@ -70,3 +94,5 @@ def test_origins_are_separated_by_commas_or_spaces(monkeypatch: pytest.MonkeyPat
         "https://b.example",
     )
     assert api_settings(cors_origins="").cors_origins == ()
+    others = ("http://localhost:3000", "http://[::1]:3000", "https://xn--bcher-kva.example", "capacitor://localhost")
+    assert api_settings(cors_origins=",".join(others)).cors_origins == others

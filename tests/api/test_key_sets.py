@@ -137,6 +137,19 @@ UNUSABLE: dict[str, tuple[Any, str]] = {
         "the curve 'P-384'",
     ),
     "Ed448": ({"keys": [{**ED25519_JWK, "crv": "Ed448"}]}, "the curve 'Ed448'"),
+    "a key agreement": ({"keys": [{**ED25519_JWK, "crv": "X25519"}]}, "the curve 'X25519'"),
+    "Ed25519 by its new name": ({"keys": [{**ED25519_JWK, "alg": "Ed25519"}]}, "is for 'Ed25519'"),
+    "an unknown use": ({"keys": [{**RSA_JWK, "use": "SIG"}]}, "key 1 ('rsa') is for the use 'SIG'"),
+    "operations to sign": ({"keys": [{**RSA_JWK, "key_ops": ["sign"]}]}, "is for the operations ['sign']; verify"),
+    "no operations": ({"keys": [{**RSA_JWK, "key_ops": []}]}, "is for the operations []"),
+    "operations as text": ({"keys": [{**RSA_JWK, "key_ops": "verify"}]}, "is for the operations 'verify'"),
+    "operations to encrypt alone": ({"keys": [{**RSA_JWK, "key_ops": ["encrypt"]}]}, "no key for signatures"),
+    "a certificate alone": (
+        {"keys": [{"kty": "RSA", "kid": "chain", "use": "sig", "x5c": ["MIIC"]}]},
+        "key 1 ('chain') lacks n, e: a certificate (x5c) alone is not read",
+    ),
+    "half a point": ({"keys": [{**EC_JWK, "y": None}]}, "key 1 ('ec') lacks y"),
+    "a private key's factors": ({"keys": [{**RSA_JWK, "p": "AQ", "q": "AQ"}]}, "private key"),
     "a short RSA key": (
         {"keys": [RSAAlgorithm.to_jwk(SMALL_RSA.public_key(), as_dict=True) | {"kid": "short"}]},
         "key 1 ('short') has 1024 bits",
@@ -157,6 +170,16 @@ def test_a_key_that_will_never_verify_is_refused_at_start_by_name(tmp_path: Path
         api_settings(jwt_secret=None, jwks_file=path)
     assert says in str(refused.value)
     assert "jwks_file" in str(refused.value)
+
+
+def test_what_says_nothing_is_left_out(tmp_path: Path) -> None:
+    """Null members, keys for encryption beside others, and members that nobody reads are no mistake."""
+    path = tmp_path / "jwks.json"
+    aside = {"kty": "RSA", "kid": "other", "key_ops": ["wrapKey"]}
+    bare = {name: value for name, value in ED25519_JWK.items() if name not in ("alg", "use")}
+    keys = [{**RSA_JWK, "alg": None, "use": None, "x5c": ["MIIC"], "ext": True}, {**bare, "key_ops": ["verify"]}, aside]
+    path.write_text(json.dumps({"keys": keys}))
+    assert api_settings(jwt_secret=None, jwks_file=path).jwks_file == path
 
 
 async def test_a_key_of_the_issuer_that_cannot_verify_is_named_in_the_log(

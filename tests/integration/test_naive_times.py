@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, DateTime, MetaData, Table, bindparam, cast, insert, literal, select, update
+from sqlalchemy import Column, DateTime, MetaData, Table, bindparam, cast, insert, literal, select, text, update
 from sqlalchemy.exc import StatementError
 from sqlmodel import SQLModel
 
@@ -89,7 +89,7 @@ async def test_a_time_of_another_zone_is_the_same_moment(db: Database, user_id: 
     assert task.created_at.utcoffset() == UTC.utcoffset(None)
 
 
-NOTES = Table("pg_temp.notes", MetaData(), Column("due", DateTime(timezone=True)), Column("day", DateTime()))
+NOTES = Table("notes", MetaData(), Column("due", DateTime(timezone=True)), Column("day", DateTime()))
 FOLLOWING: Query[datetime] = Query(
     "tests.naive_times",
     select(cast(bindparam("p_time", type_=DateTime(timezone=True)), DateTime(timezone=True))),
@@ -100,15 +100,19 @@ FOLLOWING: Query[datetime] = Query(
 
 async def test_a_naive_time_is_refused_by_a_column_of_the_users_own(db: Database) -> None:
     """The column is declared as in SQLAlchemy's manual; a column without time zone accepts it."""
-    for statement in (
-        select(literal(NAIVE, DateTime(timezone=True))),
-        select(NOTES.c.day).where(NOTES.c.due > NAIVE),
-        insert(NOTES).values(due=NAIVE),
-        insert(NOTES).values(due=NAIVE.date()),
-    ):
-        with pytest.raises(InvalidInputError, match="must have timezone information"):
-            await db.execute(statement)
-    assert (await db.execute(select(literal(NAIVE, DateTime())))).scalar_one() == NAIVE
+    async with db.transaction() as session:
+        await session.execute(text("create temp table notes (due timestamptz, day timestamp) on commit drop"))
+        for statement in (
+            select(literal(NAIVE, DateTime(timezone=True))),
+            select(NOTES.c.day).where(NOTES.c.due > NAIVE),
+            insert(NOTES).values(due=NAIVE),
+            insert(NOTES).values(due=NAIVE.date()),
+        ):
+            with pytest.raises(InvalidInputError, match="must have timezone information"):
+                async with session.begin_nested():
+                    await session.execute(statement)
+        await session.execute(insert(NOTES).values(day=NAIVE))
+        assert (await session.execute(select(NOTES.c.day))).scalar_one() == NAIVE
 
 
 async def test_a_naive_time_is_refused_by_a_query(db: Database) -> None:

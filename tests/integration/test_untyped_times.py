@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
@@ -80,7 +80,20 @@ async def _as_a_query(db: Database, sql: str, value: Any) -> Any:
     return (await db.fetch(_query(sql), {"x": value}))[0]
 
 
-WAYS = (
+async def _driver(session: Any) -> Any:
+    return (await (await session.connection()).get_raw_connection()).driver_connection
+
+
+async def _raw(method: str, db: Database, sql: str, value: Any) -> Any:
+    async with db.transaction() as session:
+        found = await getattr(await _driver(session), method)(sql.replace(":x", "$1"), value)
+    for _ in range(("fetchval", "fetchrow", "fetch").index(method)):
+        found = found[0]
+    return found
+
+
+Way = Callable[[Database, str, Any], Awaitable[Any]]
+WAYS: tuple[Way, ...] = (
     _execute,
     _in_a_transaction,
     _in_a_session,
@@ -88,8 +101,8 @@ WAYS = (
     _as_the_drivers_sql,
     _streamed,
     _as_a_query,
+    *(partial(_raw, method) for method in ("fetch", "fetchrow", "fetchval")),
 )
-Way = Callable[[Database, str, Any], Awaitable[Any]]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -172,6 +185,8 @@ async def test_a_naive_time_in_a_list_of_parameters_is_refused(db: Database) -> 
         for send in (
             lambda: session.execute(text("insert into due (at) values (:x)"), rows),
             lambda: _driver_many(session, [(ZONED,), (NAIVE,)]),
+            lambda: _raw_many(session, [(ZONED,), (NAIVE,)]),
+            lambda: _raw_once(session, NAIVE),
         ):
             with pytest.raises(InvalidInputError, match=REFUSED):
                 async with session.begin_nested():
@@ -184,6 +199,25 @@ async def test_a_naive_time_in_a_list_of_parameters_is_refused(db: Database) -> 
 
 async def _driver_many(session: Any, rows: list[tuple[Any]]) -> None:
     await (await session.connection()).exec_driver_sql("insert into due (at) values ($1)", rows)
+
+
+async def _raw_many(session: Any, rows: list[tuple[Any]]) -> None:
+    await (await _driver(session)).executemany("insert into due (at) values ($1)", rows)
+
+
+async def _raw_once(session: Any, value: Any) -> None:
+    await (await _driver(session)).execute("insert into due (at) values ($1)", value)
+
+
+async def test_a_field_of_a_composite_is_typed_in_the_statement(db: Database) -> None:
+    """The driver tells the type of the whole parameter only, so that a field is cast in SQL."""
+    async with db.transaction() as session:
+        await session.execute(text("create type pg_temp.span as (since timestamptz, note text)"))
+        row = text("select (cast(row(cast(:x as timestamptz), 'a') as pg_temp.span)).since")
+        with pytest.raises(InvalidInputError, match=REFUSED):
+            async with session.begin_nested():
+                await session.execute(row, {"x": NAIVE})
+        assert (await session.execute(row, {"x": ZONED})).scalar_one() == ZONED
 
 
 async def test_a_domain_over_timestamptz_is_one(db: Database) -> None:

@@ -8,6 +8,8 @@ from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 _ALGORITHMS: Final = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
+_PARTS: Final = {"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)}
+_PRIVATE: Final = {"d", "p", "q", "dp", "dq", "qi", "oth"}
 _CURVES: Final = {"EC": "P-256", "OKP": "Ed25519"}
 _MAX_KEYS: Final = 100
 _RSA_BITS: Final = range(2048, 8193)  # below, it can be factored; above, each signature costs milliseconds
@@ -32,12 +34,14 @@ class KeySet:
         if not self.keys:
             raise KeySetError("; ".join(self.problems[:3]) or "the key set has no key for signatures")
 
-    def _add(self, entry: object, number: int) -> None:
-        if isinstance(entry, dict) and entry.get("use", "sig") != "sig":
-            return  # of another purpose, which is no mistake
-        kid = entry.get("kid") if isinstance(entry, dict) else None
+    def _add(self, given: object, number: int) -> None:
+        # Some libraries write what a key does not have as null.
+        entry = {key: value for key, value in given.items() if value is not None} if isinstance(given, dict) else {}
+        if _is_for_encryption(entry):
+            return
+        kid = entry.get("kid")
         name = f"key {number} ({ascii(kid)[:_MAX_SHOWN]})"
-        if not isinstance(entry, dict) or not isinstance(kid, str) or not kid:
+        if not isinstance(kid, str) or not kid:
             raise KeySetError(f"{name} has no `kid`, by which a token could name it")
         if kid in self.keys:
             raise KeySetError(f"{name} has the `kid` of another key")
@@ -65,7 +69,21 @@ def _entries(content: bytes) -> list[Any]:
     return entries
 
 
+def _is_for_encryption(entry: dict[str, Any]) -> bool:
+    """Return whether a key has another purpose, which is no mistake."""
+    operations = entry.get("key_ops")
+    encrypts = isinstance(operations, list) and bool(operations) and not {"sign", "verify"} & set(map(str, operations))
+    return entry.get("use") == "enc" or ("use" not in entry and encrypts)
+
+
 def _usable(entry: dict[str, Any], name: str) -> PyJWK:
+    if _PRIVATE & entry.keys():
+        raise KeySetError(f"{name} is a private key, with which tokens can be signed; give the public one")
+    if entry.get("use", "sig") != "sig":
+        raise KeySetError(f"{name} is for the use {_shown(entry['use'])}; for signatures it must be sig")
+    operations = entry.get("key_ops", ["verify"])
+    if not isinstance(operations, list) or "verify" not in operations:
+        raise KeySetError(f"{name} is for the operations {_shown(operations)}; verify must be among them")
     kind = entry.get("kty")
     algorithm = _ALGORITHMS.get(kind) if isinstance(kind, str) else None
     if algorithm is None:
@@ -74,8 +92,9 @@ def _usable(entry: dict[str, Any], name: str) -> PyJWK:
         raise KeySetError(f"{name} is for {_shown(entry['alg'])}; {_listed(_ALGORITHMS.values())} are supported")
     if kind in _CURVES and entry.get("crv") != _CURVES[kind]:
         raise KeySetError(f"{name} is on the curve {_shown(entry.get('crv'))}; for {kind} it must be {_CURVES[kind]}")
-    if "d" in entry:
-        raise KeySetError(f"{name} is a private key, with which tokens can be signed; give the public one")
+    if missing := [part for part in _PARTS[str(kind)] if part not in entry]:
+        chain = ": a certificate (x5c) alone is not read" if "x5c" in entry else ""
+        raise KeySetError(f"{name} lacks {_listed(missing)}{chain}")
     try:
         key = PyJWK(entry, algorithm)
     except (PyJWTError, ValueError, TypeError, KeyError, AttributeError):

@@ -39,6 +39,7 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
         After a failed statement the server answers COMMIT with ROLLBACK, and asyncpg ignores the answer: a caller that
         caught the statement's error would assume that the transaction was committed.
         """
+        await self._refuse_naive_times(query, [args])
         status: str = await super().execute(query, *args, timeout=timeout)
         if status == "ROLLBACK" and query.startswith("COMMIT"):
             raise NotDoneError(
@@ -51,15 +52,34 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # the driver has no
         """Prepare `query`, in asyncpg's one round trip; only the server knows which parameters are a timestamptz."""
         return checked(await super().prepare(query, **options))
 
+    async def fetch(self, query: str, *args: object, **options: Any) -> Any:
+        """Return the rows, as asyncpg does."""
+        await self._refuse_naive_times(query, [args])
+        return await super().fetch(query, *args, **options)
+
+    async def fetchrow(self, query: str, *args: object, **options: Any) -> Any:
+        """Return the first row, as asyncpg does."""
+        await self._refuse_naive_times(query, [args])
+        return await super().fetchrow(query, *args, **options)
+
+    async def fetchval(self, query: str, *args: object, **options: Any) -> Any:
+        """Return a value of the first row, as asyncpg does."""
+        await self._refuse_naive_times(query, [args])
+        return await super().fetchval(query, *args, **options)
+
     async def executemany(self, command: str, args: Iterable[Sequence[Any]], **options: Any) -> None:
-        """Execute for each of `args`; only a time without a time zone costs a round trip more, to learn the types."""
+        """Execute for each of `args`, as asyncpg does."""
         rows = list(args)
+        await self._refuse_naive_times(command, rows)
+        await super().executemany(command, rows, **options)
+
+    async def _refuse_naive_times(self, query: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Only a time without a time zone costs a round trip more, to learn the types."""
         if any_is_naive(rows):
-            statement = await self.prepare(command)
+            statement = await self.prepare(query)
             if isinstance(statement, CheckedStatement):
                 for row in rows:
                     statement.check(row)
-        await super().executemany(command, rows, **options)
 
 
 async def connect(settings: DatabaseSettings, target: ConnectionTarget) -> asyncpg.Connection:

@@ -1,4 +1,9 @@
-"""Times on their way to a timestamptz: asyncpg takes one without a time zone for the machine's local time."""
+"""Times on their way to a timestamptz: asyncpg takes one without a time zone for the machine's local time.
+
+Only the server knows which parameters are of such a type, so the check is at the driver, once for every way that leads
+there. Not checked are a field of a composite parameter, since the driver tells the type of the whole (cast the field in
+SQL instead: ``row(cast(:at as timestamptz), :note)``), and what the raw connection's `cursor` and `COPY` send.
+"""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, DateTime
+from sqlalchemy import Connection
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection, PGDialect_asyncpg
 from sqlalchemy.util import await_only
@@ -13,7 +13,6 @@ from sqlalchemy.util.concurrency import in_greenlet
 from app.db.driver.cancellation import cancel_and_close, uninterrupted
 from app.db.engine.observed import observed
 from app.db.engine.reflection import CatalogCompiler
-from app.db.engine.times import ZonedDateTime
 from app.db.pool.connection import PooledConnection
 from app.db.pool.pool import Pool
 from app.db.query import QUERY
@@ -35,7 +34,6 @@ class LeanDialect(PGDialect_asyncpg):
     supports_native_json_deserialization = False
     dialect_injects_custom_json_deserializer = False
 
-    colspecs = {**PGDialect_asyncpg.colspecs, DateTime: ZonedDateTime}  # noqa: RUF012 - no ClassVar to SQLAlchemy
     default_schema_name = "public"
     default_isolation_level = "READ COMMITTED"
     _backslash_escapes = False
