@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from app.api import conversations, docs, handlers, health, messages, replying, tasks
+from app.api import causal, conversations, docs, handlers, health, messages, replying, tasks
 from app.api.errors import TooManyRequestsError
 from app.api.gate import FixedHeaders, Gate
 from app.api.problems import answers
@@ -64,14 +64,20 @@ def create_app(
     app.include_router(health.router, responses=_OF_THE_GATE)
     for router in _PRIVATE:
         app.include_router(router, responses=_ALWAYS)
+    if database.has_replicas:
+        causal.document(app)
+        app.add_middleware(causal.CausalTokens)
     if settings.docs:
         docs.add_docs(app)
-    _add_middleware(app, settings, public | _paths(health.router) | (docs.PATHS if settings.docs else frozenset()))
+    headers = (causal.NAME,) if database.has_replicas else ()
+    _add_middleware(
+        app, settings, headers, public | _paths(health.router) | (docs.PATHS if settings.docs else frozenset())
+    )
     return app
 
 
-def _add_middleware(app: FastAPI, settings: ApiSettings, public: frozenset[str]) -> None:
-    """Add what stands before the routes; the last is the outermost."""
+def _add_middleware(app: FastAPI, settings: ApiSettings, headers: tuple[str, ...], public: frozenset[str]) -> None:
+    """Add what stands before the routes; the last is the outermost. Pages may send and read `headers`, too."""
     long_bodies = [route.path_regex for router in _WITH_CONTENT for route in router.routes if isinstance(route, Route)]
     app.add_middleware(Gate, settings=settings, public=public, long_bodies=long_bodies)
     if settings.cors_origins:
@@ -79,8 +85,8 @@ def _add_middleware(app: FastAPI, settings: ApiSettings, public: frozenset[str])
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=("GET", "POST", "PATCH", "DELETE"),
-            allow_headers=_CORS_HEADERS,
-            expose_headers=_CORS_EXPOSED,
+            allow_headers=(*_CORS_HEADERS, *headers),
+            expose_headers=(*_CORS_EXPOSED, *headers),
             allow_credentials=False,  # a token is sent by the page itself, a cookie by any page
         )
     app.add_middleware(FixedHeaders)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends
 from starlette.responses import StreamingResponse
 
+from app.api.causal import LastTokenDep
 from app.api.dependencies import IdempotencyKey, RepliesDep, RowIdPath, UserIdDep
 from app.api.problems import answers
 from app.api.replies import MEDIA_TYPE, Reply, events
@@ -41,11 +42,12 @@ ReplyDep = Annotated[Reply, Depends(_start)]
     response_class=StreamingResponse,
     responses={**_STREAM, **answers(404, 409)},
 )
-async def reply(reply: ReplyDep) -> StreamingResponse:
+async def reply(reply: ReplyDep, last_token: LastTokenDep) -> StreamingResponse:
     """Append the user's message and stream the assistant's reply.
 
     Each event `piece` is a part of the text. The last event is `message`, the reply as it is now stored, or `problem`.
+    Where there is a `Causal-Token`, an event `causal-token` with the last one comes before it.
     The reply is stored also if you hang up. With the same `Idempotency-Key` you get the same reply again. While too
     many replies are in flight, yours (429) or everybody's (503), nothing is appended.
     """
-    return StreamingResponse(events(reply), headers=_UNBUFFERED, media_type=MEDIA_TYPE)
+    return StreamingResponse(events(reply, last_token), headers=_UNBUFFERED, media_type=MEDIA_TYPE)
