@@ -1,6 +1,6 @@
 """A query as a value: everything that the layer must know of a statement in order to run it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -42,25 +42,35 @@ class WhenLost(Enum):
 class Query(Generic[Row]):
     """One constant statement, written to SQL once and run by `Database.fetch` or in a session.
 
-    `name` (``tasks.get``) is how telemetry knows it; names are unique in the process. `row` is what each row becomes:
-    a read model, `Record`, or a scalar type for the first column. `when_lost` is derived where it is not given:
-    `NOT_DONE` for a SELECT that changes nothing, else `UNKNOWN`. `pinned` says that the statement casts each column of
-    its result to its own type: then the prepared statement outlives a change of the table, through any pooler.
+    `name` (``tasks.get``) is how telemetry knows it; names are unique in the process. `source` is the statement, or a
+    function that builds it when it is first needed. `row` is what each row becomes: a read model, `Record`, or a scalar
+    type for the first column. `lost` is `when_lost`, where it is not to be derived. `pinned` says that the statement
+    casts each column of its result to its own type: then the prepared statement outlives a change of the table, through
+    any pooler.
     """
 
     name: str
-    statement: Executable
+    source: Executable | Callable[[], Executable]
     row: type[Row]
-    when_lost: WhenLost = None  # type: ignore[assignment]  # never None: `__post_init__` derives it
+    lost: WhenLost | None = None
     pinned: bool = True
 
     def __post_init__(self) -> None:
         if self.name in _names:
             raise ValueError(f"a query named {self.name} exists already: each needs its own name")
-        if self.when_lost is None:
-            outcome = WhenLost.NOT_DONE if _only_reads(self.statement) else WhenLost.UNKNOWN
-            object.__setattr__(self, "when_lost", outcome)
         _names.add(self.name)
+
+    @cached_property
+    def statement(self) -> Executable:
+        """The statement; what it takes to build them all would be a third of the import (docs/benchmarks.md)."""
+        return self.source if isinstance(self.source, Executable) else self.source()
+
+    @cached_property
+    def when_lost(self) -> WhenLost:
+        """What a lost connection means: `NOT_DONE` for a SELECT that changes nothing, else `UNKNOWN`."""
+        if self.lost is not None:
+            return self.lost
+        return WhenLost.NOT_DONE if _only_reads(self.statement) else WhenLost.UNKNOWN
 
     @cached_property
     def decode(self) -> Decoder[Row]:

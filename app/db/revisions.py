@@ -16,7 +16,7 @@ DEFAULT_VERSION_TABLE: Final = "alembic_version"
 NO_SUCH_TABLE: Final = "42P01"
 SCHEMA_ERRORS: Final = frozenset({NO_SUCH_TABLE, "42P10", "42703", "42704", "42883"})
 """What the server says of a table, key, column, type or function that is not there."""
-_REVISION: Final = re.compile(r"^(down_)?revision\b[^=\n]*= *(.*)$", re.MULTILINE)
+_REVISION: Final = r"(?m)^(down_)?revision\b[^=\n]*= *(.*)$"
 
 
 @cache
@@ -40,7 +40,7 @@ def revision_parents() -> dict[str, str]:
     """Return each revision with what it follows, as it is written."""
     parents = {}
     for file in (path for ini in INI_FILES for path in (ini.parent / "alembic" / "versions").glob("*.py")):
-        found = {prefix: value.strip() for prefix, value in _REVISION.findall(file.read_text())}
+        found = {prefix: value.strip() for prefix, value in re.findall(_REVISION, file.read_text())}
         parents[found[""].strip("\"'")] = found.get("down_", "")
     return parents
 

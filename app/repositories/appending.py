@@ -31,10 +31,9 @@ from sqlalchemy.sql.expression import CTE
 from app.db.models import Conversation, Message, MessageRead
 from app.db.models.base import table_of
 from app.db.rows import MORE
-from app.repositories.columns import P_LIMIT, equals, parameter
+from app.repositories.columns import equals, parameter
 from app.repositories.entity import Entity
 from app.repositories.once import P_KEY, SAME, once, written_before, written_now
-from app.repositories.order import newest_first
 from app.repositories.owner import owned
 
 _conversation, _message = table_of(Conversation), table_of(Message)
@@ -50,7 +49,7 @@ NEW: Final = "is_new"
 """The column that says whether this call wrote the row, not an earlier one with its key."""
 
 History = Callable[[Sequence[Label[Any]], Select[Any]], Select[Any]]
-"""What is read of the earlier messages, which are one more than the limit."""
+"""What is read of the earlier messages."""
 
 _FILLED: Final = frozenset({"id", "created_at"})
 """The columns that the database fills; the others are known from what is sent."""
@@ -155,11 +154,8 @@ def _touched_after(now: CTE) -> CTE:
 def _with_history(entity: Entity[Any], appended: CTE, history: History, *flags: Label[Any]) -> CompoundSelect[Any]:
     """Return the message and, newest first, those of the `history` before it, each with the `flags`."""
     place = select(appended.c.id).scalar_subquery()
-    earlier = (
-        select(*entity.columns)
-        .where(entity.owned, _message.c.conversation_id == P_CONVERSATION_ID, _message.c.id < place)
-        .order_by(*newest_first(_message.c))
-        .limit(P_LIMIT)
+    earlier = select(*entity.columns).where(
+        entity.owned, _message.c.conversation_id == P_CONVERSATION_ID, _message.c.id < place
     )
     before = history(entity.columns, earlier).subquery("history")
     names = [column.name for column in entity.columns]

@@ -44,12 +44,13 @@ def needs_budget(table: Table, columns: Sequence[Label[Any]]) -> bool:
 
 
 def within_budget(table: Table, columns: Sequence[Label[Any]], rows: Select[Any], order: Order) -> Select[Any]:
-    """Return the first of `rows`, which are one more than the page's limit, up to the limit and the budget.
+    """Return the first of `rows` in this order, up to the page's limit, which is one less than sent, and the budget.
 
     The last column, `more`, says whether another row follows. The rows are measured where they lie: a long text is not
     read for it.
     """
-    found = rows.add_columns(_bytes([table.c[each.name] for each in columns]).label("bytes")).subquery("found")
+    first = rows.order_by(*order(table.c)).limit(P_LIMIT)
+    found = first.add_columns(_bytes([table.c[each.name] for each in columns]).label("bytes")).subquery("found")
     window: Any = {"order_by": order(found.c), "rows": (None, 0)}  # the same for each: PostgreSQL runs it once
     measured = select(
         *found.c,

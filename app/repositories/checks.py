@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from app.db.errors import InvalidInputError
 from app.db.models.base import RowId, UserId
@@ -13,9 +13,10 @@ MAX_LIMIT: Final = 1000
 """The longest page."""
 
 Value = TypeVar("Value")
-_USER_ID: TypeAdapter[str] = TypeAdapter(UserId)
-_ROW_ID: TypeAdapter[int] = TypeAdapter(RowId)
-_KEY: TypeAdapter[UUID] = TypeAdapter(UUID)
+_DEFERRED: Final = ConfigDict(defer_build=True)
+_USER_ID: TypeAdapter[str] = TypeAdapter(UserId, config=_DEFERRED)
+_ROW_ID: TypeAdapter[int] = TypeAdapter(RowId, config=_DEFERRED)
+_KEY: TypeAdapter[UUID] = TypeAdapter(UUID, config=_DEFERRED)
 
 
 def checked_user_id(user_id: str) -> str:

@@ -21,12 +21,14 @@ from sqlalchemy import (
 )
 
 from app.db.errors import InvalidInputError
-from app.db.models import Role
+from app.db.models import Message, Role
+from app.db.models.base import table_of
 from app.repositories.budget import PAGE_BYTES
 from app.repositories.checks import checked_limit
 from app.repositories.columns import P_LIMIT
 from app.repositories.order import newest_first
 
+_message: Final = table_of(Message)
 MAX_CHARACTERS: Final = PAGE_BYTES // 4
 """The most that a history may be bounded to: so many characters never exceed the budget in bytes."""
 
@@ -35,13 +37,13 @@ _P_ALWAYS: Final[BindParameter[int]] = bindparam("p_always", type_=BigInteger())
 
 
 def within_context(columns: Sequence[Label[Any]], rows: Select[Any]) -> Select[Any]:
-    """Return the newest of `rows`, which are one more than the limit, that fit the characters; the newest first.
+    """Return the newest of `rows`, up to the limit, which is one less than sent, and the characters; the newest first.
 
     A turn is not cut: the oldest of them is a user's message, or the first of the conversation. The first `p_always`
     come in any case.
     """
-    content = cast(rows.selected_columns.content, Text())
-    found = rows.add_columns(func.char_length(content).label("characters")).subquery("found")
+    characters = func.char_length(_message.c.content).label("characters")
+    found = rows.order_by(*newest_first(_message.c)).limit(P_LIMIT).add_columns(characters).subquery("found")
     window: Any = {"order_by": newest_first(found.c), "rows": (None, 0)}  # the same for each: PostgreSQL runs it once
     measured = select(
         *found.c,

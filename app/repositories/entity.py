@@ -1,5 +1,6 @@
 """A table with its models, declared once."""
 
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
 from sqlalchemy import ColumnElement, Executable, Select
@@ -14,6 +15,8 @@ from app.repositories.owner import owned
 
 Read = TypeVar("Read", bound=ReadModel)
 Row = TypeVar("Row")
+Source = Executable | Callable[[], Executable]
+"""A statement, or a function that builds it when it is first needed."""
 
 
 class Entity(Generic[Read]):
@@ -49,26 +52,25 @@ class Entity(Generic[Read]):
         return "updated_at" in self.table.c
 
     @overload
-    def query(self, name: str, statement: Executable) -> Query[Read]: ...
+    def query(self, name: str, statement: Source) -> Query[Read]: ...
     @overload
-    def query(self, name: str, statement: Executable, row: type[Row]) -> Query[Row]: ...
-    def query(self, name: str, statement: Executable, row: type[Any] | None = None) -> Query[Any]:
+    def query(self, name: str, statement: Source, row: type[Row]) -> Query[Row]: ...
+    def query(self, name: str, statement: Source, row: type[Any] | None = None) -> Query[Any]:
         """Return a query of the entity, whose rows become its read model unless `row` says otherwise."""
         return self._kept(Query(self._named(name), statement, row or self.read))
 
-    def page_query(self, name: str, rows: Select[Any], order: Order) -> Query[Any]:
+    def page_query(self, name: str, rows: Callable[[], Select[Any]], order: Order) -> Query[Any]:
         """Return a query for a page of `rows`, which ends early at the budget where the rows may be long."""
-        ordered = rows.order_by(*order(self.table.c)).limit(P_LIMIT)
         if not needs_budget(self.table, self.columns):
-            return self.query(name, ordered)
-        page = within_budget(self.table, self.columns, ordered, order)
-        return self.query(name, page, Slice[self.read])  # type: ignore[name-defined]  # a variable, but a class
+            return self.query(name, lambda: rows().order_by(*order(self.table.c)).limit(P_LIMIT))
+        page: type[Any] = Slice[self.read]  # type: ignore[name-defined]  # a variable, but a class
+        return self.query(name, lambda: within_budget(self.table, self.columns, rows(), order), page)
 
     @overload
-    def keyed_query(self, name: str, statement: Executable) -> Query[Record]: ...
+    def keyed_query(self, name: str, statement: Source) -> Query[Record]: ...
     @overload
-    def keyed_query(self, name: str, statement: Executable, row: type[Row]) -> Query[Row]: ...
-    def keyed_query(self, name: str, statement: Executable, row: type[Any] = Record) -> Query[Any]:
+    def keyed_query(self, name: str, statement: Source, row: type[Row]) -> Query[Row]: ...
+    def keyed_query(self, name: str, statement: Source, row: type[Any] = Record) -> Query[Any]:
         """Return a query that writes once for each idempotency key (see `once`)."""
         return self._kept(Query(self._named(name), statement, row, WhenLost.KEYED))
 

@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from pydantic import TypeAdapter
-from sqlalchemy import select
+from pydantic import ConfigDict, TypeAdapter
+from sqlalchemy import ColumnElement, Select, select
 
 from app.db.errors import InvalidInputError, MissingReferenceError
 from app.db.models import Message, MessageCreate, MessageRead
@@ -19,7 +19,7 @@ from app.repositories.appending import append_with_history as _with
 from app.repositories.budget import within_budget
 from app.repositories.checks import checked_id, checked_key, checked_limit
 from app.repositories.chunks import chunks_of
-from app.repositories.columns import P_LIMIT, P_PLACE
+from app.repositories.columns import P_PLACE
 from app.repositories.context import Extent, within_context
 from app.repositories.cursor import CursorFormat
 from app.repositories.entity import Entity
@@ -34,33 +34,36 @@ _FOREIGN_KEY: Final = str(next(iter(_messages.table.foreign_key_constraints)).na
 _CURSOR: Final = CursorFormat("<q")
 _BEFORE_ALL: Final = -MAX_BIGINT - 1
 _STREAM_ROWS: Final = 100
-_READS: Final = TypeAdapter(list[MessageRead])
+_READS: Final = TypeAdapter(list[MessageRead], config=ConfigDict(defer_build=True))
 _SLICE: Final = Slice[MessageRead]
 
-_APPEND: Final = _messages.query("append", appending.append(_messages))
-_APPEND_ONCE: Final = _messages.keyed_query("append_once", appending.append_once(_messages))
-_APPEND_MANY: Final = _messages.query("append_many", appending.append_many(_messages), Record)
+_APPEND: Final = _messages.query("append", partial(appending.append, _messages))
+_APPEND_ONCE: Final = _messages.keyed_query("append_once", partial(appending.append_once, _messages))
+_APPEND_MANY: Final = _messages.query("append_many", partial(appending.append_many, _messages), Record)
 _HISTORIES: Final[Mapping[bool, tuple[str, appending.History]]] = {  # by whether they are bounded in characters
     False: ("history", partial(within_budget, _messages.table, order=newest_first)),
     True: ("context", within_context),
 }
 _WITH_HISTORY: Final = {
-    bounded: _messages.query(f"append_with_{name}", _with(_messages, read), _SLICE)
+    bounded: _messages.query(f"append_with_{name}", partial(_with, _messages, read), _SLICE)
     for bounded, (name, read) in _HISTORIES.items()
 }
 _ONCE_WITH_HISTORY: Final = {
-    bounded: _messages.keyed_query(f"append_once_with_{name}", _once_with(_messages, read), _SLICE)
+    bounded: _messages.keyed_query(f"append_once_with_{name}", partial(_once_with, _messages, read), _SLICE)
     for bounded, (name, read) in _HISTORIES.items()
 }
-_read: Final = select(*_messages.columns).where(_messages.owned)
-_BY_KEY: Final = _messages.query("by_key", _read.where(_message.idempotency_key == P_KEY))
-_list: Final = _read.where(_message.conversation_id == appending.P_CONVERSATION_ID)
-_AFTER: Final = _messages.page_query("after", _list.where(_message.id > P_PLACE), oldest_first)
-_before: Final = _list.where(_message.id < P_PLACE)
-_BEFORE: Final = _messages.page_query("before", _before, newest_first)
-_CONTEXT: Final = _messages.query(
-    "context", within_context(_messages.columns, _before.order_by(*newest_first(_message)).limit(P_LIMIT))
-)
+_BY_KEY: Final = _messages.query("by_key", lambda: _read(_message.idempotency_key == P_KEY))
+_AFTER: Final = _messages.page_query("after", lambda: _list(_message.id > P_PLACE), oldest_first)
+_BEFORE: Final = _messages.page_query("before", lambda: _list(_message.id < P_PLACE), newest_first)
+_CONTEXT: Final = _messages.query("context", lambda: within_context(_messages.columns, _list(_message.id < P_PLACE)))
+
+
+def _read(*criteria: ColumnElement[bool]) -> Select[Any]:
+    return select(*_messages.columns).where(_messages.owned, *criteria)
+
+
+def _list(place: ColumnElement[bool]) -> Select[Any]:
+    return _read(_message.conversation_id == appending.P_CONVERSATION_ID, place)
 
 
 class MessageRepo(Repository[MessageRead]):
@@ -107,7 +110,7 @@ class MessageRepo(Repository[MessageRead]):
         extent = Extent(limit, max_characters)
         values = {**_values(conversation_id, data), **extent.before(data.content)}
         (found,) = await self._fetch(_WITH_HISTORY[extent.is_bounded], user_id, **values)
-        return await self._history(found, extent, missing=_missing(conversation_id))
+        return await self._history(found, extent, _missing(conversation_id))
 
     async def append_once_with_history(
         self,
@@ -124,12 +127,10 @@ class MessageRepo(Repository[MessageRead]):
         values = {**_values(conversation_id, data), **extent.before(data.content)}
         query = _ONCE_WITH_HISTORY[extent.is_bounded]
         (found,) = await self._rows_once(query, user_id, idempotency_key, missing, **values)
-        history = await self._history(found, extent, missing=missing)
+        history = await self._history(found, extent, missing)
         return appending.AppendedOnce(history, is_new=found.flags[appending.NEW])
 
-    async def _history(
-        self, found: Slice[MessageRead], extent: Extent, *, missing: MissingReferenceError
-    ) -> list[MessageRead]:
+    async def _history(self, found: Slice[MessageRead], extent: Extent, missing: Exception) -> list[MessageRead]:
         if not found.items:
             raise missing
         last, *earlier = found.items
@@ -148,14 +149,12 @@ class MessageRepo(Repository[MessageRead]):
         """
         chunks = list(chunks_of(data))
         if len(chunks) == 1:
-            return await self._append_chunk(user_id, conversation_id, chunks[0])
+            return await self._chunk(user_id, conversation_id, chunks[0])
         async with self._executor.together() as executor:
             together = MessageRepo(executor)
-            return [row for chunk in chunks for row in await together._append_chunk(user_id, conversation_id, chunk)]
+            return [row for chunk in chunks for row in await together._chunk(user_id, conversation_id, chunk)]
 
-    async def _append_chunk(
-        self, user_id: str, conversation_id: int, data: Sequence[MessageCreate]
-    ) -> list[MessageRead]:
+    async def _chunk(self, user_id: str, conversation_id: int, data: Sequence[MessageCreate]) -> list[MessageRead]:
         rows = await self._fetch(
             _APPEND_MANY,
             user_id,

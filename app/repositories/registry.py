@@ -1,7 +1,6 @@
 """Every entity and every query of the repositories, found in the modules of `app.repositories`."""
 
 import importlib
-import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,5 +36,5 @@ def queries() -> dict[str, Query[Any]]:
 
 
 def _modules() -> Iterator[Any]:
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        yield importlib.import_module(f"{__package__}.{module.name}")
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        yield importlib.import_module(f"{__package__}.{file.stem}".removesuffix(".__init__"))

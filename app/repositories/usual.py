@@ -1,6 +1,6 @@
 """The queries that most entities have, built from the entity."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
@@ -39,6 +39,7 @@ from app.repositories.owner import owned, owner
 Read = TypeVar("Read", bound=ReadModel)
 Row = TypeVar("Row")
 Order = NewestFirst | LatestFirst
+_Values = dict[str, ColumnElement[Any]]
 
 _P_DIGEST: Final[BindParameter[bytes]] = bindparam("p_digest", type_=LargeBinary())
 _P_UPDATED_AT: Final[BindParameter[Any]] = bindparam("p_updated_at", type_=DateTime(timezone=True))
@@ -62,20 +63,22 @@ class Usual(Generic[Read]):
         latest_by: str | None = None,
     ) -> None:
         self.order = LatestFirst(entity.table, latest_by) if latest_by else NewestFirst(entity.table)
-        self.create = entity.query("create", _created(entity, create))
-        self.create_once = entity.keyed_query("create_once", _created_once(entity, create)) if entity.has_keys else None
-        self.get = entity.query("get", select(*entity.columns).where(*entity.one))
+        values = _values(entity, create)
+        self.create = entity.query("create", lambda: _created(entity, values))
+        self.create_once = _create_once(entity, create, values) if entity.has_keys else None
+        self.get = entity.query("get", lambda: select(*entity.columns).where(*entity.one))
         self.pages = _by_filter(filters, partial(_page_query, entity, self.order))
         self.nullable = [column.name for column in _columns(entity, update) if column.nullable]
         """The fields that an update can set to null."""
         self.update: Query[Read] | None = None
         self.update_unchanged: Query[Record] | None = None
         if update is not None:
-            changed = _changed(entity, update)
+            changed = partial(_changed, entity, {each: _new_value(each) for each in _columns(entity, update)})
             self.update = entity.query("update", changed)
             if entity.has_updated_at:
-                self.update_unchanged = entity.query("update_unchanged", _changed_if_unchanged(entity, changed), Record)
-        self.delete = entity.query("delete", _deleted(entity), int)
+                unchanged = partial(_changed_if_unchanged, entity, changed)
+                self.update_unchanged = entity.query("update_unchanged", unchanged, Record)
+        self.delete = entity.query("delete", lambda: _deleted(entity), int)
         self.counts = _by_filter(filters, partial(_count_query, entity))
 
 
@@ -87,20 +90,24 @@ def _columns(entity: Entity[Any], model: type[BaseModel] | None) -> list[Column[
     return [entity.table.c[name] for name in model.model_fields] if model else []
 
 
-def _values(entity: Entity[Any], create: type[BaseModel] | None) -> dict[str, ColumnElement[Any]]:
+def _values(entity: Entity[Any], create: type[BaseModel] | None) -> _Values:
     return {"user_id": owner(), **{column.name: parameter(column) for column in _columns(entity, create)}}
 
 
-def _created(entity: Entity[Any], create: type[BaseModel] | None) -> Any:
-    return insert(entity.table).values(_values(entity, create)).returning(*entity.columns)
+def _created(entity: Entity[Any], values: _Values) -> Any:
+    return insert(entity.table).values(values).returning(*entity.columns)
 
 
-def _created_once(entity: Entity[Any], create: type[BaseModel] | None) -> Any:
-    values = {**_values(entity, create), "idempotency_key": P_KEY}
+def _create_once(entity: Entity[Any], create: type[BaseModel] | None, values: _Values) -> Query[Record]:
+    if create is not None and not entity.has_digest:
+        raise TypeError(f"{entity.table.name}: rows that are created from data need idempotency_key(digest=True)")
+    return entity.keyed_query("create_once", lambda: _created_once(entity, values, has_data=create is not None))
+
+
+def _created_once(entity: Entity[Any], values: _Values, *, has_data: bool) -> Any:
+    values = {**values, "idempotency_key": P_KEY}
     same: ColumnElement[bool] = true()
-    if create is not None:  # what is sent must be remembered: a repeat is compared with it, not with the row of today
-        if not entity.has_digest:
-            raise TypeError(f"{entity.table.name}: rows that are created from data need idempotency_key(digest=True)")
+    if has_data:  # what is sent must be remembered: a repeat is compared with it, not with the row of today
         values["idempotency_digest"] = _P_DIGEST
         same = entity.table.c.idempotency_digest.is_not_distinct_from(_P_DIGEST)
     insertion = postgresql.insert(entity.table).values(values)
@@ -108,8 +115,7 @@ def _created_once(entity: Entity[Any], create: type[BaseModel] | None) -> Any:
 
 
 # No clock here: the trigger sets the time, and a volatile function in an UPDATE cannot be sharded.
-def _changed(entity: Entity[Any], model: type[BaseModel]) -> Any:
-    values = {column.name: _new_value(column) for column in _columns(entity, model)}
+def _changed(entity: Entity[Any], values: Mapping[Column[Any], ColumnElement[Any]]) -> Any:
     return update(entity.table).where(*entity.one).values(values).returning(*entity.columns)
 
 
@@ -121,9 +127,9 @@ def _new_value(column: Column[Any]) -> ColumnElement[Any]:
     return case((is_sent, parameter(column)), else_=column)
 
 
-def _changed_if_unchanged(entity: Entity[Any], change: Any) -> Select[Any]:
+def _changed_if_unchanged(entity: Entity[Any], change: Callable[[], Any]) -> Select[Any]:
     """Return one row always: whether the row is there, and what the update made of it if it had not changed before."""
-    changed = change.where(entity.table.c.updated_at == _P_UPDATED_AT).cte("changed")
+    changed = change().where(entity.table.c.updated_at == _P_UPDATED_AT).cte("changed")
     there = select(entity.table.c.id).where(*entity.one).exists().label("there")
     always = select(literal(1)).subquery("always")
     return select(there, *changed.c).select_from(always.outerjoin(changed, true()))
@@ -151,12 +157,13 @@ def _cascading_to(table: Table) -> list[Column[Any]]:
 
 
 def _page_query(entity: Entity[Read], order: Order, by: str | None) -> Query[Any]:
-    rows = order.begin(select(*entity.columns).where(*_filtered(entity, by)))
-    return entity.page_query(_named("page", by), rows, order.by)
+    wanted = _filtered(entity, by)
+    return entity.page_query(_named("page", by), lambda: order.begin(select(*entity.columns).where(*wanted)), order.by)
 
 
 def _count_query(entity: Entity[Any], by: str | None) -> Query[int]:
-    return entity.query(_named("count", by), select(func.count().label("count")).where(*_filtered(entity, by)), int)
+    wanted = _filtered(entity, by)
+    return entity.query(_named("count", by), lambda: select(func.count().label("count")).where(*wanted), int)
 
 
 def _named(name: str, by: str | None) -> str:

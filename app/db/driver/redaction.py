@@ -4,16 +4,16 @@ import re
 from collections.abc import Iterator
 
 _VALUES = (
-    (re.compile(r"\n(?:DETAIL|CONTEXT|HINT):.*", re.DOTALL), ""),
-    (re.compile(r"(query argument \$\d+): .* (\(.*\))$", re.DOTALL), r"\1 \2"),
-    (re.compile(r'((?:syntax for type|value for enum) [^:]+|out of range|literal|in tsquery): ".*"', re.DOTALL), r"\1"),
+    (r"(?s)\n(?:DETAIL|CONTEXT|HINT):.*", ""),
+    (r"(?s)(query argument \$\d+): .* (\(.*\))$", r"\1 \2"),
+    (r'(?s)((?:syntax for type|value for enum) [^:]+|out of range|literal|in tsquery): ".*"', r"\1"),
 )
 
 
 def without_values(text: str) -> str:
     """Return `text` without the server's DETAIL, asyncpg's argument and text that could not be converted."""
     for pattern, replacement in _VALUES:
-        text = pattern.sub(replacement, text)
+        text = re.sub(pattern, replacement, text)
     return text
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.sql import ClauseElement
 from app.db.engine.dialect import LeanDialect
 from app.db.query import Query
 
-_dialects: Final = {guarded: LeanDialect(row_level_security=guarded) for guarded in (False, True)}
+_dialect: Final = cache(LeanDialect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def compiled(query: Query[Any], *, row_level_security: bool = False) -> Compiled
     Its types must be such that the driver takes and gives the values as they are: no SQLAlchemy type converts here.
     """
     assert isinstance(query.statement, ClauseElement)
-    written: Any = query.statement.compile(dialect=_dialects[row_level_security])
+    written: Any = query.statement.compile(dialect=_dialect(row_level_security=row_level_security))
     return CompiledQuery(
         sql=written.string,
         names=tuple(written.positiontup or ()),

@@ -41,7 +41,7 @@ metadata.naming_convention = {
 updated_at.follow(metadata)
 
 MAX_BIGINT: Final = 2**63 - 1
-_NUMBER: Final = re.compile(r"\s*[+-]?[0-9._]+\s*")
+_NUMBER: Final = r"\s*[+-]?[0-9._]+\s*"
 
 
 def _storable(value: str) -> str:
@@ -63,7 +63,7 @@ def _not_blank(value: str) -> str:
 
 def _not_a_number(value: object) -> object:
     """Refuse what pydantic would take for the seconds since 1970."""
-    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+    if isinstance(value, int | float) or (isinstance(value, str) and re.fullmatch(_NUMBER, value)):
         raise ValueError("must be written as in 2026-12-31")
     return value
 

@@ -51,9 +51,7 @@ VISIBLE: Final = "[^{}]".format(
 )
 """A regular expression for one visible character, in the syntax that Python and PostgreSQL share."""
 
-_VISIBLE: Final = re.compile(VISIBLE)
-
 
 def is_blank(text: str) -> bool:
     """Return whether `text` has no visible character."""
-    return _VISIBLE.search(text) is None
+    return re.search(VISIBLE, text) is None
