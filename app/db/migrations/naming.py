@@ -2,10 +2,14 @@
 
 What is given for this command takes precedence: ``attributes["connection" | "engine" | "url"]``, ``-x url=``, and
 ``sqlalchemy.url`` set by a program. Otherwise: ``sqlalchemy.url`` in the ini file, ``DATABASE_URL`` in the
-environment, ``DATABASE_URL`` in ``.env`` (which the environment overrides, as everywhere).
+environment, ``DATABASE_URL`` in ``.env`` (which the environment overrides, as everywhere). What another env.py would
+read, like ``-x db_url=``, and what is given but empty is refused: the command would work on another database.
 """
 
+import re
 from collections.abc import Iterator
+from configparser import InterpolationError
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +24,9 @@ from app.db.migrations.connection import settings_of
 from app.db.target.settings import DatabaseSettings
 
 _URL: Final = "sqlalchemy.url"
+_VARIABLE: Final = "DATABASE_URL"
+_READ: Final = ("connection", "engine", "url")
+_OTHER_NAME: Final = re.compile(r"(?:^|[_.-])(?:db|database|dsn|ur[il]|host|engine|connect)", re.IGNORECASE)
 _HINTS: Final = {
     "AsyncConnection": "await connection.run_sync(...) gives the Connection that Alembic's commands take",
     "Engine": "an AsyncEngine is taken",
@@ -44,9 +51,10 @@ def database_of(config: Config, x_arguments: dict[str, str]) -> Named:
 
     Raises `ConfigurationError` for none, and `CommandError` for two, showing both without passwords.
     """
+    _refuse_other_names(config, x_arguments)
     named = list(_said(config, x_arguments)) or list(_standing(config))
     if not named:
-        return Named("DATABASE_URL", DatabaseSettings())  # its error says what to set
+        return Named(_VARIABLE, DatabaseSettings())  # its error says what to set
     place = _place(named[0])
     for other in named[1:]:
         if _place(other) != place:
@@ -56,33 +64,49 @@ def database_of(config: Config, x_arguments: dict[str, str]) -> Named:
     return named[0]
 
 
+def _refuse_other_names(config: Config, x_arguments: dict[str, str]) -> None:
+    for key, value in x_arguments.items():
+        if key not in ("url", "yes") and (_OTHER_NAME.search(key) or "://" in value):
+            raise CommandError(f"-x {key}= is not read, and nothing was done: -x url= names a database")
+    for key in config.attributes:
+        if key not in _READ and _OTHER_NAME.search(str(key)):
+            names = " and ".join(f'attributes["{each}"]' for each in _READ)
+            raise CommandError(f'attributes["{key}"] is not read, and nothing was done: {names} name a database')
+
+
 def _said(config: Config, x_arguments: dict[str, str]) -> Iterator[Named]:
     attributes = config.attributes
     for key, kind in (("connection", Connection), ("engine", AsyncEngine)):
         if attributes.get(key) is not None:
             yield Named(f'attributes["{key}"]', _checked(key, attributes[key], kind))
-    if attributes.get("url"):
-        yield Named('attributes["url"]', _settings(attributes["url"]))
+    if "url" in attributes:
+        yield Named('attributes["url"]', _settings(attributes["url"] or ""))
     if "url" in x_arguments:
         yield Named("-x url=", _settings(x_arguments["url"]))
-    url = config.get_main_option(_URL)
-    if url and url != _in_file(config):
+    url = _option(config)
+    if url is not None and url != _in_file(config):
         yield Named(f"{_URL} set by the program", _settings(url))
 
 
 def _standing(config: Config) -> Iterator[Named]:
-    url = config.get_main_option(_URL)
+    url = _option(config)
     if url:
         yield Named(f"{_URL} in {config.config_file_name}", _settings(url))
     if DatabaseSettings.variable("url") is not None:
-        yield Named("DATABASE_URL", DatabaseSettings())
+        yield Named(_VARIABLE, DatabaseSettings())
 
 
 def _in_file(config: Config) -> str | None:
     """Return the value in the file itself; a program may have changed the configuration since it was read."""
     if config.config_file_name is None:
         return None
-    return Config(config.config_file_name, ini_section=config.config_ini_section).get_main_option(_URL)
+    return _option(Config(config.config_file_name, ini_section=config.config_ini_section))
+
+
+def _option(config: Config) -> str | None:
+    with suppress(InterpolationError):  # its text shows what follows the %
+        return config.get_main_option(_URL)
+    raise CommandError(f"{_URL} in {config.config_file_name} cannot be read: write %% for a %")
 
 
 def _checked(key: str, value: Any, kind: type[Any]) -> Any:
@@ -111,5 +135,10 @@ def _place(named: Named) -> tuple[Any, ...]:
     try:
         target = settings.target()
     except ConfigurationError as error:
-        raise CommandError(f"{named.way}: {error}") from None
+        words = str(error)
+        if named.way != _VARIABLE:
+            words = f"{named.way}: {words.removeprefix(f'{_VARIABLE}: ')}"
+        raise CommandError(words) from None
+    with suppress(ConfigurationError):
+        target = target.direct()  # a pooler and the server behind it are one database
     return (target.hosts, target.ports, target.database, target.user)

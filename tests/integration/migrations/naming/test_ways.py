@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import re
 from collections.abc import Callable
 from itertools import product
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -13,7 +15,9 @@ from sqlalchemy import Connection, make_url
 
 from app.db import Database, DatabaseSettings
 from app.db.migrations import downgrade, upgrade
+from app.db.migrations.naming import database_of
 from tests.integration.migrations.naming.named import revision, rows, with_password
+from tests.support.collector import recorded_of
 from tests.support.databases import MakeDatabase
 from tests.support.migrations import HEAD, ROOT
 
@@ -138,3 +142,69 @@ async def test_the_direct_url_of_the_environment_is_not_another_databases(
     assert await revision(production) == HEAD
     assert DatabaseSettings().direct_url is not None
     assert DatabaseSettings(url=os.environ["DATABASE_URL"]).direct_url is not None
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [{"database_url": "{url}"}, {"sqlalchemy.url": "{url}"}, {"connectable": "{url}"}, {"url": ""}, {"url": None}],
+)
+async def test_an_attribute_that_is_not_read_or_empty_is_refused(
+    production: str, make_database: MakeDatabase, attributes: dict[str, str | None]
+) -> None:
+    """A conftest whose TEST_DATABASE_URL is unset must not empty the database that the environment names."""
+    url = with_password(await make_database())
+    config = Config(ROOT / "alembic.ini")
+    config.attributes.update({key: value and value.format(url=url) for key, value in attributes.items()})
+    with pytest.raises(CommandError, match=r"is not read, and nothing was done|it is empty") as refused:
+        await asyncio.to_thread(command.downgrade, config, "base")
+    assert "canary" not in str(refused.value)
+    assert (await revision(production), await rows(production)) == (HEAD, 1)
+
+
+async def test_an_empty_option_is_refused(production: str) -> None:
+    """A program that sets it means a database; an empty line in the ini file says nothing."""
+    config = Config(ROOT / "alembic.ini")
+    by_option(config, "")
+    with pytest.raises(CommandError, match=r"^sqlalchemy\.url set by the program: it is empty"):
+        await asyncio.to_thread(command.downgrade, config, "base")
+    assert await rows(production) == 1
+
+
+@pytest.mark.parametrize("key", ["db_url", "URL", "dbname", "database", "host", "target"])
+def test_an_argument_that_is_not_read_is_refused(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """Other projects read such arguments in their env.py; those that speak of no database are left to revisions."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ada@host/app")
+    config = Config(ROOT / "alembic.ini")
+    with pytest.raises(CommandError, match=f"^-x {key}= is not read, and nothing was done: -x url= names a database$"):
+        database_of(config, {key: "postgresql://ada:canary@other/app", "yes": ""})
+    config.attributes["configure_logger"] = False
+    assert "host:5432" in str(database_of(config, {"data": "true", "tenant": "ada", "yes": ""}))
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("postgresql://ada:canary%40pw@host/app", "cannot be read: write %% for a %"),
+        ("driver://user:canary@localhost/dbname", r"sqlalchemy\.url in .*ini: it begins with something else"),
+        ("${DATABASE_URL}", r"sqlalchemy\.url in .*ini: it is \$\{\.\.\.\}, a placeholder"),
+    ],
+)
+async def test_a_wrong_line_in_the_ini_file_is_named(production: str, tmp_path: Path, line: str, says: str) -> None:
+    """The error does not name DATABASE_URL, and shows no password, also not the part behind a %."""
+    path = tmp_path / "alembic.ini"
+    lines = (ROOT / "alembic.ini").read_text().replace("%(here)s", str(ROOT))
+    path.write_text(lines.replace("[alembic]\n", f"[alembic]\nsqlalchemy.url = {line}\n", 1))
+    with pytest.raises(CommandError, match=says) as refused:
+        await asyncio.to_thread(command.downgrade, Config(path), "base")
+    assert not {"canary", "pw@host"} & set(re.findall("canary|pw@host", recorded_of(refused.value)))
+    assert "DATABASE_URL: " not in str(refused.value)
+    assert await rows(production) == 1
+
+
+def test_a_pooler_and_its_server_are_one_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The release step names the direct host of the application's database."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ada:x@ep-a-pooler.eu.aws.neon.tech/app")
+    config = Config(ROOT / "alembic.ini")
+    config.attributes["url"] = "postgresql://ada:x@ep-a.eu.aws.neon.tech/app"
+    by_option(config, "postgresql://ada:x@ep-a-pooler.eu.aws.neon.tech/app")
+    assert "ep-a.eu.aws" in str(database_of(config, {}))
