@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any, Self, TypeVar
 
@@ -74,7 +73,7 @@ class Database:
     def pool_status(self) -> PoolStatus:
         """Return how many connections are in use, how many callers queue for one, and the figures of the replicas."""
         status = self.pool.status()
-        return replace(status, replicas=self._routing.status()) if self._routing else status
+        return self._routing.add_to(status) if self._routing else status
 
     def causal_token(self, user_id: str) -> str:
         """Return what tells another process, by `accept_causal_token`, what reads of the user must see.

@@ -20,7 +20,6 @@ _REPLICA: Final = {
     "autovacuum": "off",
     "wal_receiver_status_interval": "100ms",
     "wal_retrieve_retry_interval": "100ms",
-    "hot_standby_feedback": "on",
 }
 
 
@@ -33,6 +32,7 @@ class Replica:
         self._copy()
         self.server = Postgres(folder, settings=_REPLICA, port=0)
         self.server.start()
+        self._keep_rows()
 
     def url(self, database: str = "postgres") -> str:
         """Return the URL of a database on the replica, through TCP."""
@@ -71,6 +71,11 @@ class Replica:
         shutil.rmtree(self._folder / "pgdata")
         self._copy()
         self.server._share_or_launch()
+        self._keep_rows()
+
+    def _keep_rows(self) -> None:
+        """Have the primary keep the rows that reads here need, so that none is cancelled."""
+        self.run("alter system set hot_standby_feedback = on", reload=True)
 
     def _copy(self) -> None:
         account = server_account()

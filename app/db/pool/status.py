@@ -45,6 +45,8 @@ class PoolStatus:
     last_error: str | None
     """Why the last attempt to connect failed; None once one has succeeded."""
     replicas: tuple[ReplicaStatus, ...] = ()
+    reads_on_primary: int = 0
+    """Reads of repositories that the primary answered although there are replicas, since the process began."""
 
     def in_words(self, holders: Iterable[Holder]) -> str:
         """Return the figures, with who holds connections and where in the caller's code."""

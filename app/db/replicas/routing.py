@@ -2,17 +2,19 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from app.db.engine.runner import Runner
 from app.db.errors import DataAccessError, OutcomeUnknownError
-from app.db.pool.status import ReplicaStatus
+from app.db.pool.status import PoolStatus, ReplicaStatus
 from app.db.query import Query, WhenLost
 from app.db.replicas.barrier import Barrier
 from app.db.replicas.replica import Replica
 from app.db.replicas.statements import Marked, guarded, marked
 from app.db.replicas.writes import USER, Writes
 from app.db.target.settings import DatabaseSettings
+from app.db.telemetry.configured import measure_configured_replicas
 from app.db.telemetry.execution import Reports
 
 Row = TypeVar("Row")
@@ -28,18 +30,30 @@ class Routing:
         writes.ask_for_barrier = self._barrier.ask
         self._replicas = [Replica(settings, target, reports) for target in settings.replica_targets()]
         self._turn = 0
+        self.reads_on_primary = 0
+        """How many reads of a user's rows no replica answered."""
+        measure_configured_replicas(settings, self)
 
     async def run(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
         """Run the query once and return its rows. Raises a `DataAccessError`."""
         if query.when_lost is not WhenLost.NOT_DONE:
             return await self._write(query, parameters)
         user_id = parameters.get(USER)
-        rows = await self._read(query, parameters, user_id) if user_id is not None else None
-        return await self._primary.run(query, parameters) if rows is None else rows
+        if user_id is None:
+            return await self._primary.run(query, parameters)
+        rows = await self._read(query, parameters, user_id)
+        if rows is None:
+            self.reads_on_primary += 1
+            rows = await self._primary.run(query, parameters)
+        return rows
 
     def status(self) -> tuple[ReplicaStatus, ...]:
-        """Return the figures of each replica."""
+        """Return the figures of each replica; another thread may ask."""
         return tuple(replica.status() for replica in self._replicas)
+
+    def add_to(self, status: PoolStatus) -> PoolStatus:
+        """Return the figures of the primary's pool with those of the replicas."""
+        return replace(status, replicas=self.status(), reads_on_primary=self.reads_on_primary)
 
     async def close(self) -> None:
         """Close the connections to the replicas."""

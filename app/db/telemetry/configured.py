@@ -5,6 +5,7 @@ import sys
 from app.db.pool.pool import Pool
 from app.db.target.settings import DatabaseSettings
 from app.db.telemetry.execution import Report
+from app.db.telemetry.replicas import Replicas
 from app.db.telemetry.slow_log import slow_statement_log
 
 _SCOPE = "app.db"
@@ -26,6 +27,14 @@ def configured_reports(settings: DatabaseSettings, pool: Pool) -> list[Report]:
         reports.append(opentelemetry(_SCOPE, settings.application_name))
         measure_pool(_SCOPE, settings.application_name, pool)
     return reports
+
+
+def measure_configured_replicas(settings: DatabaseSettings, replicas: Replicas) -> None:
+    """Have the replicas measured if the process has a provider of OpenTelemetry."""
+    if _has_provider():
+        from app.db.telemetry.replica_metrics import measure_replicas  # noqa: PLC0415 - it need not be installed
+
+        measure_replicas(_SCOPE, settings.application_name, replicas)
 
 
 def _has_provider() -> bool:
