@@ -6,7 +6,7 @@ from app.db.pool.pool import Pool
 
 
 class ReadyPool(Pool):
-    """Hands out what is free at this moment, and opens connections apart from its callers."""
+    """Also hands out what is free at this moment."""
 
     def take(self) -> PooledConnection | None:
         """Return a connection that needs no check, None where none is free; `release` or `discard` must follow."""
@@ -17,8 +17,3 @@ class ReadyPool(Pool):
         connection.holder = Holder()
         self._in_use[connection.driver] = connection
         return connection
-
-    async def prepare_one(self) -> None:
-        """Have one more connection free soon; raises a `DataAccessError`."""
-        connection = await self.acquire()
-        self.release(connection)

@@ -7,13 +7,15 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
+from sqlalchemy import Boolean, text
+
 from app.db.driver.connect import connect
 from app.db.engine.compiled import compiled
 from app.db.errors import DataAccessError, InvalidInputError
 from app.db.pool.connection import PooledConnection
 from app.db.pool.ready import ReadyPool
 from app.db.pool.status import ReplicaStatus
-from app.db.query import Query
+from app.db.query import Query, WhenLost
 from app.db.replicas.patience import Patience
 from app.db.replicas.runner import ReplicaRunner
 from app.db.replicas.statements import XIDS, Guarded, Verdict
@@ -25,6 +27,14 @@ from app.db.telemetry.execution import Reports
 Row = TypeVar("Row")
 _ALONE_SECONDS: Final = 1.0
 _CONNECTING_SECONDS: Final = 1.0
+_CHECK_SECONDS: Final = 2.0
+_PROMOTED: Final = "it is no replica any more"
+_IS_REPLICA: Final = Query(
+    "replicas.check",
+    text("select pg_catalog.pg_is_in_recovery() as is_replica").columns(is_replica=Boolean),
+    bool,
+    WhenLost.NOT_DONE,
+)
 _READ_ONLY: Final = "25006"
 
 
@@ -32,7 +42,8 @@ class Replica:
     """Answers reads from connections that are ready; makes none of its own troubles the caller's.
 
     It is asked nothing that could wait: not while its connections are busy, being opened, or have not yet prepared the
-    query. After an answer that was late, an error or a promotion it is left alone for a second.
+    query. After an answer that was late, an error or a promotion it is left alone for a second, and then until it has
+    answered a question that no caller waits for.
     """
 
     def __init__(self, settings: DatabaseSettings, target: ConnectionTarget, reports: Reports) -> None:
@@ -45,7 +56,8 @@ class Replica:
         self._refused: set[str] = set()
         """Queries that no replica can run."""
         self._alone_until = 0.0
-        self._connecting: asyncio.Task[None] | None = None
+        self._is_trusted = False
+        self._checking: asyncio.Task[None] | None = None
         self._background: set[asyncio.Task[Any]] = set()
         self._counts = dict.fromkeys(("served", "behind", "not_ready", "late", "failed"), 0)
         self._lag_seconds = 0.0
@@ -55,9 +67,9 @@ class Replica:
         """Return a connection on which the query can be answered at once; None if there is none."""
         if self._is_left_alone or query.name in self._refused:
             return None
-        connection = self.pool.take()
+        connection = self.pool.take() if self._is_trusted else None
         if connection is None:
-            self._connect_soon()
+            self._make_ready_soon()
         elif not self.pool.pooled and self._sql(query) not in connection.prepared:
             self._start(self._prepare(query, connection))
         else:
@@ -126,7 +138,7 @@ class Replica:
             self._last_error = None
             return rows
         if rows.verdict is Verdict.PROMOTED:
-            self._missed("failed", "it is no replica any more")
+            self._missed("failed", _PROMOTED)
             return None
         self._counts["behind"] += 1
         if rows.verdict is Verdict.BEHIND:
@@ -147,10 +159,11 @@ class Replica:
         self._counts[how] += 1
         self._last_error = why
         self._alone_until = time.monotonic() + _ALONE_SECONDS
+        self._is_trusted = False
 
-    def _connect_soon(self) -> None:
-        if self._connecting is None or self._connecting.done() or not _can_end(self._connecting):
-            self._connecting = self._start(self._connect())
+    def _make_ready_soon(self) -> None:
+        if self._checking is None or self._checking.done() or not _can_end(self._checking):
+            self._checking = self._start(self._check())
 
     async def _prepare(self, query: Query[Any], connection: PooledConnection) -> None:
         try:
@@ -158,11 +171,19 @@ class Replica:
         except DataAccessError as error:
             self._failed(query, error)
 
-    async def _connect(self) -> None:
+    async def _check(self) -> None:
+        """Have one more connection ready, on which the replica has just answered."""
         try:
-            await self.pool.prepare_one()
+            async with asyncio.timeout(_CHECK_SECONDS):
+                (is_replica,) = await self._runner.run(_IS_REPLICA, {})
+        except TimeoutError:
+            self._missed("late", "no answer in time")
         except DataAccessError as error:
             self._missed("failed", str(error))
+        else:
+            self._is_trusted = is_replica
+            if not is_replica:
+                self._missed("failed", _PROMOTED)
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
