@@ -34,7 +34,8 @@ def services_in(scope: Scope) -> Services:
     if not isinstance(services, Services):
         raise NotStartedError(
             "the service has not started: its lifespan opens the database. In a test write "
-            "`with TestClient(app) as client:`; a server runs the lifespan by itself"
+            "`with TestClient(app) as client:`; an application that mounts it writes "
+            "`FastAPI(lifespan=lambda _: app.router.lifespan_context(app))`; a server runs the lifespan by itself"
         )
     return services
 

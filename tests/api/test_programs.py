@@ -15,11 +15,26 @@ from tests.api.support import api_settings, bearer, served
 NOWHERE = DatabaseSettings(url="postgresql://ada@nowhere.invalid/x")
 
 
-def test_a_test_client_without_its_block_is_told_to_use_one() -> None:
+@pytest.mark.parametrize("path", ["/tasks", "/healthz", "/readyz", "/docs", "/nothing"])
+def test_a_test_client_without_its_block_is_told_to_use_one(path: str) -> None:
     """The error is not Starlette's AttributeError."""
-    client = TestClient(create_app(api_settings(), database=NOWHERE))
+    client = TestClient(create_app(api_settings(docs=True), database=NOWHERE))
     with pytest.raises(NotStartedError, match=r"with TestClient\(app\) as client"):
-        client.get("/tasks")
+        client.get(path)
+
+
+def test_an_application_that_mounts_the_service_is_told_to_start_it() -> None:
+    """Starlette runs no lifespan of a mounted application; following the advice works, and only health is public."""
+    app = create_app(api_settings(), database=NOWHERE)
+    outer = FastAPI()
+    outer.mount("/api", app)
+    with TestClient(outer) as client, pytest.raises(NotStartedError, match=r"app\.router\.lifespan_context\(app\)"):
+        client.get("/api/healthz")
+    outer = FastAPI(lifespan=lambda _: app.router.lifespan_context(app))  # type: ignore[arg-type]  # narrower than Starlette's
+    outer.mount("/api", app)
+    with TestClient(outer) as client:
+        statuses = {path: client.get(path).status_code for path in ("/api/healthz", "/api/tasks", "/api/api/healthz")}
+    assert statuses == {"/api/healthz": 200, "/api/tasks": 401, "/api/api/healthz": 401}
 
 
 def test_a_test_client_in_its_block_works() -> None:

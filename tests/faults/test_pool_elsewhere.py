@@ -64,18 +64,36 @@ def test_connections_of_another_life_are_forgotten(script: str, migrated_url: st
 
 _A_SESSION_LEFT_OVER = """
 from sqlalchemy import text
+from app.db.models import Task
 
-async def open_session():
+async def session():
     session = db.sessionmaker()
     await session.execute(text("select 1"))
     return session
+
+async def flushed():
+    session = db.sessionmaker()
+    session.add(Task(user_id="ada", title="x"))
+    await session.flush()
+    return session
+
+async def streaming():
+    session = db.sessionmaker()
+    session.rows = await session.stream(text("select generate_series(1, 100000)"))
+    return session
+
+async def connection():
+    connection = await db.engine.connect()
+    await connection.begin()
+    await connection.execute(text("select 1"))
+    return connection
 
 async def close(session):
     await session.close()
     await db.close()
 
 db = Database(DatabaseSettings())
-left = asyncio.run(open_session())
+left = asyncio.run({left}())
 asyncio.run({then})
 import gc
 left = None
@@ -84,10 +102,11 @@ gc.collect()
 
 
 @pytest.mark.parametrize("then", ["close(left)", "db.close()"])
-def test_a_session_of_a_loop_that_is_gone_is_closed_quietly(then: str, migrated_url: str) -> None:
+@pytest.mark.parametrize("left", ["session", "flushed", "streaming", "connection"])
+def test_a_session_of_a_loop_that_is_gone_is_closed_quietly(left: str, then: str, migrated_url: str) -> None:
     """Nothing is raised, and nothing is printed when it is garbage collected."""
     done = subprocess.run(
-        [sys.executable, "-c", _EVERY_KIND + _A_SESSION_LEFT_OVER.format(then=then)],
+        [sys.executable, "-c", _EVERY_KIND + _A_SESSION_LEFT_OVER.format(left=left, then=then)],
         env={**os.environ, "DATABASE_URL": migrated_url},
         capture_output=True,
         text=True,

@@ -54,7 +54,7 @@ class Gate:
             await self._pass_with_body(scope, receive, _giving_back(places, send), places)
 
     async def _user_id(self, scope: Scope) -> str | None:
-        if scope["path"] in self._public:
+        if _path_within(scope) in self._public:
             return None
         token = _take_token(scope)
         try:
@@ -79,7 +79,7 @@ class Gate:
             await self._app(scope, replayed(body, receive), send)
 
     async def _body(self, scope: Scope, declared: int | None, receive: Receive, places: ExitStack) -> bytes | None:
-        is_long = any(path.fullmatch(scope["path"]) for path in self._long_bodies)
+        is_long = any(path.fullmatch(_path_within(scope)) for path in self._long_bodies)
         limit = self._settings.max_body_bytes if is_long else min(SMALL_BODY_BYTES, self._settings.max_body_bytes)
         if declared is not None and declared > limit:
             raise too_large(limit)
@@ -116,6 +116,12 @@ def _take_token(scope: Scope) -> str:
     if scheme.lower() != _BEARER or not token.strip():
         raise NotAuthenticatedError
     return token.strip()
+
+
+def _path_within(scope: Scope) -> str:
+    """Return the path that the routes are compared with: without the prefix of a mount or of a proxy."""
+    path, prefix = str(scope["path"]), str(scope.get("root_path", ""))
+    return path[len(prefix) :] if prefix and path.startswith(f"{prefix}/") else path
 
 
 async def _refuse(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+DEPENDED_ON = "2BP01"
+"""The DETAIL of this SQLSTATE lists the objects that depend on what was to be dropped, and no values."""
 _VALUES = (
     (r"(?s)\n(?:DETAIL|CONTEXT|HINT):.*", ""),
     (r"(?s)(query argument \$\d+): .* (\(.*\))$", r"\1 \2"),
@@ -32,7 +34,10 @@ def hide_values(error: BaseException) -> None:
             cause.object = ""
             cause.args = (cause.encoding, "", cause.start, cause.end, cause.reason)
         cause.args = tuple(without_values(arg) if isinstance(arg, str) else arg for arg in cause.args)
-        if isinstance(getattr(cause, "detail", None), str):  # SQLAlchemy's own errors keep a list of notes there
+        names_objects = getattr(cause, "sqlstate", None) == DEPENDED_ON
+        if (
+            isinstance(getattr(cause, "detail", None), str) and not names_objects
+        ):  # SQLAlchemy keeps a list of notes there
             vars(cause)["detail"] = None
 
 

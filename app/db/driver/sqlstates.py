@@ -7,7 +7,7 @@ import asyncpg
 
 from app.db.driver.neon import Decision, Reason, find_reason
 from app.db.driver.permissions import remedy_of
-from app.db.driver.redaction import chain, without_values
+from app.db.driver.redaction import DEPENDED_ON, chain, without_values
 from app.db.errors import (
     ConfigurationError,
     ConflictError,
@@ -80,6 +80,7 @@ _POOLER_REFUSES: Final = (
 _NOT_BEGUN: Final = "query_wait_timeout|login has been failing|cannot connect to server|no more connections"
 # Classes with which a server refuses a connection while it is overloaded, starting, copied from, broken or slow.
 _MAY_PASS: Final = ("08", "53", "55006", "57", "58", "XX")
+_LONGEST_LIST: Final = 500
 _LOST_TEXT: Final = "the connection broke while the statement ran"
 
 
@@ -169,6 +170,8 @@ def _from_server(error: BaseException, sqlstate: str, lost: type[DataAccessError
     kind = next((BY_SQLSTATE[sqlstate[:n]] for n in (5, 2) if sqlstate[:n] in BY_SQLSTATE), NotDoneError)
     constraint = next((name for cause in chain(error) if (name := getattr(cause, "constraint_name", None))), None)
     text = without_values(str(driver.args[0]))
+    if sqlstate == DEPENDED_ON and driver.detail:
+        text = f"{text}: {driver.detail[:_LONGEST_LIST]}"
     if sqlstate == "08P01" and re.search(_NOT_BEGUN, text):
         return TransientError(f"the pooler has no server: {text}", sqlstate=sqlstate)
     if any(isinstance(cause, asyncpg.InvalidCachedStatementError) for cause in reported):

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import make_url, text
 
 from app.db import Database, DatabaseSettings
-from app.db.errors import ConfigurationError, DatabaseAheadError
+from app.db.errors import ConfigurationError, DatabaseAheadError, NotDoneError
 from app.db.migrations import check, current, downgrade, upgrade
 from app.db.models import TaskCreate
 from app.repositories import TaskRepo
@@ -185,3 +185,19 @@ async def test_a_version_table_that_is_not_ours_is_told_from_newer_code(
             assert type(refused.value) is kind
             assert kind is DatabaseAheadError or "version table of its own" in str(refused.value)
         assert await describe(db) == before
+
+
+async def test_what_another_application_built_on_our_table_is_named_and_stays(make_database: MakeDatabase) -> None:
+    """The revision that would drop the table is not undone, and the error says what depends on it."""
+    settings = DatabaseSettings(url=await make_database())
+    await upgrade(settings)
+    async with Database(settings) as db:
+        await db.execute(text("create view open_tasks as select title from task where not completed"))
+        await check(settings)
+        await db.execute(text("insert into task (user_id, title) values ('ada', 'kept')"))
+        with pytest.raises(NotDoneError, match="view open_tasks depends on table task"):
+            await downgrade(settings, "base")
+        assert (await db.execute(text("select title from open_tasks"))).scalar_one() == "kept"
+        await db.execute(text("drop view open_tasks"))
+        await downgrade(settings, "base")
+        assert await current(settings) is None
