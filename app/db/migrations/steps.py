@@ -14,9 +14,9 @@ from app.db.driver.retry import until_unlocked
 from app.db.engine.translation import translating
 from app.db.migrations.autogenerate import OPTIONS
 from app.db.migrations.confirmation import confirm
+from app.db.migrations.implementation import Implementation
 from app.db.migrations.lock import lock_until_commit, migration_lock
 from app.db.migrations.refusals import with_remedies
-from app.db.migrations.revision_number import Implementation
 from app.db.migrations.version import refuse_strangers, version_of
 from app.db.revisions import DEFAULT_VERSION_TABLE
 from app.db.target.settings import DatabaseSettings
