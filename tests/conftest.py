@@ -1,5 +1,6 @@
 """Run every test on real PostgreSQL: TEST_DATABASE_URL, Docker when an option selects it, or the embedded server."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +15,14 @@ from app.db import Database, DatabaseSettings
 from app.db.migrations import upgrade
 from app.embedded import EmbeddedPostgres
 from tests.support import needs
+from tests.support.citus import has_citus
 from tests.support.databases import MakeDatabase
 from tests.support.faults_page import write_page
 from tests.support.process_state import process_state
 
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 DOCKER_IMAGE = "postgres:18.1-alpine"
+DOCKER_CITUS_IMAGE = "citusdata/citus:13"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,12 +49,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @contextmanager
-def _docker_server() -> Iterator[str]:
+def _docker_server(image: str = DOCKER_IMAGE) -> Iterator[str]:
     if not DOCKER_SOCKET.exists():  # checked first: without Docker testcontainers leaves a ResourceWarning
         pytest.exit("TEST_DATABASE=docker, but there is no Docker socket", returncode=2)
     from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - only with Docker
 
-    with PostgresContainer(DOCKER_IMAGE, driver=None) as container:
+    with PostgresContainer(image, driver=None) as container:
         yield container.get_connection_url() + "?sslmode=disable"
 
 
@@ -76,6 +79,18 @@ def server_url() -> Iterator[str]:
         return
     with _docker_server() if os.environ.get("TEST_DATABASE") == "docker" else _embedded_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def citus_server_url(server_url: str) -> Iterator[str]:
+    """Return a superuser's URL on the entry node of a cluster of Citus; skip the test without one."""
+    if os.environ.get("TEST_DATABASE") == "docker" and "TEST_DATABASE_URL" not in os.environ:
+        with _docker_server(DOCKER_CITUS_IMAGE) as url:
+            yield url
+    elif asyncio.run(has_citus(server_url)):
+        yield server_url
+    else:
+        needs.no_citus()
 
 
 @pytest.fixture(scope="session")

@@ -19,9 +19,11 @@ from app.db import DatabaseSettings
 from app.db.access import Roles, give_rights, switch_off, switch_on
 from app.db.errors import ConfigurationError, DataAccessError
 from app.db.migrations import current, upgrade
+from app.db.migrations.sharding import distribute as run_distribution
 from app.embedded import EmbeddedPostgresError
 from app.embedded.development import database_url
 from app.extras import MissingExtraError
+from app.repositories import routines
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -121,6 +123,23 @@ def rls(state: Annotated[Literal["on", "off"], typer.Argument(help="on or off.")
     with _errors_in_a_sentence():
         switch = switch_on if state == "on" else switch_off
         _print(asyncio.run(switch(DatabaseSettings())))
+
+
+@app.command()
+def distribute(
+    *,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the tables back to one server.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "--sql", help="Print the SQL that remains, change nothing.")
+    ] = False,
+) -> None:
+    """Shard the tables by user with Citus; run it as the owner, and again after a revision.
+
+    The application must run with DATABASE_SHARDED=true. The tables are locked until it is done; killed at any moment,
+    it did nothing or everything. Grants on the tables end with --undo: run `roles` again.
+    """
+    with _errors_in_a_sentence():
+        _print(asyncio.run(run_distribution(DatabaseSettings(), routines(), undo=undo, dry_run=dry_run)))
 
 
 @_keys.command()

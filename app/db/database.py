@@ -49,7 +49,13 @@ class Database:
         dialect = routed_dialect(writes) if writes else {}
         self.engine: AsyncEngine = create_pooled_engine(settings, self.pool, self._reports, advise, **dialect)
         self.sessionmaker = create_sessionmaker(self.engine, settings)
-        runner = Runner(self.pool, self._reports, self._echo(), row_level_security=settings.row_level_security)
+        runner = Runner(
+            self.pool,
+            self._reports,
+            self._echo(),
+            row_level_security=settings.row_level_security,
+            sharded=settings.sharded,
+        )
         self._routing = Routing(settings, runner, writes, self._reports) if writes else None
         self._runner: Runner | Routing = self._routing or runner
         self._retry = Retry(settings)

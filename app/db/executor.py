@@ -31,8 +31,12 @@ class SessionExecutor:
     async def fetch(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
         """Run the query in the transaction, after a flush of what the session has pending."""
         with executing():  # a lost connection: the server undid the whole transaction
-            result = await self._session.execute(query.statement, parameters, execution_options={QUERY: query})
+            statement = query.statement if query.sharded is None else query.statement_for(sharded=self._is_sharded())
+            result = await self._session.execute(statement, parameters, execution_options={QUERY: query})
             return query.decode(result.mappings().all())
+
+    def _is_sharded(self) -> bool:
+        return bool(getattr(self._session.get_bind().dialect, "sharded", False))
 
     @asynccontextmanager
     async def together(self) -> AsyncIterator[Executor]:

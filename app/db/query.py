@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from sqlalchemy import Executable
 from sqlalchemy.sql import ClauseElement, visitors
@@ -38,6 +38,25 @@ class WhenLost(Enum):
         return error
 
 
+ROUTINE_PREFIX: Final = "sharded_"
+
+
+class Routine(Protocol):
+    """A function in a database that is sharded by user; its name begins with `ROUTINE_PREFIX`."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the database."""
+
+    @property
+    def created(self) -> str:
+        """The statement that creates it."""
+
+    @property
+    def called(self) -> Executable:
+        """The statement that calls it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Query(Generic[Row]):
     """One constant statement, written to SQL once and run by `Database.fetch` or in a session.
@@ -46,7 +65,8 @@ class Query(Generic[Row]):
     function that builds it when it is first needed. `row` is what each row becomes: a read model, `Record`, or a scalar
     type for the first column. `lost` is `when_lost`, where it is not to be derived. `pinned` says that the statement
     casts each column of its result to its own type: then the prepared statement outlives a change of the table, through
-    any pooler.
+    any pooler. `sharded` makes the function that a database sharded by user has in place of the statement, where it
+    needs one.
     """
 
     name: str
@@ -54,6 +74,7 @@ class Query(Generic[Row]):
     row: type[Row]
     lost: WhenLost | None = None
     pinned: bool = True
+    sharded: Callable[[], Routine] | None = None
 
     def __post_init__(self) -> None:
         if self.name in _names:
@@ -71,6 +92,15 @@ class Query(Generic[Row]):
         if self.lost is not None:
             return self.lost
         return WhenLost.NOT_DONE if _only_reads(self.statement) else WhenLost.UNKNOWN
+
+    @cached_property
+    def routine(self) -> Routine | None:
+        """The function in a database that is sharded by user; made when it is first used."""
+        return self.sharded() if self.sharded else None
+
+    def statement_for(self, *, sharded: bool) -> Executable:
+        """Return the statement for a database that is, or is not, sharded by user."""
+        return self.routine.called if sharded and self.routine else self.statement
 
     @cached_property
     def decode(self) -> Decoder[Row]:

@@ -5,7 +5,7 @@ from app.repositories.conversations import ConversationRepo
 from app.repositories.entity import Entity
 from app.repositories.messages import MessageRepo
 from app.repositories.page import Page
-from app.repositories.registry import entities, queries
+from app.repositories.registry import entities, queries, routines
 from app.repositories.repository import Repository
 from app.repositories.tasks import TaskRepo
 from app.repositories.usual import Usual
@@ -21,4 +21,5 @@ __all__ = [
     "Usual",
     "entities",
     "queries",
+    "routines",
 ]

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Executable, Select
 from sqlmodel import SQLModel
 
 from app.db.models.base import ReadModel, table_of
-from app.db.query import Query, Record, WhenLost
+from app.db.query import Query, Record, Routine, WhenLost
 from app.db.rows import Slice
 from app.repositories.budget import Order, needs_budget, within_budget
 from app.repositories.columns import P_ID, P_LIMIT, pinned
@@ -17,6 +17,7 @@ Read = TypeVar("Read", bound=ReadModel)
 Row = TypeVar("Row")
 Source = Executable | Callable[[], Executable]
 """A statement, or a function that builds it when it is first needed."""
+Sharded = Callable[[], Routine] | None
 
 
 class Entity(Generic[Read]):
@@ -52,12 +53,14 @@ class Entity(Generic[Read]):
         return "updated_at" in self.table.c
 
     @overload
-    def query(self, name: str, statement: Source) -> Query[Read]: ...
+    def query(self, name: str, statement: Source, *, sharded: Sharded = None) -> Query[Read]: ...
     @overload
-    def query(self, name: str, statement: Source, row: type[Row]) -> Query[Row]: ...
-    def query(self, name: str, statement: Source, row: type[Any] | None = None) -> Query[Any]:
+    def query(self, name: str, statement: Source, row: type[Row], *, sharded: Sharded = None) -> Query[Row]: ...
+    def query(
+        self, name: str, statement: Source, row: type[Any] | None = None, *, sharded: Sharded = None
+    ) -> Query[Any]:
         """Return a query of the entity, whose rows become its read model unless `row` says otherwise."""
-        return self._kept(Query(self._named(name), statement, row or self.read))
+        return self._kept(Query(self._named(name), statement, row or self.read, sharded=sharded))
 
     def page_query(self, name: str, rows: Callable[[], Select[Any]], order: Order) -> Query[Any]:
         """Return a query for a page of `rows`, which ends early at the budget where the rows may be long."""
@@ -67,12 +70,14 @@ class Entity(Generic[Read]):
         return self.query(name, lambda: within_budget(self.table, self.columns, rows(), order), page)
 
     @overload
-    def keyed_query(self, name: str, statement: Source) -> Query[Record]: ...
+    def keyed_query(self, name: str, statement: Source, *, sharded: Sharded = None) -> Query[Record]: ...
     @overload
-    def keyed_query(self, name: str, statement: Source, row: type[Row]) -> Query[Row]: ...
-    def keyed_query(self, name: str, statement: Source, row: type[Any] = Record) -> Query[Any]:
+    def keyed_query(self, name: str, statement: Source, row: type[Row], *, sharded: Sharded = None) -> Query[Row]: ...
+    def keyed_query(
+        self, name: str, statement: Source, row: type[Any] = Record, *, sharded: Sharded = None
+    ) -> Query[Any]:
         """Return a query that writes once for each idempotency key (see `once`)."""
-        return self._kept(Query(self._named(name), statement, row, WhenLost.KEYED))
+        return self._kept(Query(self._named(name), statement, row, WhenLost.KEYED, sharded=sharded))
 
     def _named(self, name: str) -> str:
         return f"{self.table.name}s.{name}"

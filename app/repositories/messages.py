@@ -13,7 +13,7 @@ from app.db.models import Message, MessageCreate, MessageRead
 from app.db.models.base import MAX_BIGINT
 from app.db.query import Query, Record
 from app.db.rows import Slice
-from app.repositories import appending
+from app.repositories import appending, on_shards
 from app.repositories.appending import append_once_with_history as _once_with
 from app.repositories.appending import append_with_history as _with
 from app.repositories.budget import within_budget
@@ -37,19 +37,35 @@ _STREAM_ROWS: Final = 100
 _READS: Final = TypeAdapter(list[MessageRead], config=ConfigDict(defer_build=True))
 _SLICE: Final = Slice[MessageRead]
 
-_APPEND: Final = _messages.query("append", partial(appending.append, _messages))
-_APPEND_ONCE: Final = _messages.keyed_query("append_once", partial(appending.append_once, _messages))
-_APPEND_MANY: Final = _messages.query("append_many", partial(appending.append_many, _messages), Record)
+_APPEND: Final = _messages.query(
+    "append", partial(appending.append, _messages), sharded=partial(on_shards.append, _messages)
+)
+_APPEND_ONCE: Final = _messages.keyed_query(
+    "append_once", partial(appending.append_once, _messages), sharded=partial(on_shards.append_once, _messages)
+)
+_APPEND_MANY: Final = _messages.query(
+    "append_many", partial(appending.append_many, _messages), Record, sharded=partial(on_shards.append_many, _messages)
+)
 _HISTORIES: Final[Mapping[bool, tuple[str, appending.History]]] = {  # by whether they are bounded in characters
     False: ("history", partial(within_budget, _messages.table, order=newest_first)),
     True: ("context", within_context),
 }
 _WITH_HISTORY: Final = {
-    bounded: _messages.query(f"append_with_{name}", partial(_with, _messages, read), _SLICE)
+    bounded: _messages.query(
+        f"append_with_{name}",
+        partial(_with, _messages, read),
+        _SLICE,
+        sharded=partial(on_shards.append_with_history, _messages, name, read),
+    )
     for bounded, (name, read) in _HISTORIES.items()
 }
 _ONCE_WITH_HISTORY: Final = {
-    bounded: _messages.keyed_query(f"append_once_with_{name}", partial(_once_with, _messages, read), _SLICE)
+    bounded: _messages.keyed_query(
+        f"append_once_with_{name}",
+        partial(_once_with, _messages, read),
+        _SLICE,
+        sharded=partial(on_shards.append_once_with_history, _messages, name, read),
+    )
     for bounded, (name, read) in _HISTORIES.items()
 }
 _BY_KEY: Final = _messages.query("by_key", lambda: _read(_message.idempotency_key == P_KEY))

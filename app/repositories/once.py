@@ -1,6 +1,7 @@
 """Write once: the first call with an idempotency key writes, and every repeat returns the row that it wrote."""
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID
@@ -21,10 +22,12 @@ from sqlalchemy import (
     union_all,
 )
 from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.sql.expression import CTE
 
 from app.db.rows import Slice
 from app.repositories.entity import Entity
+from app.repositories.routine import Routine
 
 SAME: Final = "same_data"
 """The column that says whether the key's row was written with the data of this call."""
@@ -34,9 +37,14 @@ P_KEY: Final[BindParameter[UUID]] = bindparam("p_idempotency_key", type_=Uuid())
 
 def written_now(entity: Entity[Any], insertion: Insert) -> CTE:
     """Return the row that `insertion` writes; none if the key has one, for which it waits if need be."""
+    return returning_once(insertion, [*entity.columns, cast(true(), Boolean).label(SAME)]).cte("written_now")
+
+
+def returning_once(insertion: Insert, columns: Sequence[ColumnElement[Any]]) -> ReturningInsert[Any]:
+    """Return the insertion, which does nothing if the key has a row."""
     has_key = text("idempotency_key is not null")
     once = insertion.on_conflict_do_nothing(index_elements=["user_id", "idempotency_key"], index_where=has_key)
-    return once.returning(*entity.columns, cast(true(), Boolean).label(SAME)).cte("written_now")
+    return once.returning(*columns)
 
 
 def written_before(entity: Entity[Any], same: ColumnElement[bool]) -> Select[Any]:
@@ -51,6 +59,22 @@ def once(now: CTE, before: Select[Any]) -> CompoundSelect[Any]:
     Neither, if the insert waited for another call's, which ended after this statement's snapshot: run it again.
     """
     return union_all(select(now), before)
+
+
+def once_on_shards(entity: Entity[Any], insertion: Insert, before: Select[Any]) -> Routine:
+    """Return what `once` of the insertion is on a sharded database; its second step sees what its first waited for."""
+    columns = [*entity.columns, cast(true(), Boolean).label(SAME)]
+    steps = {"insert": returning_once(insertion, columns), "before": before}
+    return Routine(f"{entity.table.name}_create_once", columns, _CREATE_ONCE, steps)
+
+
+_CREATE_ONCE: Final = """
+begin
+  return query {insert};
+  if not found then
+    return query {before};
+  end if;
+end"""
 
 
 def is_same(row: Any) -> bool | None:

@@ -40,10 +40,18 @@ class _Owner(FunctionElement[str]):
 
 @compiles(_Owned)
 def _compile_owned(element: _Owned, compiler: Any, **how: Any) -> str:
+    if getattr(compiler.dialect, "sharded", False):
+        return _shard(element, compiler, **how)
     equal: str = compiler.visit_binary(element, **how)
     if not _sets_user(compiler):
         return equal
     return f"{_set_user(compiler.process(element.right, **how))} IS NOT NULL AND {equal}"
+
+
+def _shard(element: _Owned, compiler: Any, **how: Any) -> str:
+    """Write the predicate with the columns as they are: Citus looks through no cast, and would ask every shard."""
+    column, value = (compiler.process(side.clause, **how) for side in (element.left, element.right))
+    return f"{column} OPERATOR(pg_catalog.=) {value}"
 
 
 @compiles(_Owner)

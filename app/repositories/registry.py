@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.db.query import Query
+from app.db.query import Query, Routine
 from app.repositories.entity import Entity
 from app.repositories.repository import Repository
 
@@ -33,6 +33,11 @@ def queries() -> dict[str, Query[Any]]:
     ours = {name: query for entity in entities().values() for name, query in entity.queries.items()}
     values = (value for module in _modules() for value in vars(module).values())
     return ours | {value.name: value for value in values if isinstance(value, Query)}
+
+
+def routines() -> list[Routine]:
+    """Return the functions that a database sharded by user has for the queries."""
+    return [query.routine for query in queries().values() if query.routine]
 
 
 def _modules() -> Iterator[Any]:

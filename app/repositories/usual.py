@@ -27,12 +27,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import Insert
 
 from app.db.models.base import ReadModel
 from app.db.query import Query, Record
 from app.repositories.columns import P_ID, equals, parameter
 from app.repositories.entity import Entity
-from app.repositories.once import P_KEY, once, written_before, written_now
+from app.repositories.once import P_KEY, once, once_on_shards, written_before, written_now
 from app.repositories.order import LatestFirst, NewestFirst
 from app.repositories.owner import owned, owner
 
@@ -101,17 +102,23 @@ def _created(entity: Entity[Any], values: _Values) -> Any:
 def _create_once(entity: Entity[Any], create: type[BaseModel] | None, values: _Values) -> Query[Record]:
     if create is not None and not entity.has_digest:
         raise TypeError(f"{entity.table.name}: rows that are created from data need idempotency_key(digest=True)")
-    return entity.keyed_query("create_once", lambda: _created_once(entity, values, has_data=create is not None))
+    parts = partial(_created_once, entity, values, has_data=create is not None)
+    return entity.keyed_query(
+        "create_once", lambda: _once(entity, *parts()), sharded=lambda: once_on_shards(entity, *parts())
+    )
 
 
-def _created_once(entity: Entity[Any], values: _Values, *, has_data: bool) -> Any:
+def _once(entity: Entity[Any], insertion: Insert, before: Select[Any]) -> Any:
+    return once(written_now(entity, insertion), before)
+
+
+def _created_once(entity: Entity[Any], values: _Values, *, has_data: bool) -> tuple[Insert, Select[Any]]:
     values = {**values, "idempotency_key": P_KEY}
     same: ColumnElement[bool] = true()
     if has_data:  # what is sent must be remembered: a repeat is compared with it, not with the row of today
         values["idempotency_digest"] = _P_DIGEST
         same = entity.table.c.idempotency_digest.is_not_distinct_from(_P_DIGEST)
-    insertion = postgresql.insert(entity.table).values(values)
-    return once(written_now(entity, insertion), written_before(entity, same))
+    return postgresql.insert(entity.table).values(values), written_before(entity, same)
 
 
 # No clock here: the trigger sets the time, and a volatile function in an UPDATE cannot be sharded.

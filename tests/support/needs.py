@@ -2,12 +2,15 @@
 
 import os
 import shutil
-from typing import Final
+from typing import Final, NoReturn
 
 import pytest
 
 _NO_PGBOUNCER: Final = (
     "PgBouncer is not installed: apt-get install pgbouncer (Debian, Ubuntu) or brew install pgbouncer (macOS)"
+)
+_NO_CITUS: Final = (
+    "the server does not have Citus: set TEST_DATABASE_URL to one that has it, or TEST_DATABASE=docker for its image"
 )
 _ALSO_IN: Final = ("/usr/sbin", "/usr/local/sbin")  # not on the path of an ordinary user of Debian
 
@@ -21,6 +24,11 @@ def pgbouncer() -> str:
     return program
 
 
+def no_citus() -> NoReturn:
+    """Skip the test, also under CI=true: no package brings the extension."""
+    pytest.skip(_NO_CITUS)
+
+
 def before_the_run() -> list[str]:
     """Return a sentence for each missing program."""
     return [] if _find_pgbouncer() else [f"{_NO_PGBOUNCER}; until then the tests that need it are skipped"]
@@ -28,8 +36,8 @@ def before_the_run() -> list[str]:
 
 def after_the_run(skipped: list[pytest.TestReport]) -> list[str]:
     """Return how many tests were skipped for each missing program."""
-    count = sum(_NO_PGBOUNCER in str(report.longrepr) for report in skipped)
-    return [f"tests skipped: {count}. {_NO_PGBOUNCER}"] if count else []
+    counts = {why: sum(why in str(report.longrepr) for report in skipped) for why in (_NO_PGBOUNCER, _NO_CITUS)}
+    return [f"tests skipped: {count}. {why}" for why, count in counts.items() if count]
 
 
 def _find_pgbouncer() -> str | None:

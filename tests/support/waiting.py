@@ -31,6 +31,10 @@ async def until_true(db: Database, sql: str, **parameters: Any) -> None:
 
 async def until_locked(db: Database, *, application: str = "%", count: int = 1, seconds: float = 0) -> None:
     """Wait until `count` statements of an application wait for a lock, for `seconds`, in the database of `db`."""
+    if (await db.execute(text("select to_regclass('pg_catalog.citus_lock_waits') is not null"))).scalar_one():
+        # They wait on the workers, whose sessions have other names.
+        await until_true(db, "select count(distinct waiting_gpid) >= :count from citus_lock_waits", count=count)
+        return
     waiting = f"select count(*) >= :count {_ACTIVITY} and wait_event_type = 'Lock' and application_name like :name"
     waiting += " and clock_timestamp() - query_start >= make_interval(secs => :seconds)"
     await until_true(db, waiting, name=application, count=count, seconds=seconds)

@@ -12,7 +12,7 @@ from app.db.engine.factory import create_engine
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
 from app.db.migrations.refusals import with_remedies
-from app.db.models import metadata
+from app.db.models.base import owned_tables
 from app.db.target.settings import DatabaseSettings
 
 POLICY: Final = "own_rows"
@@ -22,7 +22,7 @@ OWN: Final = "cast(user_id as text) = current_setting('app.user_id', true)"
 
 def guarded_tables() -> list[Table]:
     """Return the tables that have an owner in each row."""
-    return [table for table in metadata.sorted_tables if "user_id" in table.columns]
+    return owned_tables()
 
 
 async def switch_on(settings: DatabaseSettings) -> list[str]:

@@ -28,13 +28,16 @@ class CompiledQuery:
 
 
 @cache
-def compiled(query: Query[Any], *, row_level_security: bool = False) -> CompiledQuery:
-    """Return the query in SQL, written once; for row-level security it also names its user to the server.
+def compiled(query: Query[Any], *, row_level_security: bool = False, sharded: bool = False) -> CompiledQuery:
+    """Return the query in SQL, written once.
+
+    For row-level security it also names its user to the server, for a sharded database its shard.
 
     Its types must be such that the driver takes and gives the values as they are: no SQLAlchemy type converts here.
     """
-    assert isinstance(query.statement, ClauseElement)
-    written: Any = query.statement.compile(dialect=_dialect(row_level_security=row_level_security))
+    statement = query.statement_for(sharded=sharded)
+    assert isinstance(statement, ClauseElement)
+    written: Any = statement.compile(dialect=_dialect(row_level_security=row_level_security, sharded=sharded))
     return CompiledQuery(
         sql=written.string,
         names=tuple(written.positiontup or ()),

@@ -46,10 +46,12 @@ class LeanDialect(PGDialect_asyncpg):
         layers_pool: Pool | None = None,
         reports: Reports = (),
         row_level_security: bool = False,  # noqa: FBT001, FBT002 - likewise
+        sharded: bool = False,  # noqa: FBT001, FBT002 - likewise
         **more: Any,
     ) -> None:
         super().__init__(**more)  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
         self.row_level_security = row_level_security
+        self.sharded = sharded
         self._pooled = pooled
         self._pool = layers_pool
         self._reports = reports

@@ -62,7 +62,7 @@ def create_engine(
 
 def _create(settings: DatabaseSettings, *, name: str = NAME, **how: Any) -> AsyncEngine:
     register_dialect()
-    how["row_level_security"] = settings.row_level_security
+    how |= {"row_level_security": settings.row_level_security, "sharded": settings.sharded}
     engine = create_async_engine(
         f"{name.replace('.', '+')}://", echo=settings.echo, hide_parameters=not settings.echo_parameters, **how
     )

@@ -28,16 +28,23 @@ class Runner:
     """Runs queries, and tells the reports of each; they cost nothing where there are none."""
 
     def __init__(
-        self, pool: Pool, reports: Reports, echo: Echo | None = None, *, row_level_security: bool = False
+        self,
+        pool: Pool,
+        reports: Reports,
+        echo: Echo | None = None,
+        *,
+        row_level_security: bool = False,
+        sharded: bool = False,
     ) -> None:
         self._pool = pool
         self._row_level_security = row_level_security
+        self._sharded = sharded
         self._reports = reports
         self._echo = echo
 
     async def run(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
         """Run the query once and return its rows. Raises a `DataAccessError`."""
-        form = compiled(query, row_level_security=self._row_level_security)
+        form = compiled(query, row_level_security=self._row_level_security, sharded=self._sharded)
         arguments = form.arguments(parameters)
         with executing(query.when_lost.error):
             connection = await self._pool.acquire()

@@ -1,10 +1,15 @@
-"""Alembic's own comparisons, written so that another role's operator never runs with the owner's rights."""
+"""Alembic's own statements: compared so that another role's operator never runs, and creating tables on shards."""
 
 from typing import Any
 
 from alembic.ddl.postgresql import PostgresqlImpl
-from sqlalchemy import Column, ColumnElement, String, Table, Text, cast
+from sqlalchemy import Column, ColumnElement, String, Table, Text, cast, text
 from sqlalchemy.types import TypeDecorator
+
+from app.db.migrations.operations.base import escaped
+from app.db.migrations.sharding.form import added, refuse_unshardable, rekeyed, sent_to_shards
+from app.db.migrations.sharding.state import sharding_of
+from app.db.models.base import OWNER
 
 
 class _RevisionNumber(TypeDecorator[str]):
@@ -23,9 +28,28 @@ class _RevisionNumber(TypeDecorator[str]):
 
 
 class Implementation(PostgresqlImpl):
-    """Alembic's implementation for PostgreSQL, different only in how it compares; it registers itself."""
+    """Alembic's implementation for PostgreSQL, different in how it compares and creates; it registers itself."""
 
     __dialect__ = "postgresql"
+
+    def create_table(self, table: Table, **more: Any) -> None:
+        """Create the table; in a sharded database, one with an owner in each row is sharded at once."""
+        beside = self._sharded_table() if OWNER in table.columns else None
+        if beside is None:
+            super().create_table(table, **more)
+            return
+        refuse_unshardable([table])
+        keys = list(table.foreign_key_constraints)
+        table.constraints.difference_update(keys)  # Citus refuses one between a plain and a sharded table
+        super().create_table(table, **more)
+        for statement in (rekeyed(table), sent_to_shards(table, beside), *map(added, keys)):
+            self.execute(text(escaped(statement)))
+
+    def _sharded_table(self) -> str | None:
+        settings = self.context_opts.get("settings")
+        if self.as_sql or self.connection is None or settings is None or not settings.sharded:
+            return None
+        return min(sharding_of(self.connection).sharded, default=None)
 
     def version_table_impl(self, **options: Any) -> Table:
         """Return the table that keeps a database's revision."""

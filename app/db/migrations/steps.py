@@ -118,6 +118,9 @@ def _timed(step: MigrationStep, settings: DatabaseSettings) -> MigrationStep:
         context.execute(
             f"set local statement_timeout = '{(settings.migration_statement_timeout_seconds or 0) * 1000:.0f}ms'"
         )
+        if settings.sharded:  # else Citus refuses the trigger of `updated_at`; elsewhere it means nothing
+            context.execute("set local citus.enable_unsafe_triggers = on")
+            context.execute("set local citus.multi_shard_modify_mode = 'sequential'")
         return run(**options)
 
     step.migration_fn = run_timed

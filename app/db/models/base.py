@@ -40,6 +40,7 @@ metadata.naming_convention = {
 }
 updated_at.follow(metadata)
 
+OWNER: Final = "user_id"
 MAX_BIGINT: Final = 2**63 - 1
 _NUMBER: Final = r"\s*[+-]?[0-9._]+\s*"
 
@@ -173,6 +174,11 @@ def set_by_database(*, on_update: bool = False) -> Any:
     more: dict[str, Any] = {"server_onupdate": FetchedValue()} if on_update else {}
     column = Column(UTCDateTime(), server_default=text("clock_timestamp()"), nullable=False, **more)
     return Field(default=None, sa_column=column)
+
+
+def owned_tables() -> list[Table]:
+    """Return the tables that have an owner in each row, in dependency order."""
+    return [table for table in metadata.sorted_tables if OWNER in table.columns]
 
 
 def table_of(model: type[SQLModel]) -> Table:

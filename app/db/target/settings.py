@@ -77,6 +77,8 @@ class DatabaseSettings(EnvironmentSettings):
     """Enforced by the server, for each statement of a migration."""
     row_level_security: bool = False
     """Each query also names its user to the server; `python -m app rls on` makes the server check it."""
+    sharded: bool = False
+    """Each query also names its shard; `python -m app distribute` shards the database by user."""
     application_name: Annotated[str, StringConstraints(max_length=63, pattern=r"^[^\x00]*$")] = "async-data-layer"
     """How the sessions are named in ``pg_stat_activity``."""
     slow_statement_seconds: PositiveSeconds | None = None
@@ -115,6 +117,13 @@ class DatabaseSettings(EnvironmentSettings):
 
     def target(self) -> ConnectionTarget:
         """Return where and how to connect; raises `ConfigurationError` naming what is wrong in the URL."""
+        if self.sharded and self.has_replicas:
+            raise ConfigurationError("DATABASE_SHARDED and DATABASE_REPLICA_URL exclude each other: unset one of them")
+        if self.row_level_security and self.sharded:
+            raise ConfigurationError(
+                "DATABASE_ROW_LEVEL_SECURITY and DATABASE_SHARDED exclude each other: a shard does not know the user "
+                "that a statement names to the entry node. Unset one of them"
+            )
         target = parse_url(self.url.get_secret_value(), variable=self._label("url"))
         pooled = target.pooled if self.pooler == "auto" else self.pooler == "transaction"
         if pooled and sets_server_settings(target.server_settings):

@@ -1,0 +1,105 @@
+"""Shard a migrated database by user, or take it back to one server: all of it, or nothing."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.db.driver.retry import until_unlocked
+from app.db.engine.translation import translating
+from app.db.migrations.connection import connected
+from app.db.migrations.lock import lock_until_commit
+from app.db.migrations.operations.base import quoted
+from app.db.migrations.refusals import with_remedies
+from app.db.migrations.sharding.form import distributed, emptied, taken_back
+from app.db.migrations.sharding.refusal import refuse
+from app.db.migrations.sharding.state import Sharding, routines_there, sharding_of
+from app.db.models.base import owned_tables
+from app.db.query import ROUTINE_PREFIX, Routine
+from app.db.target.settings import DatabaseSettings
+
+# A client that is killed must not leave its transaction running, and what it holds locked.
+_SETTINGS: Final = (
+    "set local client_connection_check_interval = '1s'",
+    "set local citus.enable_unsafe_triggers = on",
+    "set local citus.multi_shard_modify_mode = 'sequential'",
+)
+Step = Callable[[Connection], list[str]]
+
+
+class Distribution:
+    """What remains to be done on a database, in statements."""
+
+    def __init__(
+        self, settings: DatabaseSettings, routines: Sequence[Routine], *, undo: bool = False, dry_run: bool = False
+    ) -> None:
+        self._settings = settings
+        self._routines = routines
+        self._undo = undo
+        self._dry_run = dry_run
+
+    def functions(self, connection: Connection) -> list[str]:
+        """Return the statements that create the functions; with `undo`, that drop them once nobody calls them."""
+        there = routines_there(connection, ROUTINE_PREFIX)
+        if self._undo:
+            return [] if self._settings.sharded else [f"drop function {quoted(name)}" for name in there]
+        return [routine.created for routine in self._routines if routine.name not in there]
+
+    def tables(self, connection: Connection) -> list[str]:
+        """Return the statements that shard the tables or take them back. Raises `ConfigurationError`."""
+        state = sharding_of(connection)
+        if not self._dry_run and not (self._undo and not state.sharded):
+            refuse(state, self._settings)
+        return self.of(state)
+
+    def rest(self, connection: Connection) -> list[str]:
+        """Return the statements that remove what the entry node no longer needs."""
+        if self._undo:
+            return []
+        left = sharding_of(connection).left_over
+        return list(emptied(table for table in owned_tables() if table.name in left))
+
+    def of(self, state: Sharding) -> list[str]:
+        """Return the statements of `tables` for a state."""
+        if self._undo:
+            return list(taken_back([table for table in owned_tables() if table.name in state.sharded], state.schema))
+        missing = [table for table in owned_tables() if table.name not in state.sharded]
+        return list(distributed(missing, beside=min(state.sharded, default=None)))
+
+
+async def distribute(
+    settings: DatabaseSettings, routines: Sequence[Routine], *, undo: bool = False, dry_run: bool = False
+) -> list[str]:
+    """Shard the database of `settings`, or take it back, and return the statements that did it, or would.
+
+    The tables are one transaction, in which nobody else reads or writes them: killed at any moment, it did nothing or
+    everything. Run again, it does what is missing. Raises `ConfigurationError` where it cannot be done.
+    """
+    work = Distribution(settings, routines, undo=undo, dry_run=dry_run)
+    steps = [work.tables, work.functions] if undo else [work.functions, work.tables, work.rest]
+    done: list[str] = []
+    async with connected(settings) as connection:
+        for step in steps:
+            once = partial(_once, connection, settings, step, dry_run=dry_run)
+            done += await until_unlocked(once, seconds=settings.migration_wait_seconds)
+    return done
+
+
+async def _once(connection: AsyncConnection, settings: DatabaseSettings, step: Step, *, dry_run: bool) -> list[str]:
+    with with_remedies(settings), translating():
+        async with connection.begin():
+            await _prepare(connection, settings)
+            statements = await connection.run_sync(step)
+            for statement in () if dry_run else statements:
+                await connection.exec_driver_sql(statement)
+    return statements
+
+
+async def _prepare(connection: AsyncConnection, settings: DatabaseSettings) -> None:
+    limit: dict[str, Any] = {"limit": f"{settings.migration_lock_timeout_seconds * 1000:.0f}"}
+    await connection.execute(text("select set_config('lock_timeout', :limit, true)"), limit)
+    await connection.run_sync(lock_until_commit)
+    for statement in _SETTINGS:
+        await connection.exec_driver_sql(statement)
