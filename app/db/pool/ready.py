@@ -1,12 +1,19 @@
 """A pool for callers that do not wait."""
 
+from app.db.driver.retry import Retry
 from app.db.pool.connection import PooledConnection
 from app.db.pool.holder import Holder
-from app.db.pool.pool import Pool
+from app.db.pool.pool import Connect, Pool
+from app.db.target.settings import DatabaseSettings
 
 
 class ReadyPool(Pool):
-    """Also hands out what is free at this moment."""
+    """Also hands out what is free at this moment; connecting is tried once, and what fails is not retried."""
+
+    def __init__(self, connect: Connect, settings: DatabaseSettings, *, pooled: bool = False) -> None:
+        super().__init__(connect, settings, pooled=pooled)
+        self._retry = Retry(settings, tries=1)
+        self._start_anew()
 
     def take(self) -> PooledConnection | None:
         """Return a connection that needs no check, None where none is free; `release` or `discard` must follow."""

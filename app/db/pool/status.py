@@ -27,7 +27,7 @@ class ReplicaStatus:
     lag_seconds: float
     """How far it was behind the primary when it last answered."""
     left_alone: bool
-    """Whether it is not asked at this moment: it was late, failed or promoted within the last second."""
+    """Whether it is not asked: it did not answer, failed or was promoted, and has not answered a check since."""
     last_error: str | None
 
 

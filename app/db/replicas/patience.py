@@ -2,9 +2,9 @@
 
 from typing import Final
 
-_FIRST_SECONDS: Final = 0.1
-_SHORTEST_SECONDS: Final = 0.01
-_LONGEST_SECONDS: Final = 0.25
+_FIRST_SECONDS: Final = 0.05
+_SHORTEST_SECONDS: Final = 0.002
+_LONGEST_SECONDS: Final = 1.0
 _GAIN: Final = 1 / 8
 _DEVIATION_GAIN: Final = 1 / 4
 _DEVIATIONS: Final = 4

@@ -18,6 +18,7 @@ from app.db.pool.status import ReplicaStatus
 from app.db.query import Query, WhenLost
 from app.db.replicas.patience import Patience
 from app.db.replicas.runner import ReplicaRunner
+from app.db.replicas.standing import Standing
 from app.db.replicas.statements import XIDS, Guarded, Verdict
 from app.db.replicas.writes import Marks
 from app.db.target.settings import DatabaseSettings
@@ -25,8 +26,9 @@ from app.db.target.url import ConnectionTarget
 from app.db.telemetry.execution import Reports
 
 Row = TypeVar("Row")
-_ALONE_SECONDS: Final = 1.0
 _CONNECTING_SECONDS: Final = 1.0
+_CHECKS_AT_ONCE: Final = 4
+_HANGS_SECONDS: Final = 2.0
 _CHECK_SECONDS: Final = 2.0
 _PROMOTED: Final = "it is no replica any more"
 _IS_REPLICA: Final = Query(
@@ -41,9 +43,8 @@ _READ_ONLY: Final = "25006"
 class Replica:
     """Answers reads from connections that are ready; makes none of its own troubles the caller's.
 
-    It is asked nothing that could wait: not while its connections are busy, being opened, or have not yet prepared the
-    query. After an answer that was late, an error or a promotion it is left alone for a second, and then until it has
-    answered a question that no caller waits for.
+    It is asked nothing that could wait: not while its connections are busy, being opened, have not yet prepared the
+    query, or an answer is overdue. After trouble it has to answer a check first, for which no caller waits.
     """
 
     def __init__(self, settings: DatabaseSettings, target: ConnectionTarget, reports: Reports) -> None:
@@ -55,21 +56,21 @@ class Replica:
         self._patience = Patience()
         self._refused: set[str] = set()
         """Queries that no replica can run."""
-        self._alone_until = 0.0
-        self._is_trusted = False
-        self._checking: asyncio.Task[None] | None = None
+        self._standing = Standing(self.place)
+        self._checks: set[asyncio.Task[None]] = set()
+        self._overdue: set[asyncio.Task[Any]] = set()
+        """Answers that came too late for their callers, and have not come yet."""
         self._background: set[asyncio.Task[Any]] = set()
         self._counts = dict.fromkeys(("served", "behind", "not_ready", "late", "failed"), 0)
         self._lag_seconds = 0.0
-        self._last_error: str | None = None
 
     def take(self, query: Query[Any]) -> PooledConnection | None:
         """Return a connection on which the query can be answered at once; None if there is none."""
-        if self._is_left_alone or query.name in self._refused:
+        if self._standing.is_left_alone or any(map(_can_end, self._overdue)) or query.name in self._refused:
             return None
-        connection = self.pool.take() if self._is_trusted else None
+        connection = self.pool.take() if self._standing.is_trusted else None
         if connection is None:
-            self._make_ready_soon()
+            self._check_soon()
         elif not self.pool.pooled and self._sql(query) not in connection.prepared:
             self._start(self._prepare(query, connection))
         else:
@@ -90,8 +91,7 @@ class Replica:
             answer.cancel()
             raise
         if not answer.done():
-            answer.cancel()
-            self._missed("late", "no answer in time")
+            self._await_no_longer(answer, query, began)
             return None
         try:
             rows = answer.result()
@@ -102,6 +102,22 @@ class Replica:
         self._patience.learn(query.name, time.monotonic() - began)
         return self._judged(rows, marks, connection)
 
+    def _await_no_longer(self, answer: asyncio.Task[Any], query: Query[Any], began: float) -> None:
+        """Let the answer come for itself; if it does not come at all, the replica hangs."""
+        self._counts["late"] += 1
+        self._overdue.add(answer)
+        giving_up = asyncio.get_running_loop().call_later(_HANGS_SECONDS, answer.cancel)
+
+        def ended(_: object) -> None:
+            self._overdue.discard(answer)
+            giving_up.cancel()
+            if answer.cancelled():
+                self._standing.lose("no answer in time")
+            elif answer.exception() is None:
+                self._patience.learn(query.name, time.monotonic() - began)
+
+        answer.add_done_callback(ended)
+
     def status(self) -> ReplicaStatus:
         """Return the figures of this moment."""
         pool = self.pool.status()
@@ -111,8 +127,8 @@ class Replica:
             in_use=pool.in_use,
             idle=pool.idle,
             lag_seconds=self._lag_seconds,
-            left_alone=self._is_left_alone,
-            last_error=self._last_error or pool.last_error,
+            left_alone=not self._standing.is_trusted and self._standing.last_error is not None,
+            last_error=self._standing.last_error or pool.last_error,
             **self._counts,
         )
 
@@ -124,10 +140,6 @@ class Replica:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.pool.close()
 
-    @property
-    def _is_left_alone(self) -> bool:
-        return time.monotonic() < self._alone_until
-
     def _sql(self, query: Query[Any]) -> str:
         return compiled(query, row_level_security=self._row_level_security).sql
 
@@ -135,10 +147,9 @@ class Replica:
         self._lag_seconds = rows.lag_seconds
         if rows.verdict is Verdict.CURRENT:
             self._counts["served"] += 1
-            self._last_error = None
             return rows
         if rows.verdict is Verdict.PROMOTED:
-            self._missed("failed", _PROMOTED)
+            self._lost(_PROMOTED)
             return None
         self._counts["behind"] += 1
         if rows.verdict is Verdict.BEHIND:
@@ -153,37 +164,41 @@ class Replica:
         if error.sqlstate == _READ_ONLY:
             self._refused.add(query.name)
         elif not isinstance(error, InvalidInputError):  # the primary refuses the value, too
-            self._missed("failed", str(error))
+            self._lost(str(error))
 
-    def _missed(self, how: str, why: str) -> None:
-        self._counts[how] += 1
-        self._last_error = why
-        self._alone_until = time.monotonic() + _ALONE_SECONDS
-        self._is_trusted = False
+    def _lost(self, why: str) -> None:
+        self._counts["failed"] += 1
+        self._standing.lose(why)
 
-    def _make_ready_soon(self) -> None:
-        if self._checking is None or self._checking.done() or not _can_end(self._checking):
-            self._checking = self._start(self._check())
-
-    async def _prepare(self, query: Query[Any], connection: PooledConnection) -> None:
-        try:
-            await self._runner.prepare(query, connection)
-        except DataAccessError as error:
-            self._failed(query, error)
+    def _check_soon(self) -> None:
+        """Have another connection ready soon: several, where callers find none free."""
+        self._checks = {check for check in self._checks if not check.done() and _can_end(check)}
+        if len(self._checks) < (_CHECKS_AT_ONCE if self._standing.is_trusted else 1):
+            self._checks.add(self._start(self._check()))
 
     async def _check(self) -> None:
         """Have one more connection ready, on which the replica has just answered."""
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 (is_replica,) = await self._runner.run(_IS_REPLICA, {})
-        except TimeoutError:
-            self._missed("late", "no answer in time")
-        except DataAccessError as error:
-            self._missed("failed", str(error))
+        except (TimeoutError, DataAccessError) as error:
+            self._not_ready(str(error) or "no answer in time")
         else:
-            self._is_trusted = is_replica
-            if not is_replica:
-                self._missed("failed", _PROMOTED)
+            if is_replica:
+                self._standing.gain()
+            else:
+                self._lost(_PROMOTED)
+
+    def _not_ready(self, why: str) -> None:
+        status = self.pool.status()
+        if not (self._standing.is_trusted and status.in_use + status.idle):  # else those that there are still answer
+            self._lost(why)
+
+    async def _prepare(self, query: Query[Any], connection: PooledConnection) -> None:
+        try:
+            await self._runner.prepare(query, connection)
+        except DataAccessError as error:
+            self._failed(query, error)
 
     def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         task = asyncio.get_running_loop().create_task(work)
