@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from app.db.driver.redaction import chain
 from app.db.errors import DataAccessError, UnavailableError
-from app.db.target.url import SHAPE, ConnectionTarget
+from app.db.target.url import ConnectionTarget
 from app.doctor.findings import Finding, error, note, ok
 from app.doctor.subject import Checks, Subject, open_driver
 
 _UNDERSTOOD: Final = "url.target"
 _OPEN: Final = "connection.open"
 _DIRECT: Final = "url.direct"
-_WRONG: Final = f"Correct it where it is set, in the environment or in .env: {SHAPE}"
+_WRONG: Final = "Correct it where it is set, in the environment or in .env."
 _BY_SQLSTATE: Final = {
     "28P01": "Copy the URL again from its source, or set a new password: alter role ... password ...",
     "28000": "The server rejects this user, address or way to log in: check its pg_hba.conf, or Neon's IP Allow.",
@@ -39,8 +39,11 @@ def understood(target: ConnectionTarget) -> list[Finding]:
 
 
 def not_understood(problem: DataAccessError) -> Finding:
-    """Return what is wrong with the URL."""
-    return error(_UNDERSTOOD, str(problem), _WRONG)
+    """Return what is wrong with the URL; what to set where there is none is said once, as the advice."""
+    sentence = str(problem)
+    if sentence.startswith("Set "):
+        return error(_UNDERSTOOD, "no URL is given", sentence)
+    return error(_UNDERSTOOD, sentence, _WRONG)
 
 
 def not_connected(problem: DataAccessError) -> Finding:

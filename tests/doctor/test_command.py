@@ -15,6 +15,7 @@ from app.doctor import Level
 from tests.doctor.command import command, environment, run_doctor
 from tests.doctor.conftest import Clinic
 from tests.support.canary import SECRET
+from tests.support.waiting import LIMIT_SECONDS
 
 
 def test_a_pasted_url_is_examined(clinic: Clinic) -> None:
@@ -137,10 +138,11 @@ def test_the_password_is_never_shown(clinic: Clinic, arguments: Sequence[str]) -
 
 
 def test_without_any_url_it_says_what_to_set(tmp_path: Path) -> None:
-    """Without a URL and a `.env` file, the message says to set DATABASE_URL."""
+    """Without a URL and a `.env` file, the message says to set DATABASE_URL, and how, once."""
     ran = run_doctor(folder=tmp_path)
     assert ran.returncode == 3
     assert "Set DATABASE_URL" in ran.stdout
+    assert ran.stdout.count("postgresql://") == 1
 
 
 def test_a_url_that_is_given_is_alone(clinic: Clinic) -> None:
@@ -173,5 +175,5 @@ async def test_who_waits_for_a_server_that_is_silent_can_interrupt() -> None:
         process = await asyncio.create_subprocess_exec(*command(url), env=environment(), stdout=PIPE, stderr=PIPE)
         with (await asyncio.to_thread(silent.accept))[0]:
             process.send_signal(signal.SIGINT)
-            printed, said = await asyncio.wait_for(process.communicate(), 60)
+            printed, said = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
     assert (process.returncode, printed, said) == (130, b"", b"interrupted\n")
