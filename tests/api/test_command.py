@@ -10,6 +10,7 @@ import pytest
 
 from tests.api.attacks.victim import Victim
 from tests.api.support import AUDIENCE, ISSUER, SECRET
+from tests.support.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 GOOD = {
@@ -37,7 +38,7 @@ def _run(folder: Path, changes: dict[str, str], arguments: list[str]) -> "subpro
         env={**kept, "PYTHONPATH": str(ROOT), **GOOD, **changes},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LIMIT_SECONDS,
         check=False,
     )
 

@@ -8,6 +8,7 @@ import pytest
 
 from app.db.models.conversation import CONTENT_LIMIT_BYTES
 from tests.api.support import Running, bearer, in_process, served_app
+from tests.support.waiting import LIMIT_SECONDS
 
 CHUNK = b"x" * 65_536
 
@@ -18,7 +19,7 @@ async def test_a_body_that_says_it_is_too_long_is_refused_before_it_is_sent(migr
         reader, writer = await asyncio.open_connection(address.host, address.port)
         head = f"POST /tasks HTTP/1.1\r\nHost: test\r\nAuthorization: {bearer(user_id)['Authorization']}\r\n"
         writer.write(f"{head}Content-Type: application/json\r\nContent-Length: {CONTENT_LIMIT_BYTES}\r\n\r\n".encode())
-        answer = await asyncio.wait_for(reader.read(), 60)
+        answer = await asyncio.wait_for(reader.read(), LIMIT_SECONDS)
         writer.close()
         await writer.wait_closed()
     assert answer.startswith(b"HTTP/1.1 413")

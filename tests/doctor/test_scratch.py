@@ -16,7 +16,7 @@ from tests.doctor.command import command, environment, run_doctor
 from tests.doctor.conftest import Clinic, MakePatient
 from tests.support.canary import SECRET
 from tests.support.pgbouncer import PgBouncer
-from tests.support.waiting import until_true
+from tests.support.waiting import LIMIT_SECONDS, until_true
 
 SCRATCH = "select from pg_namespace where starts_with(nspname, 'doctor_')"
 PRECIOUS = "insert into task (user_id, title) values ('ada', 'precious')"
@@ -45,7 +45,7 @@ async def test_an_interrupted_doctor_leaves_nothing(clinic: Clinic, asked: list[
         for each in asked:
             process.send_signal(each)
             await asyncio.sleep(0.02)
-        _, said = await asyncio.wait_for(process.communicate(), 200)
+        _, said = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
         assert not await _is_there(db)
     assert said.decode() == "interrupted; the scratch schema was dropped, or will be by the next --write\n"
     assert process.returncode == 130

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.support.waiting import LIMIT_SECONDS
+
 _EVERY_KIND = """
 import asyncio, os, uuid
 from sqlalchemy import text
@@ -57,7 +59,7 @@ def test_connections_of_another_life_are_forgotten(script: str, migrated_url: st
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=LIMIT_SECONDS,
     )
     assert done.returncode == 0, done.stderr
 
@@ -111,6 +113,6 @@ def test_a_session_of_a_loop_that_is_gone_is_closed_quietly(left: str, then: str
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=LIMIT_SECONDS,
     )
     assert (done.returncode, done.stderr) == (0, "")

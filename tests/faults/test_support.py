@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.proxy import FaultProxy
 from tests.support.timing import contains_delays
+from tests.support.waiting import LIMIT_SECONDS
 from tests.support.wire import WireCounter
 
 _TLS_REQUEST = b"\0\0\0\x08\x04\xd2\x16\x2f"  # the server replies with one byte, and waits
@@ -160,7 +161,7 @@ async def test_held_replies_arrive_when_they_are_released(proxy: FaultProxy, cli
     waiting = asyncio.ensure_future(client.fetchval("select 1"))
     assert await _is_silent(waiting)
     proxy.release_replies()
-    assert await asyncio.wait_for(waiting, 60) == 1
+    assert await asyncio.wait_for(waiting, LIMIT_SECONDS) == 1
 
 
 async def test_a_late_connection_is_late(proxy: FaultProxy) -> None:

@@ -20,6 +20,7 @@ from tests.faults.conftest import KINDS
 from tests.support.postgres import Postgres
 from tests.support.proxy import FaultProxy
 from tests.support.tls import Authority, certificate_folder, tls_server
+from tests.support.waiting import until
 
 CALLERS = 200
 FAULTS_PAGE = Path(__file__).parents[2] / "docs/faults.md"
@@ -129,16 +130,16 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(weather: Weat
 
     async with Database(settings) as db:
         callers = [asyncio.ensure_future(caller(db, f"user-{number}")) for number in range(CALLERS)]
-        await asyncio.sleep(0.5)
+        await until(lambda: len(ledger.acknowledged) > 0)
         for event in (weather.suspend, weather.restart_proxy, weather.tear, weather.half_open, weather.suspend):
             await event()
+        await until(lambda: len(ledger.acknowledged) > CALLERS)
         over.set()
         await asyncio.gather(*callers)
         assert db.pool_status().in_use == 0
     async with Database(DatabaseSettings(url=weather.server.url())) as admin:
         counted = await admin.execute(text("select title, count(*) as times from task group by title"))
         rows: dict[str, int] = {row.title: row.times for row in counted}
-    assert len(ledger.acknowledged) > CALLERS
     assert ledger.acknowledged - rows.keys() == set()
     assert rows.keys() - ledger.acknowledged - ledger.unknown == set()
     assert set(rows.values()) == {1}

@@ -19,6 +19,7 @@ import pytest
 from app.db import DatabaseSettings
 from app.db.migrations import current
 from tests.support.migrations import FIRST, HEAD
+from tests.support.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,7 +53,7 @@ async def _serving(folder: Path, **environment: str) -> AsyncIterator[tuple["asy
     )
     assert process.stdout
     try:
-        async with asyncio.timeout(200):
+        async with asyncio.timeout(LIMIT_SECONDS):
             while b"/docs" not in (line := await process.stdout.readline()):
                 assert line, (await process.communicate())[1].decode()
         yield process, line.decode().split()[2].removesuffix("/docs,")
@@ -186,7 +187,7 @@ async def test_serve_brings_its_own_postgresql(state_folder: Path, asked: signal
         status, tasks = await asyncio.to_thread(_get, f"{place}/tasks", json.loads(answer)["access_token"])
         assert (status, json.loads(tasks)["items"]) == (200, [])
         process.send_signal(asked)
-        _, said = await asyncio.wait_for(process.communicate(), 200)
+        _, said = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
     assert (process.returncode, said.decode()) == (0, "")
     kept = _names_of_data(state_folder)
     assert "PG_VERSION" in kept

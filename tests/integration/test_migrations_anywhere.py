@@ -18,7 +18,7 @@ from app.db.errors import ConfigurationError, DataAccessError
 from app.db.migrations import check, current, downgrade, upgrade
 from tests.support.databases import MakeDatabase
 from tests.support.migrations import FIRST, HEAD, ROOT
-from tests.support.waiting import until_locked
+from tests.support.waiting import LIMIT_SECONDS, until_locked
 
 
 async def test_inside_a_running_loop(make_database: MakeDatabase) -> None:
@@ -126,7 +126,7 @@ async def test_cancelled_it_stops_and_leaves_no_lock(make_database: MakeDatabase
             await until_locked(db)
             migration.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await asyncio.wait_for(migration, 60)
+                await asyncio.wait_for(migration, LIMIT_SECONDS)
         await upgrade(settings)
     assert await current(settings) == HEAD
 

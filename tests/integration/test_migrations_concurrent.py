@@ -15,8 +15,8 @@ from app.db.migrations import MIGRATION_LOCK_KEY, check, current, downgrade, upg
 from tests.support.databases import MakeDatabase
 from tests.support.migrations import BEHIND_AT_FIRST, FIRST, HEAD, start_alembic
 from tests.support.proxy import FaultProxy
+from tests.support.waiting import LIMIT_SECONDS, until_true
 from tests.support.waiting import until as waiting_until
-from tests.support.waiting import until_true
 from tests.support.wire import WireCounter
 
 MIGRATES = "application_name like '% migrate' and datname = current_database()"
@@ -106,7 +106,7 @@ async def test_a_waiting_migration_goes_on_when_the_lock_comes_free(
                 waiting = asyncio.create_task(upgrade(settings))
                 await waiting_until(lambda: "waiting for another migration" in caplog.text)
             assert not waiting.done()
-        await asyncio.wait_for(waiting, 60)
+        await asyncio.wait_for(waiting, LIMIT_SECONDS)
     assert await current(settings) == HEAD
 
 

@@ -12,7 +12,7 @@ from app.db.migrations import check, current, upgrade
 from tests.support.databases import MakeDatabase
 from tests.support.migrations import HEAD, run_alembic, start_alembic, with_revisions
 from tests.support.steps import AT_ONCE, cancelled_at
-from tests.support.waiting import until_true
+from tests.support.waiting import LIMIT_SECONDS, until_true
 
 KEY_INDEX = "ix_task_user_id_idempotency_key"
 COLUMNS, INDEXES = "6c0b7a1d94e2", "b3e5f2087c6d"
@@ -53,7 +53,7 @@ async def test_a_migration_that_is_cancelled_ends_as_cancelled(make_database: Ma
     settings = DatabaseSettings(url=await make_database())
     await upgrade(settings, COLUMNS)
     assert await cancelled_at(number, AT_ONCE, lambda: upgrade(settings))  # raises something other than a cancellation
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_SECONDS):
         await upgrade(settings)
     await check(settings)
 

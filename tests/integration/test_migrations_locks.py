@@ -14,6 +14,7 @@ from app.db.models import TaskCreate
 from app.repositories import TaskRepo
 from tests.support.databases import MakeDatabase
 from tests.support.migrations import FIRST, HEAD, dump_schema
+from tests.support.waiting import LIMIT_SECONDS
 
 LOCK_TIMEOUT = 0.5
 
@@ -61,14 +62,14 @@ async def test_traffic_goes_on_while_a_migration_waits_for_a_long_transaction(
             with caplog.at_level(logging.WARNING, "app.db.driver.retry"):
                 migration = asyncio.create_task(upgrade(settings))
                 served = []
-                async with asyncio.timeout(90):
+                async with asyncio.timeout(LIMIT_SECONDS):
                     for slices in (1, 2, 3):
                         while caplog.text.count("lock timeout") < slices:  # noqa: ASYNC110 - a log cannot be awaited
                             await asyncio.sleep(0.01)
                         served.append(traffic.served)
             assert not migration.done()
             assert await current(settings) == FIRST
-        await asyncio.wait_for(migration, 60)
+        await asyncio.wait_for(migration, LIMIT_SECONDS)
         traffic.ended = True
         await asyncio.gather(*clients)
     assert await current(settings) == HEAD

@@ -6,7 +6,7 @@ from contextlib import suppress
 from app.db import Database
 from app.db.models import MessageCreate, MessageRead
 from app.repositories import ConversationRepo, MessageRepo
-from tests.support.waiting import until_locked
+from tests.support.waiting import LIMIT_SECONDS, until_locked
 
 WRITERS, EACH = 20, 25
 
@@ -36,7 +36,7 @@ async def test_a_reader_sees_every_message_of_20_writers_once_and_in_order(db: D
             else:
                 await messages.append(user_id, conversation.id, data)
 
-    async with asyncio.timeout(90), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(LIMIT_SECONDS), asyncio.TaskGroup() as group:
         reader = group.create_task(_poll(messages, user_id, conversation.id, expected=WRITERS * EACH))
         for writer in range(WRITERS):
             group.create_task(write(writer))
@@ -71,6 +71,6 @@ async def test_writers_of_other_conversations_do_not_wait(db: Database, user_id:
     """Ordering one conversation does not slow another."""
     conversations, data = ConversationRepo(db), MessageCreate(role="user", content="x")
     busy, free = await conversations.create(user_id), await conversations.create(user_id)
-    async with db.transaction() as session, asyncio.timeout(60):
+    async with db.transaction() as session, asyncio.timeout(LIMIT_SECONDS):
         await MessageRepo(session).append(user_id, busy.id, data)
         await MessageRepo(db).append(user_id, free.id, data)

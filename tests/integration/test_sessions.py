@@ -13,6 +13,7 @@ from app.db import Database, DatabaseSettings
 from app.db.errors import DataAccessError
 from app.db.models import MessageCreate, Task, TaskCreate, TaskUpdate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
+from tests.support.waiting import LIMIT_SECONDS
 
 NEW = TaskCreate(title="x")
 PID = text("select pg_backend_pid() from pg_sleep(0.005)")
@@ -44,7 +45,7 @@ async def test_20_sessions_are_open_at_once(db: Database, user_id: str, open_one
             await together.wait()
             return int((await session.execute(text("select pg_backend_pid()"))).scalar_one())
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LIMIT_SECONDS):
         connections = await asyncio.gather(*(work() for _ in range(20)))
     assert len(set(connections)) == 20
     assert await TaskRepo(db).count(user_id) == 20

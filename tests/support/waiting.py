@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from app.db import Database
 
-LIMIT_SECONDS: Final = 90
+LIMIT_SECONDS: Final = 240
 """The limit of every wait: against a hang, not against a slow machine."""
 _BETWEEN_SECONDS: Final = 0.01
 
