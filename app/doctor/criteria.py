@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from app.db.errors import DataAccessError
-from app.doctor.catalog import DESCRIBE, described
+from app.db.migrations.sharding import sharding_of
+from app.db.models.base import owned_tables
+from app.doctor.catalog import DESCRIBE, described, in_plain_form
 from app.doctor.criteria_reading import connections_are_retried, encrypted, sessions_at_once, tables_match
 from app.doctor.criteria_writing import (
     every_index_is_used,
@@ -69,7 +71,7 @@ async def _criteria(subject: Subject) -> list[Finding]:
     if subject.write:
         why = "see scratch.schema"
         try:
-            ours = described(await subject.rows(DESCRIBE, schema=await subject.value("select current_schema()")))
+            ours = await _described(subject)
             await subject.pause()
             async with scratch(subject.settings) as place:
                 await _write(place, ours, found)
@@ -77,6 +79,14 @@ async def _criteria(subject: Subject) -> list[Finding]:
             advice = await _how_to_get_a_schema(subject, problem)
             rest = [error("scratch.schema", f"no scratch schema: {problem}", advice)]
     return [found.get(name) or _not_tried(name, why) for name in CRITERIA] + rest
+
+
+async def _described(subject: Subject) -> dict[str, str]:
+    """Return what the migrations created, also where the tables were partitioned or sharded since."""
+    state = await (await subject.session.connection()).run_sync(sharding_of)
+    divided = state.partitioned | state.sharded
+    ours = described(await subject.rows(DESCRIBE, schema=state.schema))
+    return in_plain_form(ours, [table for table in owned_tables() if table.name in divided])
 
 
 async def _how_to_get_a_schema(subject: Subject, problem: DataAccessError) -> str:

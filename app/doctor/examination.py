@@ -27,6 +27,7 @@ from app.doctor import (
     row_security,
     scratch,
     server,
+    sharding,
     structure,
     transport,
 )
@@ -50,6 +51,7 @@ _CHECKS: Final[Checks] = {
     **row_security.CHECKS,
     **revision.CHECKS,
     **structure.CHECKS,
+    **sharding.CHECKS,
     **plans.CHECKS,
     **criteria.CHECKS,
     **scratch.CHECKS,

@@ -1,9 +1,10 @@
 """Explain how PostgreSQL runs a statement."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from sqlalchemy import Executable, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,6 +15,7 @@ from app.db.engine.translation import translating
 from app.db.errors import InvalidInputError
 
 Node = Mapping[str, Any]
+_SHARD: Final = re.compile(r"_\d+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,20 @@ def _compile(element: _Explain, compiler: Any, **options: Any) -> str:
 
 def _walk(node: Node) -> Iterator[Node]:
     yield node
-    for child in node.get("Plans", ()):
+    for child in (*node.get("Plans", ()), *_on_shards(node)):
         yield from _walk(child)
+
+
+def _on_shards(node: Node) -> Iterator[Node]:
+    """Yield the plans of the shards that a node of Citus asks, with the names of the tables that are sharded."""
+    for task in node.get("Distributed Query", {}).get("Job", {}).get("Tasks", ()):
+        for plans in task.get("Remote Plan", ()):
+            yield from (_of_the_table(each["Plan"]) for each in plans)
+
+
+def _of_the_table(node: Node) -> Node:
+    names = {key: _SHARD.sub("", node[key]) for key in ("Index Name", "Relation Name") if key in node}
+    return {**node, **names, "Plans": [_of_the_table(each) for each in node.get("Plans", ())]}
 
 
 def _rows_read(node: Node) -> float:

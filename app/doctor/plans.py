@@ -19,6 +19,7 @@ from app.repositories import queries
 
 _MANY_ROWS: Final = 10_000
 _FORBIDDEN: Final = "42501"
+_NOT_SUPPORTED: Final = "0A000"
 _ROWS: Final = """
 select relname, greatest(cast(reltuples as float8), cast(pg_stat_get_live_tuples(oid) as float8)) as rows,
   cast(reltuples as float8) < cast(0 as float8) as never_analyzed
@@ -68,7 +69,8 @@ async def _plans(subject: Subject) -> list[Finding]:
     async with subject.db.engine.connect() as connection:
         # Nothing runs, so there is nothing to roll back; a rollback would triple each statement's round trips.
         await connection.execution_options(isolation_level="AUTOCOMMIT")
-        for name, statement in statements().items():
+        for name, query in queries().items():
+            statement = query.statement_for(sharded=subject.settings.sharded)
             findings.append(await _explained(f"plans.{name}", connection, statement, large))
     return findings
 
@@ -79,6 +81,8 @@ async def _explained(check: str, connection: AsyncConnection, statement: Executa
     except ConfigurationError as problem:
         if problem.sqlstate == _FORBIDDEN:
             return note(check, f"EXPLAIN is not permitted: {problem}", "See access.privileges.")
+        if problem.sqlstate == _NOT_SUPPORTED:
+            return note(check, f"cannot be explained on shards: {problem}", "See sharding.setting.")
         return error(check, f"fails on this schema: {problem}", "See schema.revision and schema.drift.")
     return _judged(check, plan, large)
 
@@ -90,6 +94,8 @@ def _judged(check: str, plan: Plan, large: set[str]) -> Finding:
         return warning(check, f"sequential scan on {slow}, which has more than {_MANY_ROWS:,} rows", advice)
     if plan.scanned:
         return ok(check, f"sequential scan on {', '.join(sorted(set(plan.scanned)))}, which is small")
+    if "Function Scan" in plan.nodes and not plan.indexes:
+        return ok(check, "a function, whose statements EXPLAIN does not show")
     return ok(check, ", ".join(dict.fromkeys(plan.indexes)) or "no index: it only inserts")
 
 

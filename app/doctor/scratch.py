@@ -53,6 +53,7 @@ class _Settings(DatabaseSettings):
             "command_timeout_seconds": _COMMAND_SECONDS,
             "statement_timeout_seconds": None,
             "lock_timeout_seconds": None,
+            "sharded": False,  # the functions of a sharded database are not in the schema, and its tables are plain
         }
         return cls.model_construct(**dict(patient(settings)), goal=goal).model_copy(update=unhurried)
 
