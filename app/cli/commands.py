@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
@@ -15,6 +17,9 @@ from app.cli.demo import demo as run_demo
 from app.cli.doctor import doctor as run_doctor
 from app.cli.keys import prune as run_prune
 from app.cli.serve import serve as run_server
+from app.cli.user import erase as run_erase
+from app.cli.user import export as run_export
+from app.cli.user import restore as run_import
 from app.db import DatabaseSettings
 from app.db.access import Roles, give_rights, switch_off, switch_on
 from app.db.errors import ConfigurationError, DataAccessError
@@ -34,6 +39,9 @@ app = typer.Typer(
 )
 _keys = typer.Typer(no_args_is_help=True, help="Idempotency keys.")
 app.add_typer(_keys, name="keys")
+_user = typer.Typer(no_args_is_help=True, help="Everything that one user has.")
+app.add_typer(_user, name="user")
+_UserId = Annotated[str, typer.Argument(metavar="USER", help="The user's id.")]
 _console = Console()
 
 
@@ -152,6 +160,47 @@ def prune(
     """
     with _errors_in_a_sentence():
         run_prune(_console, days=days)
+
+
+@_user.command()
+def export(
+    user_id: _UserId,
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; interrupted, the same command goes on. Default: stdout.")
+    ] = None,
+) -> None:
+    """Write everything of the user, as lines of JSON, whatever its size, while the user may go on working."""
+    with _errors_in_a_sentence():
+        run_export(_console, user_id, file=output)
+
+
+@_user.command()
+def erase(
+    user_id: _UserId,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete everything of the user, in steps that keep nobody waiting, and prove that nothing is left.
+
+    Interrupted, the same command goes on. End the user's access first.
+    """
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"Delete everything of {user_id}? There is no way back")):
+        _end("nothing was deleted: confirm it, or say --yes", 1)
+    with _errors_in_a_sentence():
+        run_erase(_console, user_id)
+
+
+@_user.command("import")
+def import_(
+    user_id: _UserId,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="An export, of any user.")],
+) -> None:
+    """Give a user that has nothing the rows of an export, with their times and order and with new ids.
+
+    The file is checked to its end first. Interrupted, the same command goes on.
+    """
+    with _errors_in_a_sentence():
+        run_import(_console, user_id, file=file)
 
 
 @app.command()

@@ -66,7 +66,7 @@ class Query(Generic[Row]):
     type for the first column. `lost` is `when_lost`, where it is not to be derived. `pinned` says that the statement
     casts each column of its result to its own type: then the prepared statement outlives a change of the table, through
     any pooler. `sharded` makes the function that a database sharded by user has in place of the statement, where it
-    needs one.
+    needs one. `on_primary` says that no replica may answer it, however much that one has.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Query(Generic[Row]):
     lost: WhenLost | None = None
     pinned: bool = True
     sharded: Callable[[], Routine] | None = None
+    on_primary: bool = False
 
     def __post_init__(self) -> None:
         if self.name in _names:

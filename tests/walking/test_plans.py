@@ -11,8 +11,10 @@ from app.db import Database, DatabaseSettings
 from app.db.query import Query
 from app.doctor.explain import Plan, explain
 from app.repositories import queries
+from app.userdata.statements import deletion, ids, page
+from app.userdata.tables import UserTable, user_tables
 from tests.support.calls import calls
-from tests.support.filled import ROWS_EACH, ROWS_OF_A_PARENT, fill, other_statements
+from tests.support.filled import ROWS_EACH, ROWS_OF_A_PARENT, USER, fill, other_statements
 from tests.support.plans import custom_plan, generic_plan
 from tests.support.recorded import recorded_by_name
 
@@ -56,6 +58,29 @@ async def test_a_query_reads_by_an_index_and_only_what_it_needs(filled: Filled, 
             plan = await planned(connection, query.statement, parameters)
             _assert_is_direct(plan, _rows_needed(query, parameters) + 4)
             assert not [index for index in plan.indexes if index.startswith("pk_")]  # all users' rows, in one order
+
+
+@pytest.mark.parametrize("place", ["first", "middle", "last"])
+@pytest.mark.parametrize("of", user_tables(), ids=lambda each: each.name)
+async def test_every_step_over_a_users_rows_costs_the_same_wherever_it_begins(
+    filled: Filled, of: UserTable, place: str
+) -> None:
+    """A page of an export and a step of an erasure read by the index on the user and the id, also in generic plans."""
+    db, rows = filled[0], 100
+    sql = f"select id from {of.name} where user_id = :user order by id offset :skipped limit 1"
+    skipped = {"first": 0, "middle": ROWS_EACH // 2, "last": ROWS_EACH - rows - 2}[place]
+    begin = (await db.execute(text(sql), {"user": USER, "skipped": skipped})).scalar_one()
+    sent = {"p_user_id": USER, "p_place": begin, "p_skip": 0, "p_limit": rows}
+    async with db.engine.connect() as connection:
+        for query in (page(of), ids(of), deletion(of)):
+            for planned in (custom_plan, generic_plan):
+                plan = await planned(connection, query.statement, sent)
+                deleted = rows if query is deletion(of) else 0
+                _assert_is_direct(plan, rows + deleted)
+                assert plan.buffers is not None
+                assert plan.buffers <= 4 * rows + 20 * deleted
+                assert deleted or not [index for index in plan.indexes if index.startswith("pk_")]
+                await connection.rollback()
 
 
 @pytest.mark.parametrize("sql", other_statements().values(), ids=other_statements())

@@ -17,7 +17,11 @@ from app.db.errors import ConfigurationError
 from app.db.migrations import upgrade
 from app.db.query import Query
 from app.repositories import queries
+from app.userdata import erase_user, import_user
+from app.userdata.statements import bound_of, deletion, extent, ids, page
+from app.userdata.tables import UserTable, user_tables
 from tests.support.calls import Call, Rows, calls
+from tests.support.exported import exported, furnish
 from tests.support.pgbouncer import PgBouncer
 from tests.support.recorded import recorded, recorded_by_name
 from tests.support.servers import VERSIONS, server_of
@@ -136,6 +140,32 @@ def _unguarded(node: Node, settings: list[str], *, is_set: bool = False) -> list
     found = [each for child in node.get("Plans", ()) for each in _unguarded(child, settings, is_set=is_set)]
     checks = any(POLICY_READS in str(value) for key, value in node.items() if key != "Plans")
     return [*found, str(node["Node Type"])] if checks and not is_set else found
+
+
+async def test_every_row_is_exported_imported_and_erased_with_it(db: Database, user_id: str) -> None:
+    """The statements over a whole user say whose rows they are about, as those of the repositories do."""
+    await furnish(db, user_id)
+    file = await exported(db, user_id)
+    await import_user(db, f"{user_id}-2", file.splitlines(keepends=True))
+    async for _ in erase_user(db, user_id):
+        pass
+    assert await exported(db, f"{user_id}-2") == file
+    assert len((await exported(db, user_id)).splitlines()) == 2
+
+
+@pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
+@pytest.mark.parametrize("of", user_tables(), ids=lambda each: each.name)
+async def test_the_user_is_set_before_the_policy_is_checked_in_every_step_too(
+    db: Database,
+    of: UserTable,
+    generic: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """The test checks the custom plan and the generic plan."""
+    sent = {"p_user_id": "ada", "p_place": 0, "p_skip": 0, "p_limit": 10}
+    bounds = {bound_of(each): 1 for each in user_tables()}
+    for query in (page(of), ids(of), deletion(of), extent()):
+        plan = await _plan(db, query, sent | bounds, generic=generic)
+        assert _unguarded(plan, _user_settings(plan)) == []
 
 
 @pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])

@@ -39,7 +39,7 @@ class Routing:
         if query.when_lost is not WhenLost.NOT_DONE:
             return await self._write(query, parameters)
         user_id = parameters.get(USER)
-        if user_id is None:
+        if user_id is None or query.on_primary:
             return await self._primary.run(query, parameters)
         rows = await self._read(query, parameters, user_id)
         if rows is None:

@@ -1,0 +1,143 @@
+"""The statements that read, write and delete a user's rows of one table, in bounded steps.
+
+All of them run on the primary: what proves that nothing is left must not be a replica that has not heard of a row yet.
+"""
+
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Select,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    any_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.sql import ClauseElement
+
+from app.db.query import Query, Record, WhenLost
+from app.repositories.budget import Order, needs_budget, within_budget
+from app.repositories.columns import P_LIMIT, P_PLACE, pinned
+from app.repositories.owner import owned, owned_in_order, owner
+from app.userdata.tables import UserTable, array_type, read, stored, user_tables
+
+PAGE_ROWS: Final = 1000
+"""The rows of one step; fewer where they exceed 8 MB."""
+
+_P_SKIP: Final[BindParameter[int]] = bindparam("p_skip", type_=BigInteger())
+
+
+@cache
+def page(of: UserTable) -> Query[Record]:
+    """Return the query of the next rows after an id, with every column and whether `more` follow."""
+    return Query(
+        f"userdata.{of.name}.page", _page(of, [pinned(of.table.c.id), *map(read, of.columns)]), Record, on_primary=True
+    )
+
+
+@cache
+def ids(of: UserTable) -> Query[int]:
+    """Return the query of the ids alone, from the index."""
+    rows = select(pinned(of.table.c.id)).where(*_after(of.table)).order_by(*_order(of.table)(of.table.c))
+    return Query(f"userdata.{of.name}.ids", rows.offset(_P_SKIP).limit(P_LIMIT), int, on_primary=True)
+
+
+@cache
+def extent() -> Query[Record]:
+    """Return the query that tells, in one snapshot, how many rows each table has up to its bound, and which."""
+    return Query("userdata.extent", union_all(*map(_extent, user_tables())), Record, on_primary=True)
+
+
+def bound_of(of: UserTable) -> str:
+    """Return the name of the table's parameter in `extent`."""
+    return f"p_bound_{of.name}"
+
+
+@cache
+def insertion(of: UserTable) -> Query[int]:
+    """Return the INSERT of many rows, which returns their new ids."""
+    names = [column.name for column in of.columns]
+    arrays = [bindparam(f"p_{column.name}", type_=array_type(column)) for column in of.columns]
+    sent = func.unnest(*arrays).table_valued(*names, with_ordinality="position").render_derived("sent")
+    values = [_or_default(column, stored(column, sent.c[column.name])) for column in of.columns]
+    rows = select(owner(), *values).select_from(sent).order_by(sent.c.position)
+    inserted = insert(of.table).from_select(["user_id", *names], rows).returning(pinned(of.table.c.id))
+    return Query(f"userdata.{of.name}.insert", inserted, int)
+
+
+@cache
+def deletion(of: UserTable) -> Query[Record]:
+    """Return the DELETE of the next rows after an id, with how many there were and the last one's id.
+
+    To run it again is harmless, as with a key.
+    """
+    # Measured by all columns, read by the id.
+    measured = _page(of, [pinned(of.table.c.id), *map(read, of.columns)]).subquery("rows_of_step")
+    step = select(measured.c.id).cte("step")
+    # An array, so that each row is found by the primary key, however many the planner expects.
+    found = any_(func.array(select(step.c.id).scalar_subquery()))
+    gone = delete(of.table).where(owned(of.table), of.table.c.id == found).returning(of.table.c.id)
+    last = cast(func.max(step.c.id), BigInteger()).label("last")
+    rows = cast(select(func.count()).select_from(gone.cte("gone")).scalar_subquery(), BigInteger()).label("rows")
+    return Query(f"userdata.{of.name}.delete", select(rows, last).select_from(step), Record, WhenLost.KEYED)
+
+
+def _page(of: UserTable, columns: list[Any]) -> Select[Any]:
+    rows = select(*columns).where(*_after(of.table))
+    if not needs_budget(of.table, columns):
+        return rows.order_by(*_order(of.table)(of.table.c)).limit(P_LIMIT)
+    owned_rows = rows.add_columns(cast(of.table.c.user_id, Text()).label("user_id"))
+    return within_budget(of.table, columns, owned_rows, _order(of.table))
+
+
+def _after(table: Table) -> tuple[ColumnElement[bool], ...]:
+    # No upper bound: the planner takes a range to be short, and would sort what it finds by the primary key.
+    return owned_in_order(table), table.c.id > P_PLACE
+
+
+def _order(table: Table) -> Order:
+    """Return the order of the table's index on the user and the id, which may be read backwards."""
+    if _has_plain_index(table):
+        return lambda columns: [cast(columns.user_id, Text()), columns.id]
+    return lambda columns: [cast(columns.user_id, Text()).desc(), columns.id.asc().nulls_first()]
+
+
+def _has_plain_index(table: Table) -> bool:
+    pair = [table.c.user_id, table.c.id]
+    keys = (each for each in table.constraints if isinstance(each, UniqueConstraint))
+    return any(list(each.columns) == pair for each in keys) or any(
+        list(each.expressions) == pair for each in table.indexes
+    )
+
+
+def _extent(of: UserTable) -> Select[Any]:
+    rows = cast(func.count(), BigInteger()).label("rows")
+    bound = cast(func.coalesce(func.max(of.table.c.id), literal_column("0")), BigInteger()).label("bound")
+    mark = cast(func.coalesce(func.bit_xor(of.table.c.id), literal_column("0")), BigInteger()).label("mark")
+    name = cast(literal(of.name, String()), Text()).label("name")
+    up_to = bindparam(bound_of(of), type_=BigInteger())
+    found: Any = select(name, rows, bound, mark)
+    extents: Select[Any] = found.where(owned(of.table), of.table.c.id <= up_to)
+    return extents
+
+
+def _or_default(column: Any, value: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the value, or what the database sets where there is none: the file may be older than the column."""
+    default = getattr(column.server_default, "arg", None)
+    if default is None:
+        return value
+    return func.coalesce(value, default if isinstance(default, ClauseElement) else text(default))
