@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
-from app.api import causal, conversations, docs, handlers, health, messages, replying, tasks
+from app.api import causal, conversations, docs, handlers, health, me, messages, replying, tasks
 from app.api.errors import TooManyRequestsError
 from app.api.gate import FixedHeaders, Gate
 from app.api.problems import answers
@@ -24,11 +24,14 @@ from app.repositories import MessageRepo
 # What the gate answers to a request without a user, and what every request with one can meet.
 _OF_THE_GATE: Final = answers(400, 408, 413, 414, 415, 422, 431)
 _ALWAYS: Final = _OF_THE_GATE | answers(401, 429, 500, 503, 504)
-_PRIVATE: Final = (tasks.router, conversations.router, messages.router, replying.router)
+_PRIVATE: Final = (tasks.router, conversations.router, messages.router, replying.router, me.router)
 _WITH_CONTENT: Final = (messages.router, replying.router)
 _LONG_BODIES_PER_USER: Final = 4  # each is in memory about six times while it is parsed, checked and sent
+_WHOLE_USERS_PER_USER: Final = (
+    2  # exports and erasures in flight: an export has a page of 8 MB in memory, and its lines
+)
 _CORS_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match")
-_CORS_EXPOSED: Final = ("ETag", "Retry-After", "WWW-Authenticate")
+_CORS_EXPOSED: Final = ("ETag", me.EXPORT_TOKEN, "Retry-After", "WWW-Authenticate")
 
 
 class State(TypedDict):
@@ -109,6 +112,8 @@ def _lifespan(
                 replies=Replies(settings.assistant(), MessageRepo(database), settings),
                 requests=Shares(settings.max_requests_per_user, TooManyRequestsError),
                 long_bodies=Shares(_LONG_BODIES_PER_USER, TooManyRequestsError),
+                whole_users=Shares(_WHOLE_USERS_PER_USER, TooManyRequestsError),
+                erase_seconds=settings.erase_seconds,
             )
             try:
                 yield {"services": services}

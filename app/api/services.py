@@ -22,6 +22,8 @@ class Services:
     replies: Replies
     requests: Shares
     long_bodies: Shares
+    whole_users: Shares
+    erase_seconds: float
 
 
 class NotStartedError(RuntimeError):

@@ -65,6 +65,8 @@ class ApiSettings(EnvironmentSettings):
     """How long a client may take to send a body."""
     max_requests_per_user: PositiveInt = 100
     """How many requests of one user may be in flight at once, open streams included."""
+    erase_seconds: PositiveFloat = 20
+    """How long one request to erase a user works before it answers that there is more."""
     max_connections: PositiveInt = 1000
     """How many connections `python -m app.api` keeps; beyond it closes the one that has sent no request for longest."""
     head_timeout_seconds: PositiveFloat = 10
