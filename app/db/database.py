@@ -72,9 +72,9 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection; calls that are under way or queue already are served first."""
-        await self.pool.close()
         if self._routing:
             await self._routing.close()
+        await self.pool.close()
 
     def pool_status(self) -> PoolStatus:
         """Return how many connections are in use, how many callers queue for one, and the figures of the replicas."""

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
-from app.db.errors import OutcomeUnknownError
+from app.db.errors import OutcomeUnknownError, TransientError
 from app.db.models import TaskCreate, TaskUpdate
 from app.db.replicas.tokens import read
 from app.repositories import TaskRepo
@@ -261,6 +262,41 @@ def test_a_database_serves_a_second_loop_and_a_fork(pair: Pair) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+
+
+async def test_a_transaction_that_is_lost_before_commit_was_not_done(pair: Pair, user_id: str) -> None:
+    """The question for its id is the first to notice, and nothing was committed yet: it is run again."""
+    async with (
+        FaultProxy(pair.primary.tcp_url()).running() as proxy,
+        Database(pair.settings(url=proxy.url())) as db,
+    ):
+        with pytest.raises(TransientError):
+            async with db.transaction() as session:
+                await TaskRepo(session).create(user_id, TaskCreate(title="lost"))
+                async with proxy.ending():
+                    proxy.reset()
+        attempts = 0
+
+        async def write(session: AsyncSession) -> None:
+            nonlocal attempts
+            attempts += 1
+            await TaskRepo(session).create(user_id, TaskCreate(title="kept"))
+            if attempts == 1:
+                async with proxy.ending():
+                    proxy.reset()
+
+        await db.run_in_transaction(write)
+        assert (attempts, await TaskRepo(db).count(user_id)) == (2, 1)
+
+
+async def test_reads_under_way_when_it_is_closed_are_answered(pair: Pair) -> None:
+    """None is cancelled by it."""
+    db = Database(pair.settings())
+    await until_ready(db)
+    reads = [asyncio.create_task(TaskRepo(db).count("nobody")) for _ in range(5)]
+    await asyncio.sleep(0)
+    await db.close()
+    assert await asyncio.gather(*reads) == [0] * 5
 
 
 async def test_closing_leaves_no_task(open_database: Open) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -60,13 +59,21 @@ class Replica:
         self._checks: set[asyncio.Task[None]] = set()
         self._overdue: set[asyncio.Task[Any]] = set()
         """Answers that came too late for their callers, and have not come yet."""
+        self._answers: set[asyncio.Task[Any]] = set()
         self._background: set[asyncio.Task[Any]] = set()
+        """What runs apart from them: checks and the preparing of queries."""
+        self._is_closed = False
         self._counts = dict.fromkeys(("served", "behind", "not_ready", "late", "failed"), 0)
         self._lag_seconds = 0.0
 
     def take(self, query: Query[Any]) -> PooledConnection | None:
         """Return a connection on which the query can be answered at once; None if there is none."""
-        if self._standing.is_left_alone or any(map(_can_end, self._overdue)) or query.name in self._refused:
+        if (
+            self._is_closed
+            or self._standing.is_left_alone
+            or any(map(_can_end, self._overdue))
+            or query.name in self._refused
+        ):
             return None
         connection = self.pool.take() if self._standing.is_trusted else None
         if connection is None:
@@ -83,7 +90,7 @@ class Replica:
     ) -> list[Row] | None:
         """Return the rows, or None where the primary is to be asked."""
         xids = [xid for mark in marks for xid in mark.unproven(connection.driver)]
-        answer = self._start(self._runner.run_on(connection, query, {**parameters, XIDS: xids}))
+        answer = self._start(self._runner.run_on(connection, query, {**parameters, XIDS: xids}), self._answers)
         began = time.monotonic()
         try:
             await asyncio.wait((answer,), timeout=self._patience.seconds(query.name))
@@ -133,11 +140,11 @@ class Replica:
         )
 
     async def close(self) -> None:
-        """Close the connections; what runs on them is cancelled."""
-        tasks = [task for task in self._background if _can_end(task)]
-        for task in tasks:
+        """Close the connections, after the answers that callers wait for."""
+        self._is_closed = True
+        for task in filter(_can_end, self._background | self._overdue):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*filter(_can_end, self._background | self._answers), return_exceptions=True)
         await self.pool.close()
 
     def _sql(self, query: Query[Any]) -> str:
@@ -200,16 +207,18 @@ class Replica:
         except DataAccessError as error:
             self._failed(query, error)
 
-    def _start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._ended)
+    def _start(self, work: Coroutine[Any, Any, Any], tasks: set[asyncio.Task[Any]] | None = None) -> asyncio.Task[Any]:
+        task, kept = asyncio.get_running_loop().create_task(work), self._background if tasks is None else tasks
+        kept.add(task)
+        task.add_done_callback(kept.discard)
+        task.add_done_callback(_retrieve)
         return task
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        self._background.discard(task)
-        with suppress(asyncio.CancelledError):
-            task.exception()  # retrieved: where nobody waits any more there is nobody to tell
+
+def _retrieve(task: asyncio.Task[Any]) -> None:
+    """Take note of how the task ended: where nobody waits for it any more there is nobody to tell."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _can_end(task: asyncio.Task[Any]) -> bool:
