@@ -236,7 +236,7 @@ def _errors_in_a_sentence() -> Iterator[None]:
         yield
     except (MissingExtraError, ConfigurationError) as error:
         _end(str(error), getattr(error, "exit_status", 2))
-    except (DataAccessError, EmbeddedPostgresError, CommandError) as error:
+    except (DataAccessError, EmbeddedPostgresError, CommandError, OSError) as error:
         _end(f"{type(error).__name__}: {error}", getattr(error, "exit_status", 2))
 
 

@@ -8,7 +8,7 @@ from typing import IO, Final
 from rich.console import Console
 
 from app.db import Database, DatabaseSettings
-from app.db.errors import InvalidCursorError, StaleRowError
+from app.db.errors import ConfigurationError, InvalidCursorError, StaleRowError
 from app.userdata import Export, check_lines, erase_user, import_user
 
 _UNFINISHED: Final = (".part", ".token")
@@ -30,6 +30,8 @@ def erase(console: Console, user_id: str) -> None:
 def restore(console: Console, user_id: str, *, file: Path) -> None:
     """Give a user the rows of a file, which is read to its end before anything is written."""
     with file.open("rb") as lines:
+        if not lines.seekable():
+            raise ConfigurationError(f"{file}: it is read twice, so it must be a file and not a pipe")
         check_lines(lines)
         lines.seek(0)
         rows = asyncio.run(_import(user_id, lines))

@@ -22,12 +22,12 @@ def _environment(url: str) -> dict[str, str]:
     return {**os.environ, "COLUMNS": "120", "DATABASE_URL": url}
 
 
-def _user(url: str, *arguments: str | Path) -> "subprocess.CompletedProcess[bytes]":
+def _user(url: str, *arguments: str | Path, piped: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         cwd=ROOT,
         env=_environment(url),
-        stdin=subprocess.DEVNULL,
+        input=piped,
         capture_output=True,
         check=False,
         timeout=240,
@@ -124,6 +124,16 @@ async def test_a_broken_file_is_one_sentence_and_nothing_is_written(
     assert ran.returncode == 2
     assert f"line {len(lines)}: the file ends here" in ran.stdout.decode()
     assert not any((await stored(db, f"{user_id}-2")).values())
+
+
+async def test_files_that_cannot_be_used_are_one_sentence(migrated_url: str, user_id: str, tmp_path: Path) -> None:
+    """A folder that is not there, and a pipe, which cannot be read twice."""
+    ran = _user(migrated_url, "export", user_id, "--output", tmp_path / "missing" / "ada.ndjson")
+    assert (ran.returncode, ran.stderr) == (2, b"")
+    assert "FileNotFoundError" in ran.stdout.decode()
+    ran = _user(migrated_url, "import", user_id, "/dev/stdin", piped=b"hello\n")
+    assert (ran.returncode, ran.stderr) == (2, b"")
+    assert "must be a file and not a pipe" in ran.stdout.decode()
 
 
 def test_it_is_imported_without_the_commands() -> None:
