@@ -27,11 +27,11 @@ from app.db.models import Task
 from app.db.models.base import table_of
 from app.repositories import entities
 from app.repositories.owner import owned, owner
-from tests.support.statements import all_statements
+from tests.support.statements import all_statements, user_data_queries
 
 task = table_of(Task).c
 OWNED = owned(table_of(Task))
-STATEMENTS = all_statements()
+STATEMENTS = all_statements() | {query.name: query.statement for query in user_data_queries()}
 READ_MODELS = [list(entity.read.model_fields) for entity in entities().values()]
 
 
@@ -105,7 +105,7 @@ def test_a_new_row_is_the_users() -> None:
     for sql in inserts:
         taken = re.search(r"INSERT INTO \w+ \(user_id\b[^)]*\) (VALUES|SELECT) \(?([^\s,)]+)", sql)
         assert taken
-        assert taken[2] == ":p_user_id" if taken[1] == "VALUES" else taken[2].endswith(".user_id")
+        assert taken[2] == ":p_user_id" or (taken[1] == "SELECT" and taken[2].endswith(".user_id"))
 
 
 def test_every_result_pins_its_types(statement: Any) -> None:
