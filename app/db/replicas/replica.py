@@ -28,6 +28,7 @@ Row = TypeVar("Row")
 _CONNECTING_SECONDS: Final = 1.0
 _CHECKS_AT_ONCE: Final = 4
 _HANGS_SECONDS: Final = 2.0
+_STRIKES: Final = 3
 _CHECK_SECONDS: Final = 2.0
 _PROMOTED: Final = "it is no replica any more"
 _IS_REPLICA: Final = Query(
@@ -54,7 +55,8 @@ class Replica:
         self._runner = ReplicaRunner(self.pool, self.place, reports, row_level_security=settings.row_level_security)
         self._patience = Patience()
         self._refused: set[str] = set()
-        """Queries that no replica can run."""
+        """Queries that no replica can run, or not in reasonable time."""
+        self._strikes: dict[str, int] = {}
         self._standing = Standing(self.place)
         self._checks: set[asyncio.Task[None]] = set()
         self._overdue: set[asyncio.Task[Any]] = set()
@@ -106,7 +108,7 @@ class Replica:
             self._failed(query, error)
             return None
         assert isinstance(rows, Guarded)
-        self._patience.learn(query.name, time.monotonic() - began)
+        self._learn(query, began)
         return self._judged(rows, marks, connection)
 
     def _await_no_longer(self, answer: asyncio.Task[Any], query: Query[Any], began: float) -> None:
@@ -119,11 +121,22 @@ class Replica:
             self._overdue.discard(answer)
             giving_up.cancel()
             if answer.cancelled():
-                self._standing.lose("no answer in time")
+                self._gave_up(query)
             elif answer.exception() is None:
-                self._patience.learn(query.name, time.monotonic() - began)
+                self._learn(query, began)
 
         answer.add_done_callback(ended)
+
+    def _learn(self, query: Query[Any], began: float) -> None:
+        self._strikes.pop(query.name, None)
+        self._patience.learn(query.name, time.monotonic() - began)
+
+    def _gave_up(self, query: Query[Any]) -> None:
+        if self._standing.is_trusted:  # one strike for all that were waiting
+            self._strikes[query.name] = self._strikes.get(query.name, 0) + 1
+            if self._strikes[query.name] == _STRIKES:  # with none of its answers in between
+                self._refused.add(query.name)
+        self._standing.lose("no answer in time")
 
     def status(self) -> ReplicaStatus:
         """Return the figures of this moment."""

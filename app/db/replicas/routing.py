@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
+from zlib import crc32
 
 from app.db.engine.runner import Runner
 from app.db.errors import DataAccessError, OutcomeUnknownError
@@ -29,7 +30,6 @@ class Routing:
         self._barrier = Barrier(primary, writes.passed_barrier)
         writes.ask_for_barrier = self._barrier.ask
         self._replicas = [Replica(settings, target, reports) for target in settings.replica_targets()]
-        self._turn = 0
         self.reads_on_primary = 0
         """How many reads of a user's rows no replica answered."""
         measure_configured_replicas(settings, self)
@@ -65,15 +65,16 @@ class Routing:
         marks, asking = self.writes.needed(user_id), guarded(query)
         if marks is None or asking is None:
             return None
-        for replica in self._in_turn():
+        for replica in self._in_order(user_id):
             connection = replica.take(asking)
             if connection is not None:
                 return await replica.read(asking, connection, parameters, marks)
         return None
 
-    def _in_turn(self) -> Sequence[Replica]:
-        self._turn = (self._turn + 1) % len(self._replicas)
-        return self._replicas[self._turn :] + self._replicas[: self._turn]
+    def _in_order(self, user_id: str) -> Sequence[Replica]:
+        """Return the user's own replica first, the same in every process: it has the user's rows in memory."""
+        first = crc32(user_id.encode()) % len(self._replicas)
+        return self._replicas[first:] + self._replicas[:first]
 
     async def _write(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
         user_id, began = parameters.get(USER), time.monotonic()
