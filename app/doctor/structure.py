@@ -7,16 +7,18 @@ from sqlalchemy import CheckConstraint, Constraint, ForeignKeyConstraint, Index,
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import AddConstraint, CreateIndex, DDLElement
 
+from app.db.migrations.operations.partitions import is_partitioned, remaining_steps
 from app.db.models.updated_at import CREATE_TRIGGER, NAME, is_touched
 from app.doctor.findings import Finding, error, note, ok
 from app.doctor.subject import Checks, Subject, our_tables, table_names
 
 _INDEXES: Final = """
 select index.relname as name, relation.relname as table, indisvalid and indisready as valid,
-  progress.pid is not null as under_way
+  progress.pid is not null as under_way, relation.relkind::text = 'p' as partitioned
 from pg_index join pg_class index on index.oid = indexrelid join pg_class relation on relation.oid = indrelid
 left join pg_stat_progress_create_index progress on progress.index_relid = indexrelid
 where relation.relname = any(:tables) and pg_table_is_visible(relation.oid)"""
+_INVALID: Final = "no query uses it, but every write maintains it"
 _CONSTRAINTS: Final = """
 select conname as name, relname as table, convalidated as valid
 from pg_constraint join pg_class on pg_class.oid = conrelid
@@ -36,15 +38,20 @@ async def _indexes(subject: Subject) -> list[Finding]:
     findings = [
         note(check, f"{name} on {table} is being built now")
         if row["under_way"]
-        else error(check, f"{name} on {table} is invalid: no query uses it, but every write maintains it", _renew(name))
+        else error(check, f"{name} on {table} is invalid: {_INVALID}", _renew(name))
         for (table, name), row in there.items()
-        if not row["valid"]
+        if not row["valid"] and not row["partitioned"]
     ]
-    wanted = {(table.name, str(index.name)): _create(index) for table in our_tables() for index in indexes_of(table)}
+    wanted = {(table.name, str(index.name)): index for table in our_tables() for index in indexes_of(table)}
     findings += [
-        error(check, f"{name} on {table} is missing", create)
-        for (table, name), create in wanted.items()
+        error(check, f"{name} on {table} is missing", await _create(subject, index))
+        for (table, name), index in wanted.items()
         if (table, name) not in there
+    ]
+    findings += [
+        error(check, f"{name} on {table} is invalid: partitions lack it", await _create(subject, wanted[table, name]))
+        for (table, name), row in there.items()
+        if row["partitioned"] and not row["valid"] and (table, name) in wanted
     ]
     return findings or [ok(check, f"all {len(wanted)} exist and are valid")]
 
@@ -56,10 +63,15 @@ def indexes_of(table: Table) -> Iterator[Index | Constraint]:
     yield from table.indexes
 
 
-def _create(index: Index | Constraint) -> str:
+async def _create(subject: Subject, index: Index | Constraint) -> str:
     if isinstance(index, Constraint):
         return f"{_sql(AddConstraint(index, isolate_from_table=False))};"
-    return f"{_sql(CreateIndex(index)).replace(' INDEX ', ' INDEX CONCURRENTLY ', 1)};"
+    assert index.table is not None
+    create, connection = _sql(CreateIndex(index)), await subject.session.connection()
+    if await connection.run_sync(is_partitioned, index.table.name):
+        steps = await connection.run_sync(remaining_steps, create, str(index.name), index.table.name)
+        return " ".join(f"{step.sql};" for step in steps)
+    return f"{create.replace(' INDEX ', ' INDEX CONCURRENTLY ', 1)};"
 
 
 def _sql(ddl: DDLElement) -> str:

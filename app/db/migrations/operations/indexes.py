@@ -1,7 +1,7 @@
 """Create and drop indexes while the table is in use."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from alembic import op
@@ -11,7 +11,8 @@ from alembic.operations.ops import CreateIndexOp
 from sqlalchemy import Index, text
 from sqlalchemy.exc import PendingRollbackError
 
-from app.db.migrations.operations.base import EXTRA, MODULE, SqlOperation, Words, quoted
+from app.db.migrations.operations.base import EXTRA, MODULE, SqlOperation, Words, escaped, quoted, sql_of
+from app.db.migrations.operations.partitions import is_partitioned, remaining_steps
 
 # The table is compared too: an index of this name may belong to another table in the schema.
 _IS_VALID = text("""
@@ -49,9 +50,10 @@ def create_index_concurrently(
 ) -> None:
     """Create an index while the table is read and written; leave an existing valid index unchanged.
 
-    An invalid index, left by a failed attempt, is dropped first. What the revision did before the call is committed:
-    the revision must contain nothing but such calls, so that it can be run again. Inside the caller's transaction the
-    call locks the table.
+    An invalid index, left by a failed attempt, is dropped first. On a partitioned table the index of each partition is
+    created so, and joined under the table's; run again, it continues. What the revision did before the call is
+    committed: the revision must contain nothing but such calls, so that it can be run again. Inside the caller's
+    transaction the call locks the table.
     `more` holds options of `op.create_index`.
     """
     options: dict[str, Any] = {"unique": unique, **({"postgresql_where": text(where)} if where else {}), **more}
@@ -59,6 +61,9 @@ def create_index_concurrently(
         op.create_index(name, table, columns, **options)
         return
     with _outside_the_transaction():
+        if _is_partitioned(table):
+            _create_on_partitions(name, table, columns, options)
+            return
         valid = _is_valid(name, table)
         if valid is False:
             op.drop_index(name, table_name=table, postgresql_concurrently=True)
@@ -75,7 +80,22 @@ def drop_index_concurrently(name: str, table: str) -> None:
         op.drop_index(name, table_name=table)
         return
     with _outside_the_transaction():
+        if _is_partitioned(table):  # which PostgreSQL drops in no other way
+            with _shorter_waits():
+                op.drop_index(name, table_name=table, if_exists=True)
+            return
         op.drop_index(name, table_name=table, postgresql_concurrently=True, if_exists=True)
+
+
+def _create_on_partitions(name: str, table: str, columns: Sequence[Any], options: Mapping[str, Any]) -> None:
+    create = sql_of(CreateIndexOp(name, table, list(columns), **options))
+    for step in remaining_steps(op.get_bind(), create, name, table):
+        with nullcontext() if step.is_concurrent else _shorter_waits():
+            op.execute(escaped(step.sql))
+
+
+def _is_partitioned(table: str) -> bool:
+    return not op.get_context().as_sql and is_partitioned(op.get_bind(), table)
 
 
 def _in_callers_transaction() -> bool:
@@ -107,10 +127,23 @@ def _outside_the_transaction() -> Iterator[None]:
 def _longer_waits() -> Iterator[None]:
     """Wait longer for locks: no traffic queues behind a concurrent index."""
     settings = op.get_context().opts["settings"]
-    op.execute(f"set lock_timeout = '{settings.migration_wait_seconds * 1000:.0f}ms'")
+    _wait_for_locks(settings.migration_wait_seconds)
     op.execute(f"set statement_timeout = '{(settings.migration_statement_timeout_seconds or 0) * 1000:.0f}ms'")
     try:
         yield
     finally:
         op.execute("reset lock_timeout")
         op.execute("reset statement_timeout")
+
+
+@contextmanager
+def _shorter_waits() -> Iterator[None]:
+    """Give way to traffic, which queues behind this lock; the revision is retried and continues."""
+    settings = op.get_context().opts["settings"]
+    _wait_for_locks(settings.migration_lock_timeout_seconds)
+    yield
+    _wait_for_locks(settings.migration_wait_seconds)
+
+
+def _wait_for_locks(seconds: float) -> None:
+    op.execute(f"set lock_timeout = '{seconds * 1000:.0f}ms'")
