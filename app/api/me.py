@@ -1,20 +1,24 @@
 """Routes of everything that the user has."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
+from starlette.types import Send
 
 from app.api.answers import JsonAnswer
 from app.api.dependencies import A_STRING, InDigits, UserIdDep
 from app.api.problems import answers
 from app.api.services import services_of
+from app.db.errors import DataAccessError
 from app.db.models.base import MAX_BIGINT
 from app.userdata import MEDIA_TYPE, Export, erase_user
 
+_log = logging.getLogger(__name__)
 router = APIRouter(prefix="/me", tags=["me"])
 
 EXPORT_TOKEN: Final = "Export-Token"  # noqa: S105 - a header
@@ -57,14 +61,25 @@ ExportDep = Annotated[Export, Depends(_begin)]
 @router.get(
     "/export", response_class=StreamingResponse, responses={**_LINES, **answers(412)}, dependencies=[_ONE_OF_FEW]
 )
-async def export(export: ExportDep) -> StreamingResponse:
+async def export(export: ExportDep) -> Response:
     """Export everything that you have: a line of JSON for each row, after a header; the last line says how many.
 
     Where the stream breaks off, ask again with its `Export-Token` as `token` and the number of whole lines that you
     have as `after`: you get the lines that follow. 412 if rows have been deleted since; then begin again.
     """
     headers = {EXPORT_TOKEN: export.token, "Content-Disposition": 'attachment; filename="export.ndjson"'}
-    return StreamingResponse(_in_pieces(export.lines()), headers=headers, media_type=MEDIA_TYPE)
+    return _Lines(_in_pieces(export.lines()), headers=headers, media_type=MEDIA_TYPE)
+
+
+class _Lines(StreamingResponse):
+    """Lines of an export. Where the database fails it breaks off: without its end no client takes it for the whole."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the lines; the server closes a connection whose answer is not complete."""
+        try:
+            await super().stream_response(send)
+        except DataAccessError as error:
+            _log.warning("an export broke off: %s: %s", type(error).__name__, error)
 
 
 async def _in_pieces(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -12,6 +12,7 @@ from app.repositories import TaskRepo
 from app.userdata import import_user
 from tests.api.support import Running, bearer, in_process, served_app
 from tests.support.exported import exported, fill_messages, furnish, stored
+from tests.support.proxy import FaultProxy
 
 
 async def test_an_export_is_the_file_that_an_import_takes(
@@ -98,6 +99,30 @@ async def test_one_user_has_two_exports_in_flight_at_most(db: Database, migrated
                 continue  # the service has not noticed yet
         whole = await client.get("/me/export", headers=mine)
         assert json.loads(whole.content.splitlines()[-1])["end"]["message"] == 20_000
+
+
+async def test_when_the_database_goes_away_the_stream_breaks_off_and_goes_on(
+    db: Database, migrated_url: str, user_id: str
+) -> None:
+    """A client cannot take a part for the whole; the lines that it has and those that follow are the whole."""
+    await fill_messages(db, user_id, messages=10_000, content="x" * 2000)
+    got = b""
+    async with FaultProxy(migrated_url).running() as proxy:
+        database = {"retry_seconds": 0.5, "connect_timeout_seconds": 0.5}
+        async with served_app(proxy.url(), database=database) as address, httpx.AsyncClient(base_url=address) as client:
+            with pytest.raises(httpx.RemoteProtocolError):
+                async with client.stream("GET", "/me/export", headers=bearer(user_id), timeout=60) as stream:
+                    async for piece in stream.aiter_bytes():
+                        got += piece
+                        if len(got) > 1_000_000:
+                            proxy.refusing = True
+                            proxy.reset()
+            proxy.refusing = False
+            lines = got.splitlines(keepends=True)[: got.count(b"\n")]
+            assert 1 < len(lines) < 10_000
+            rest: dict[str, str | int] = {"token": stream.headers["export-token"], "after": len(lines)}
+            answer = await client.get("/me/export", params=rest, headers=bearer(user_id), timeout=60)
+    assert b"".join(lines) + answer.content == await exported(db, user_id)
 
 
 async def test_no_connection_is_held_while_a_client_reads(db: Database, api: Running, user_id: str) -> None:
