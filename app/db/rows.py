@@ -14,19 +14,18 @@ Row = TypeVar("Row")
 Decoder = Callable[[Sequence[Any]], list[Row]]
 
 MORE: Final = "more"
-"""The column of a slice's records that says whether more follow; it comes after those of the model."""
+"""The column of a slice's records that says whether more follow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Slice(Generic[Row]):
-    """Rows of a list, and whether more follow: the one row that a query with such a column returns.
-
-    `flags` are the values of its further columns, which are the same for all rows.
-    """
+    """Rows of a list: the one row that a query returns whose statement has further columns than the model."""
 
     items: list[Row]
-    more: bool
+    more: bool = False
+    """Whether more rows follow: the last row's column `MORE`."""
     flags: Mapping[str, Any] = field(default_factory=dict)
+    """The first row's other columns."""
 
 
 def decoder_of(row: type[Row], statement: Executable, *, last: str | None = None) -> Decoder[Row]:
@@ -62,12 +61,13 @@ def _slice(model: type[BaseModel], statement: Executable, more: Sequence[str]) -
     others = [column.name for column in columns if column.name not in model.model_fields]
     items = _models(model, statement, [*others, *more])
     flags = [name for name in others if name != MORE]
+    has_more = MORE in others
 
     def decoded(records: Sequence[Any]) -> list[Any]:
         if not records:
-            return [Slice([], more=False)]
-        last = records[-1]
-        return [Slice(items(records), last[MORE], {name: last[name] for name in flags})]
+            return [Slice([])]
+        more = has_more and records[-1][MORE]
+        return [Slice(items(records), more, {name: records[0][name] for name in flags})]
 
     return decoded
 

@@ -34,7 +34,6 @@ from sqlalchemy.sql.expression import CTE
 
 from app.db.models import Conversation, Message, MessageRead
 from app.db.models.base import table_of
-from app.db.rows import MORE
 from app.repositories.columns import equals, parameter
 from app.repositories.entity import Entity
 from app.repositories.once import P_KEY, SAME, once, written_before, written_now
@@ -49,6 +48,8 @@ P_CONTENTS: Final[BindParameter[Any]] = bindparam("p_contents", type_=ARRAY(Text
 
 THE_CONVERSATION: Final = (owned(_conversation), _conversation.c.id == P_CONVERSATION_ID)
 FIELDS: Final = ["user_id", "conversation_id", "role", "content", "created_at"]
+STALE: Final = "is_stale"
+"""The column that says whether the history lacks a message."""
 NEW: Final = "is_new"
 """The column that says whether this call wrote the row, not an earlier one with its key."""
 
@@ -126,7 +127,7 @@ def append_with_history(entity: Entity[Any], history: History) -> Executable:
     """Return the statement that appends one message and reads the `history` of those before it."""
     locked = _locked()
     now = insert(_message).from_select(FIELDS, _from(locked)).returning(*entity.columns).cte("written_now")
-    return _with_history(entity, now, history, _more(locked)).add_cte(_touched_after(now))
+    return _with_history(entity, now, history, _stale(locked)).add_cte(_touched_after(now))
 
 
 def append_once_with_history(entity: Entity[Any], history: History) -> Executable:
@@ -135,7 +136,7 @@ def append_once_with_history(entity: Entity[Any], history: History) -> Executabl
     appended = once(now, select(before)).cte("appended")
     same = cast(select(appended.c[SAME]).scalar_subquery(), Boolean).label(SAME)
     is_new = cast(select(now.c.id).exists(), Boolean).label(NEW)
-    return _with_history(entity, appended, history, _more(locked), same, is_new).add_cte(_touched_after(now))
+    return _with_history(entity, appended, history, _stale(locked), same, is_new).add_cte(_touched_after(now))
 
 
 def _written_once(entity: Entity[Any]) -> tuple[CTE, CTE, CTE]:
@@ -169,10 +170,11 @@ def _touched_after(now: CTE) -> CTE:
 
 
 def _with_history(entity: Entity[Any], appended: CTE, history: History, *flags: Label[Any]) -> CompoundSelect[Any]:
-    """Return the message and, newest first, those of the `history` before it, each with the `flags`."""
+    """Return the message with the `flags` and, newest first, those of the `history` before it."""
     before = history_before(entity, history, select(appended.c.id).scalar_subquery())
     names = [column.name for column in entity.columns]
-    return union_all(*(select(*(rows.c[name] for name in names), *flags) for rows in (appended, before)))
+    with_flags, without = ([rows.c[name] for name in names] for rows in (appended, before))
+    return union_all(select(*with_flags, *flags), select(*without, *(false().label(flag.name) for flag in flags)))
 
 
 def history_before(entity: Entity[Any], history: History, place: ColumnElement[int]) -> Subquery:
@@ -183,14 +185,14 @@ def history_before(entity: Entity[Any], history: History, place: ColumnElement[i
     return history(entity.columns, earlier).subquery("history")
 
 
-def _more(locked: CTE) -> Label[bool]:
+def _stale(locked: CTE) -> Label[bool]:
     """Return whether another message was committed between the statement's snapshot and the lock.
 
     The statement does not see it: the history lacks it.
     """
     seen = select(_conversation.c.updated_at).where(*THE_CONVERSATION).scalar_subquery()
     stale = func.coalesce(select(locked.c.updated_at).scalar_subquery() != seen, false())
-    return cast(stale, Boolean).label(MORE)
+    return cast(stale, Boolean).label(STALE)
 
 
 def same_message() -> Any:

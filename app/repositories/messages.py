@@ -150,7 +150,7 @@ class MessageRepo(Repository[MessageRead]):
         if not found.items:
             raise missing
         last, *earlier = found.items
-        if found.more:  # than this statement's snapshot shows: messages that it waited for
+        if found.flags[appending.STALE]:  # messages that it waited for are later than its snapshot
             earlier = await self._last(last.user_id, last.conversation_id, extent, extent.before(last.content), last.id)
         return [*earlier[::-1], last]
 

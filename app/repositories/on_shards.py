@@ -26,7 +26,6 @@ from sqlalchemy.dialects import postgresql
 
 from app.db.models import Message
 from app.db.models.base import table_of
-from app.db.rows import MORE
 from app.repositories import appending
 from app.repositories.appending import NEW, History
 from app.repositories.entity import Entity
@@ -37,7 +36,7 @@ from app.repositories.routine import Routine
 _message = table_of(Message)
 _TOUCHED_AT: Final[ColumnElement[Any]] = literal_column("touched.updated_at", DateTime(timezone=True))
 _NEW_ID: Final[ColumnElement[int]] = literal_column("written.id", BigInteger())
-_NOT_MORE: Final[Label[bool]] = cast(false(), Boolean).label(MORE)
+_NOT_STALE: Final[Label[bool]] = cast(false(), Boolean).label(appending.STALE)
 _SAME: Final[Label[bool]] = cast(true(), Boolean).label(SAME)
 
 _APPEND: Final = """
@@ -123,15 +122,15 @@ def append_once(entity: Entity[Any]) -> Routine:
 
 def append_with_history(entity: Entity[Any], name: str, history: History) -> Routine:
     """Return `appending.append_with_history` as a function: each step sees what was committed before it."""
-    columns = [*entity.columns, _NOT_MORE]
+    columns = [*entity.columns, _NOT_STALE]
     steps = {"insert": _insert().returning(*columns), "history": _history(entity, history)}
     return _routine(entity, f"append_with_{name}", _WITH_HISTORY, columns, **steps)
 
 
 def append_once_with_history(entity: Entity[Any], name: str, history: History) -> Routine:
     """Return `appending.append_once_with_history` as a function."""
-    before = written_before(entity, appending.same_message()).add_columns(_flag(false(), NEW), _NOT_MORE)
-    columns = [*entity.columns, _SAME, _flag(true(), NEW), _NOT_MORE]
+    before = written_before(entity, appending.same_message()).add_columns(_flag(false(), NEW), _NOT_STALE)
+    columns = [*entity.columns, _SAME, _flag(true(), NEW), _NOT_STALE]
     steps = {
         "lock": appending.locking(),
         "before": before,
@@ -163,7 +162,7 @@ def _history(entity: Entity[Any], history: History, *flags: str) -> Select[Any]:
     """Return the messages of the `history` before the new one, each with its `flags`."""
     rows = appending.history_before(entity, history, _NEW_ID)
     same = (literal_column(f"written.{flag}", Boolean()).label(flag) for flag in flags)
-    return select(*(rows.c[column.name] for column in entity.columns), *same, _NOT_MORE)
+    return select(*(rows.c[column.name] for column in entity.columns), *same, _NOT_STALE)
 
 
 def _flag(value: ColumnElement[bool], name: str) -> Label[bool]:
