@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
@@ -17,9 +18,9 @@ from app.repositories import TaskRepo
 from tests.replicas.clients import processes_of
 from tests.replicas.conftest import Open, Pair
 from tests.replicas.reading import is_served, served, status, until_ready
-from tests.support.embedded import ROOT
+from tests.support.embedded import ROOT, psql
 from tests.support.proxy import FaultProxy
-from tests.support.waiting import until
+from tests.support.waiting import until, until_active, until_true
 
 
 async def test_a_cancelled_read_leaves_nothing_behind(pair: Pair, routed: Database) -> None:
@@ -103,6 +104,40 @@ def test_a_database_serves_a_second_loop_and_a_fork(pair: Pair) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
+
+
+_SLOW_COMMIT = """
+create table slow_commit ();
+create function sleep_a_second() returns trigger language plpgsql as
+  $$ begin perform pg_sleep(1); return null; end $$;
+create constraint trigger sleep after insert on slow_commit deferrable initially deferred
+  for each row execute function sleep_a_second()"""
+
+
+async def test_a_commit_whose_answer_is_lost_keeps_its_users_on_the_primary(pair: Pair, user_id: str) -> None:
+    """It is committed a second later, when nobody waits for it any more."""
+    psql(pair.primary.url(), _SLOW_COMMIT)
+    async with (
+        FaultProxy(pair.primary.tcp_url()).running() as proxy,
+        Database(pair.settings(url=proxy.url())) as db,
+        Database(pair.settings()) as watching,
+    ):
+        await until_ready(db)
+        with pytest.raises(OutcomeUnknownError):
+            async with db.transaction() as session:
+                await TaskRepo(session).create(user_id, TaskCreate(title="lost"))
+                await session.execute(text("insert into slow_commit default values"))
+                losing = asyncio.create_task(_reset_during(watching, proxy, "COMMIT%"))
+        await losing
+        before = status(db)
+        await until_true(watching, "select count(*) = 1 from task where user_id = :user_id", user_id=user_id)
+        assert await TaskRepo(db).count(user_id) == 1
+        assert status(db).served == before.served
+
+
+async def _reset_during(watching: Database, proxy: FaultProxy, statement: str) -> None:
+    await until_active(watching, statement)
+    proxy.reset()
 
 
 async def test_a_transaction_that_is_lost_before_commit_was_not_done(pair: Pair, user_id: str) -> None:

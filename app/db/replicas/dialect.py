@@ -27,6 +27,11 @@ class _Transaction:
     others: bool = False
     """Whether something else was executed that may write, whose rows is not known."""
 
+    @property
+    def concerned(self) -> set[str | None]:
+        """Who must see it: everybody, where it is not known whose rows it wrote."""
+        return {*self.users, EVERYBODY} if self.others or not self.users else {*self.users}
+
 
 class RoutedDialect(LeanDialect):
     """Asks each transaction for its id before COMMIT, one round trip more, unless only our own reads ran in it."""
@@ -49,16 +54,22 @@ class RoutedDialect(LeanDialect):
         self._noted(super().do_executemany, cursor, statement, parameters, context)
 
     def do_commit(self, dbapi_connection: Any) -> None:
-        """Commit, and note which users must see the transaction: before, since the answer may be lost, and after."""
+        """Commit, and note which users must see the transaction."""
         transaction = self._transactions.pop(dbapi_connection.driver_connection, None)
         xid = self._xid(dbapi_connection.driver_connection) if transaction else None
         if transaction is None or xid is None:
             super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
             return
         began = time.monotonic()
-        self._note(transaction, xid, began)
-        super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
-        self._note(transaction, xid, began)
+        try:
+            super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
+        except BaseException as error:
+            if _may_have_happened(error):
+                for user_id in transaction.concerned:
+                    self._writes.doubt(user_id, in_flight=True)
+            raise
+        for user_id in transaction.concerned:
+            self._writes.note(user_id, xid, began=began)
 
     def do_rollback(self, dbapi_connection: Any) -> None:
         """Roll back."""
@@ -104,7 +115,7 @@ class RoutedDialect(LeanDialect):
         try:
             execute(cursor, statement, parameters, context)
         except BaseException as error:
-            if not isinstance(error, DataAccessError) and _may_have_happened(error):
+            if _may_have_happened(error):
                 self._writes.doubt(user_id, in_flight=True)
             raise
         self._writes.doubt(user_id)
@@ -116,14 +127,10 @@ class RoutedDialect(LeanDialect):
             raise translate_driver(error, lost=TransientError) from error
         return xid
 
-    def _note(self, transaction: _Transaction, xid: int, began: float) -> None:
-        for user_id in transaction.users:
-            self._writes.note(user_id, xid, began=began)
-        if transaction.others or not transaction.users:
-            self._writes.note(EVERYBODY, xid, began=began)
-
 
 def _may_have_happened(error: BaseException) -> bool:
+    if isinstance(error, DataAccessError):
+        return False
     return isinstance(translate_driver(error, lost=OutcomeUnknownError), OutcomeUnknownError)
 
 

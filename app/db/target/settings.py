@@ -40,7 +40,7 @@ class DatabaseSettings(EnvironmentSettings):
     replica_sticky_seconds: Seconds = 1
     """How long a user's reads go straight to the primary after a write of that user."""
     pooler: Literal["auto", "none", "transaction"] = "auto"
-    """Whether `DATABASE_URL` is a transaction pooler; `auto`: if its host begins with a name ending in `-pooler`."""
+    """Whether the URLs lead to a transaction pooler; `auto`: if the host begins with a name ending in `-pooler`."""
     pool_size: PositiveInt = 20
     """Connections at once; further callers queue."""
     pool_min_size: NonNegativeInt = 0
@@ -124,17 +124,22 @@ class DatabaseSettings(EnvironmentSettings):
                 "DATABASE_ROW_LEVEL_SECURITY and DATABASE_SHARDED exclude each other: a shard does not know the user "
                 "that a statement names to the entry node. Unset one of them"
             )
-        target = parse_url(self.url.get_secret_value(), variable=self._label("url"))
+        target = self._target(self.url.get_secret_value(), "url")
+        notes = (*self._notes, *target.notes)
+        if (target.connect_timeout_seconds or 0) > self.retry_seconds:
+            notes += (f"connect_timeout is longer than DATABASE_RETRY_SECONDS, {self.retry_seconds:g}, the deadline",)
+        return replace(target, notes=notes)
+
+    def _target(self, url: str, field: str) -> ConnectionTarget:
+        """Return where the URL of the field leads, and whether that is a pooler."""
+        target = parse_url(url, variable=self._label(field))
         pooled = target.pooled if self.pooler == "auto" else self.pooler == "transaction"
         if pooled and sets_server_settings(target.server_settings):
             raise ConfigurationError(
                 f"{target} is a transaction pooler, where settings at the start of a session are an error: "
-                "take them out of DATABASE_URL; in a transaction SET LOCAL works"
+                f"take them out of {_PREFIX}{field.upper()}; in a transaction SET LOCAL works"
             )
-        notes = (*self._notes, *target.notes)
-        if (target.connect_timeout_seconds or 0) > self.retry_seconds:
-            notes += (f"connect_timeout is longer than DATABASE_RETRY_SECONDS, {self.retry_seconds:g}, the deadline",)
-        return replace(target, pooled=pooled, notes=notes)
+        return replace(target, pooled=pooled)
 
     def direct_target(self) -> ConnectionTarget:
         """Return where migrations, LISTEN and session locks go; raises `ConfigurationError` where it cannot be told."""
@@ -150,7 +155,7 @@ class DatabaseSettings(EnvironmentSettings):
     def replica_targets(self) -> list[ConnectionTarget]:
         """Return where the replicas are; raises `ConfigurationError` naming what is wrong in a URL."""
         urls = self.replica_url.get_secret_value().strip() if self.replica_url else ""
-        return [parse_url(url, variable=self._label("replica_url")) for url in _BETWEEN_URLS.split(urls) if url]
+        return [self._target(url, "replica_url") for url in _BETWEEN_URLS.split(urls) if url]
 
     def _label(self, field: str) -> str:
         """Return how errors name the variable of a field, also where an argument was given in its place."""

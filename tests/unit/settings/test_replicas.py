@@ -41,3 +41,11 @@ def test_the_replicas_of_the_environment_are_not_another_databases(monkeypatch: 
     assert DatabaseSettings().has_replicas
     assert DatabaseSettings(url=URL).has_replicas
     assert not DatabaseSettings(url="postgresql://ada@other/app").has_replicas
+
+
+def test_a_pooler_that_is_declared_is_declared_for_the_replicas_too() -> None:
+    """Neon's is known by its name."""
+    pooled = "postgresql://ada@ep-a-b-123456-pooler.eu.aws.neon.tech/app"
+    for pooler, expected in (("auto", [True, False]), ("transaction", [True, True]), ("none", [False, False])):
+        settings = DatabaseSettings(url=URL, replica_url=f"{pooled},{URL}", pooler=pooler)
+        assert [target.pooled for target in settings.replica_targets()] == expected
