@@ -1,6 +1,5 @@
 """Tables as full as the specification requires, and what the queries cost on them."""
 
-import statistics
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,7 +20,7 @@ from app.repositories import entities
 _USERS: Final = [f"user-{n}" for n in range(5)]
 _USER: Final = _USERS[1]
 _ROWS_EACH: Final = 10_000
-_TIMES_EACH: Final = 3
+_TIMES_EACH: Final = 5
 _OF_USER: Final = "cast(user_id as text) = cast(:user as text)"
 _NOTHING: Final = text("select 1")
 
@@ -51,7 +50,7 @@ async def _seconds(connection: AsyncConnection, statement: Executable, values: M
         await connection.execute(statement, values)
         times.append(time.perf_counter() - began)
         await transaction.rollback()
-    return statistics.median(times)
+    return min(times)  # what else the machine does only adds to it
 
 
 async def plans(db: Database) -> list[Plan]:
