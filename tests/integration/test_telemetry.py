@@ -100,8 +100,8 @@ async def test_the_wait_for_a_connection_is_told_apart_from_the_statement(teleme
         sleep = text(f"select pg_sleep({seconds})")
         await asyncio.gather(*(telemetry.db.execute(sleep) for _ in range(3)))
     spans = telemetry.spans()[3:]
-    *others, last = sorted(spans, key=lambda span: span.attributes["db.client.connection.wait_time"])
-    waits = [span.attributes["db.client.connection.wait_time"] for span in (*others, last)]
+    *others, last = sorted(spans, key=lambda span: span.attributes.get("db.client.connection.wait_time", 0))
+    waits = [span.attributes.get("db.client.connection.wait_time", 0) for span in (*others, last)]
     taken = [(span.end_time - span.start_time) / 1e9 for span in (*others, last)]
     assert max(waits[:2]) < waits[2] / 2
     assert min(waits[2], *taken) >= 0.3
@@ -116,7 +116,7 @@ async def test_a_repetition_is_told(telemetry: Telemetry, user_id: str) -> None:
     end = "select pg_terminate_backend(pid) from pg_stat_activity where query like :query and pid <> pg_backend_pid()"
     await telemetry.db.execute(text(end), {"query": "select 42 as answer from pg_sleep%"})
     assert await reading == [42]
-    tries = [span.attributes["db.client.retry"] for span in telemetry.spans() if span.name == "test.slow"]
+    tries = [span.attributes.get("db.client.retry", 0) for span in telemetry.spans() if span.name == "test.slow"]
     assert tries == [0, 1]
     assert sum(point.value for point in telemetry.metrics()["db.client.retries"]) == 1
 

@@ -23,7 +23,7 @@ class CompiledQuery:
 
     def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
         """Return the values in the order of `sql`."""
-        values = {**self.constants, **parameters}
+        values = {**self.constants, **parameters} if self.constants else parameters
         return [values[name] for name in self.names]
 
 

@@ -1,7 +1,6 @@
 """Measuring a statement, whichever way it is executed."""
 
 import time
-from contextlib import AbstractContextManager
 
 from app.db.driver.retry import retry_number
 from app.db.driver.sqlstates import sqlstate_of
@@ -9,17 +8,14 @@ from app.db.pool.holder import Holder
 from app.db.telemetry.execution import Execution, Reports
 
 
-class observed(AbstractContextManager[Execution]):  # noqa: N801 - reads as a word: `with observed(...) as execution:`
+class observed:  # noqa: N801 - reads as a word: `with observed(...) as execution:`
     """Report what runs within, also if it fails or is cancelled; the block says its rows and how long it decoded."""
+
+    __slots__ = ("_began", "_execution", "_reports")
 
     def __init__(self, reports: Reports, name: str, holder: Holder) -> None:
         self._reports = reports
-        self._execution = Execution(
-            name=name,
-            retry=retry_number.get(),
-            queued_seconds=holder.queued_seconds,
-            connecting_seconds=holder.connecting_seconds,
-        )
+        self._execution = Execution(name, retry_number.get(), holder.queued_seconds, holder.connecting_seconds)
         holder.queued_seconds = holder.connecting_seconds = 0.0  # they belong to the transaction's first statement
         self._began = time.perf_counter()
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from app.db.driver.cancellation import cancel_and_close, uninterrupted
 from app.db.driver.sqlstates import DRIVER_ERRORS, REPLACE_CONNECTION, sqlstate_of
-from app.db.engine.compiled import compiled
+from app.db.engine.compiled import CompiledQuery, compiled
 from app.db.engine.observed import observed
 from app.db.engine.translation import executing
 from app.db.errors import DataAccessError
@@ -41,10 +41,18 @@ class Runner:
         self._sharded = sharded
         self._reports = reports
         self._echo = echo
+        self._forms: dict[Query[Any], CompiledQuery] = {}
+
+    def _form(self, query: Query[Any]) -> CompiledQuery:
+        form = self._forms.get(query)
+        if form is None:
+            guarded, sharded = self._row_level_security, self._sharded
+            form = self._forms[query] = compiled(query, row_level_security=guarded, sharded=sharded)
+        return form
 
     async def run(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
         """Run the query once and return its rows. Raises a `DataAccessError`."""
-        form = compiled(query, row_level_security=self._row_level_security, sharded=self._sharded)
+        form = self._form(query)
         arguments = form.arguments(parameters)
         with executing(query.when_lost.error):
             connection = await self._pool.acquire()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from app.db.engine.compiled import compiled
 from app.db.engine.runner import Runner
 from app.db.engine.translation import executing
 from app.db.pool.connection import PooledConnection
@@ -22,7 +21,7 @@ class ReplicaRunner(Runner):
 
     async def run_on(self, connection: PooledConnection, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
         """Run the query on the connection, give it back, and return the rows. Raises a `DataAccessError`."""
-        form = compiled(query, row_level_security=self._row_level_security)
+        form = self._form(query)
         with executing(query.when_lost.error):
             try:
                 arguments = form.arguments(parameters)
@@ -35,7 +34,7 @@ class ReplicaRunner(Runner):
 
     async def prepare(self, query: Query[Any], connection: PooledConnection) -> None:
         """Prepare the query on the connection, and give it back. Raises a `DataAccessError`."""
-        form = compiled(query, row_level_security=self._row_level_security)
+        form = self._form(query)
         with executing(query.when_lost.error):
             try:
                 await self._prepare(query, connection, form.sql)

@@ -9,10 +9,10 @@ from app.db.target.parameters import Parameters, decoded
 
 _DEFAULT_PORT: Final = 5432
 _LARGEST_PORT: Final = 65535
-_HOST: Final = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+(%\w+)?\]|[^:\[\]/]+)(:(?P<port>[^:]*))?")
-_PORT_ALONE: Final = re.compile(":[0-9]+")
-_SOCKET: Final = re.compile(r"(?P<host>/.*?)(:(?P<port>[0-9]+))?", re.DOTALL)
-_SOCKET_FILE: Final = re.compile(r"(?P<host>/.*)/\.s\.PGSQL\.(?P<port>[0-9]+)", re.DOTALL)
+_HOST: Final = r"(?P<host>\[[0-9a-fA-F:.]+(%\w+)?\]|[^:\[\]/]+)(:(?P<port>[^:]*))?"
+_PORT_ALONE: Final = ":[0-9]+"
+_SOCKET: Final = r"(?s)(?P<host>/.*?)(:(?P<port>[0-9]+))?"
+_SOCKET_FILE: Final = r"(?s)(?P<host>/.*)/\.s\.PGSQL\.(?P<port>[0-9]+)"
 _LONGEST_SOCKET_BYTES: Final = 107
 _THIS_MACHINE: Final = ("localhost", "127.0.0.1", "::1")
 
@@ -36,7 +36,7 @@ def hosts_of(authority: str, parameters: Parameters) -> Hosts:
     A socket among the parameters displaces the authority, as in libpq: ORMs that require a host in every URL get
     ``localhost``. Raises `ConfigurationError`.
     """
-    authority, port_alone = ("", authority[1:]) if _PORT_ALONE.fullmatch(authority) else (decoded(authority), "")
+    authority, port_alone = ("", authority[1:]) if re.fullmatch(_PORT_ALONE, authority) else (decoded(authority), "")
     own = [_of_authority(text) for text in authority.split(",")] if authority else []
     given = [
         _of_parameter(text)
@@ -79,13 +79,13 @@ def _of_parameter(text: str) -> _Place:
         return _of_host(text)
 
 
-def _of_socket(text: str, pattern: re.Pattern[str] | None) -> _Place:
-    match = _SOCKET_FILE.fullmatch(text) or (pattern and pattern.fullmatch(text))
+def _of_socket(text: str, pattern: str | None) -> _Place:
+    match = re.fullmatch(_SOCKET_FILE, text) or (pattern and re.fullmatch(pattern, text))
     return _Place(match["host"], match["port"] or "") if match else _Place(text, "")
 
 
 def _of_host(text: str) -> _Place:
-    match = _HOST.fullmatch(text)
+    match = re.fullmatch(_HOST, text)
     if not match:
         raise ConfigurationError(
             "it has an invalid host; write an IPv6 address in [brackets], and the folder of a socket as ?host=/folder"

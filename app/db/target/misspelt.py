@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Final
 
 _ALIKE: Final = 0.85
-_UNIT: Final = re.compile(r"_(ms|millis|milliseconds|s|sec|secs|minutes)$")
+_UNIT: Final = r"_(ms|millis|milliseconds|s|sec|secs|minutes)$"
 
 
 def meant(name: str, settings: Collection[str]) -> str | None:
@@ -14,7 +14,7 @@ def meant(name: str, settings: Collection[str]) -> str | None:
 
     It may lack an end, have another unit, its words or letters in another order, or a few other letters.
     """
-    name = _UNIT.sub("", name)
+    name = re.sub(_UNIT, "", name)
     plain = {each.replace("_", ""): each for each in settings}
     for found in (
         [each for each in settings if each.startswith(f"{name}_")],

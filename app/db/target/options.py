@@ -17,10 +17,10 @@ _SETTINGS: Final = (
     "timezone",
     "transaction_timeout",
 )
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_IDENTIFIER: Final = re.compile(r'"(?:[^"]|"")*"|[^\s,"]+')
+_NAME: Final = r"[A-Za-z_][A-Za-z0-9_.-]*"
+_IDENTIFIER: Final = r'"(?:[^"]|"")*"|[^\s,"]+'
 # Words for a proxy on the way, which are no settings: Neon's, and Supabase's `reference`.
-_ROUTING: Final = re.compile(r"(?:endpoint|project)=(?P<endpoint>[\w-]+)|neon_\w+:.+|reference=[\w-]+")
+_ROUTING: Final = r"(?:endpoint|project)=(?P<endpoint>[\w-]+)|neon_\w+:.+|reference=[\w-]+"
 
 
 def server_options(parameters: Parameters) -> Mapping[str, str]:
@@ -31,7 +31,7 @@ def server_options(parameters: Parameters) -> Mapping[str, str]:
     settings: dict[str, str] = {}
     routing = []
     for word in _words(parameters.take("options")):
-        if _ROUTING.fullmatch(word):
+        if re.fullmatch(_ROUTING, word):
             routing.append(word)
         else:
             name, value = _setting(word)
@@ -57,15 +57,17 @@ def sets_server_settings(settings: Mapping[str, str]) -> bool:
 
 def first_schema(settings: Mapping[str, str]) -> str:
     """Return the first schema by name in the search_path that `settings` set, or `public`."""
-    words = (word for word in _words(settings.get("options", "")) if not _ROUTING.fullmatch(word))
+    words = (word for word in _words(settings.get("options", "")) if not re.fullmatch(_ROUTING, word))
     path = dict(map(_setting, words)).get("search_path", "")
-    names = (name[1:-1].replace('""', '"') if name.startswith('"') else name for name in _IDENTIFIER.findall(path))
+    names = (name[1:-1].replace('""', '"') if name.startswith('"') else name for name in re.findall(_IDENTIFIER, path))
     return next((name for name in names if name != "$user"), "public")
 
 
 def endpoint_of(settings: Mapping[str, str]) -> str:
     """Return the endpoint that ``options`` names to Neon's proxy, empty if there is none."""
-    found = [match["endpoint"] for word in settings.get("options", "").split() if (match := _ROUTING.fullmatch(word))]
+    found = [
+        match["endpoint"] for word in settings.get("options", "").split() if (match := re.fullmatch(_ROUTING, word))
+    ]
     return next(filter(None, found), "")
 
 
@@ -86,7 +88,7 @@ def _words(options: str) -> Iterator[str]:
 
 def _setting(word: str) -> tuple[str, str]:
     name, equals, value = re.sub("^(--|-c)", "", word).partition("=")
-    if not equals or not _NAME.fullmatch(name):
+    if not equals or not re.fullmatch(_NAME, name):
         raise ConfigurationError("options must have the form -c name=value or endpoint=name")
     if not word.startswith("-"):
         raise ConfigurationError(f"options has {name}=; write -c {name}=")

@@ -9,21 +9,21 @@ from app.db.errors import ConfigurationError
 SHAPE: Final = "postgresql://user:password@host/database"
 _SCHEMES: Final = ("postgresql", "postgres", "postgresql+asyncpg")
 # What may be shown of a wrong scheme: anything else before :// may be a piece of a password.
-_OTHER_SCHEMES: Final = re.compile(
+_OTHER_SCHEMES: Final = (
     r"(jdbc:)?(postgres|postgresql|postgis|pgsql|prisma|socket|mysql|mariadb|sqlite|mssql|oracle|cockroachdb|mongodb"
     r"|redis|https?)(\+[a-z0-9_]+)?"
 )
 _LONGEST: Final = 10_000
-_AROUND: Final = re.compile(r"^(export\s+)?DATABASE(_DIRECT)?_URL\s*=|^psql(\s+-d)?\s")
+_AROUND: Final = r"^(export\s+)?DATABASE(_DIRECT)?_URL\s*=|^psql(\s+-d)?\s"
 _QUOTES: Final = {"'": "'", '"': '"', "`": "`", "\u2018": "\u2019", "\u201c": "\u201d"}  # chats make curly ones
 # A byte order mark, zero-width spaces and marks of direction, which copying brings along.
 _INVISIBLE: Final = "\ufeff\u200b\u200c\u200d\u2060\u200e\u200f\u202a\u202b\u202c"
 # What shells, Compose, Kubernetes, templates and Windows replace, and what consoles and manuals show for people to
 # replace. Percent-encoded, each is meant literally.
-_UNFILLED: Final = re.compile(r"\$?\{\{[^{}]*\}\}|[$#]\{[^{}]*\}|\$\(\w+\)|<%.*?%>")
-_WHOLE: Final = re.compile(r"\$[A-Z_][A-Z0-9_]*|%\w+%|" + _UNFILLED.pattern)
-_PLACEHOLDER: Final = re.compile(r"\[[\w -]+\]|<[\w -]+>|\{[\w -]+\}")
-_IN_A_HOST: Final = re.compile(r"\$\w+|(?<![\w%])%\w+%(?!\w)|" + _PLACEHOLDER.pattern)  # no host has such signs
+_UNFILLED: Final = r"\$?\{\{[^{}]*\}\}|[$#]\{[^{}]*\}|\$\(\w+\)|<%.*?%>"
+_WHOLE: Final = r"\$[A-Z_][A-Z0-9_]*|%\w+%|" + _UNFILLED
+_PLACEHOLDER: Final = r"\[[\w -]+\]|<[\w -]+>|\{[\w -]+\}"
+_IN_A_HOST: Final = r"\$\w+|(?<![\w%])%\w+%(?!\w)|" + _PLACEHOLDER  # no host has such signs
 
 
 def unwrapped(text: str) -> str:
@@ -33,7 +33,7 @@ def unwrapped(text: str) -> str:
     before = None
     while before != text:
         before = text
-        text = _AROUND.sub("", text.strip().strip(_INVISIBLE)).strip()
+        text = re.sub(_AROUND, "", text.strip().strip(_INVISIBLE)).strip()
         if len(text) > 1 and _QUOTES.get(text[0]) == text[-1]:
             text = text[1:-1]
     return text
@@ -46,16 +46,16 @@ def without_scheme(text: str) -> str:
     if text[0] in _QUOTES or text[-1] in _QUOTES.values():
         raise ConfigurationError("it has a quote at one end only; remove it, or write %27 for ' and %22 for \"")
     scheme, _, rest = text.partition("://")
-    if whole := _WHOLE.fullmatch(text) or _PLACEHOLDER.fullmatch(text):
+    if whole := re.fullmatch(_WHOLE, text) or re.fullmatch(_PLACEHOLDER, text):
         raise ConfigurationError(f"it is {_form(whole)}, a placeholder; write {SHAPE}")
     if not rest:
         raise ConfigurationError(f"it is not a URL; write {SHAPE}")
     if re.search(r"\s", text):
-        if unfilled := _UNFILLED.search(text):
+        if unfilled := re.search(_UNFILLED, text):
             raise ConfigurationError(f"it contains {_form(unfilled)}, a placeholder; write its value instead")
         raise ConfigurationError("it has a space or a line break in it; remove it, or write %20 if it belongs there")
     if scheme.lower() not in _SCHEMES:
-        shown = f"{scheme}://" if _OTHER_SCHEMES.fullmatch(scheme) else "something else"
+        shown = f"{scheme}://" if re.fullmatch(_OTHER_SCHEMES, scheme) else "something else"
         raise ConfigurationError(f"it begins with {shown}; write {SHAPE}")
     return rest
 
@@ -74,7 +74,7 @@ def refuse_unencoded(place: str, query: str) -> None:
         "%2F for /" if "/" in path[:-1] or "@" in path else
         None
     )  # fmt: skip
-    if code and (unfilled := _UNFILLED.search(f"{place}?{query}")):
+    if code and (unfilled := re.search(_UNFILLED, f"{place}?{query}")):
         raise ConfigurationError(f"it contains {_form(unfilled)}, a placeholder; write its value instead")
     if code:
         raise ConfigurationError(f"it has a character that must be encoded; in user, password or database write {code}")
@@ -83,12 +83,14 @@ def refuse_unencoded(place: str, query: str) -> None:
 def refuse_placeholders(parts: Mapping[str, str]) -> None:
     """Refuse placeholders that were not replaced."""
     for part, text in parts.items():
-        unfilled = _UNFILLED.search(text) or _WHOLE.fullmatch(text) or (part == "host" and _IN_A_HOST.search(text))
+        unfilled = (
+            re.search(_UNFILLED, text) or re.fullmatch(_WHOLE, text) or (part == "host" and re.search(_IN_A_HOST, text))
+        )
         if unfilled:
             # Without an @ in the URL, what follows the : is the password.
             shown = _form(unfilled) if part == "password" or ":" in text[: unfilled.start()] else unfilled[0]
             raise ConfigurationError(f"its {part} contains {shown}, a placeholder; write the {part} instead")
-        if _PLACEHOLDER.fullmatch(text):
+        if re.fullmatch(_PLACEHOLDER, text):
             raise ConfigurationError(f"its {part} is a placeholder in {text[0]}{text[-1]}; write the {part} instead")
     _refuse_unencoded_database(parts["database"])
 

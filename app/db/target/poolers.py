@@ -10,14 +10,14 @@ POOLER: Final = "-pooler"
 class _Pooler(NamedTuple):
     """A provider's pooler: its hosts and port, and where its server is; None is as in the URL."""
 
-    host: re.Pattern[str]
+    host: str
     port: int | None
     direct_host: str
     direct_port: int | None
 
 
 def _pooler(host: str, *, port: int | None, direct_host: str = r"\g<0>", direct_port: int | None) -> _Pooler:
-    return _Pooler(re.compile(host, re.IGNORECASE), port, direct_host, direct_port)
+    return _Pooler(f"(?i){host}", port, direct_host, direct_port)
 
 
 _POOLERS: Final = (
@@ -43,9 +43,9 @@ def behind(host: str, port: int) -> tuple[str, int]:
     """Return host and port of the server behind a pooler, or the same if they are not known."""
     for pooler in _POOLERS:
         if _is(pooler, host, port):
-            return pooler.host.sub(pooler.direct_host, host, count=1), pooler.direct_port or port
+            return re.sub(pooler.host, pooler.direct_host, host, count=1), pooler.direct_port or port
     return host, port
 
 
 def _is(pooler: _Pooler, host: str, port: int) -> bool:
-    return bool(pooler.host.search(host)) and pooler.port in (None, port)
+    return bool(re.search(pooler.host, host)) and pooler.port in (None, port)

@@ -23,7 +23,7 @@ PositiveSeconds = Annotated[float, Field(gt=0, le=1_000_000)]
 
 
 _PREFIX: Final = "DATABASE_"
-_BETWEEN_URLS: Final = re.compile(r"\s*,\s*(?=\w+://)")  # a URL may have several hosts, with commas between them
+_BETWEEN_URLS: Final = r"\s*,\s*(?=\w+://)"  # a URL may have several hosts, with commas between them
 
 
 class DatabaseSettings(EnvironmentSettings):
@@ -155,7 +155,7 @@ class DatabaseSettings(EnvironmentSettings):
     def replica_targets(self) -> list[ConnectionTarget]:
         """Return where the replicas are; raises `ConfigurationError` naming what is wrong in a URL."""
         urls = self.replica_url.get_secret_value().strip() if self.replica_url else ""
-        return [self._target(url, "replica_url") for url in _BETWEEN_URLS.split(urls) if url]
+        return [self._target(url, "replica_url") for url in re.split(_BETWEEN_URLS, urls) if url]
 
     def _label(self, field: str) -> str:
         """Return how errors name the variable of a field, also where an argument was given in its place."""

@@ -24,7 +24,7 @@ _PARTS: Final = (
     "DB",
     "DBNAME",
 )
-_ABOUT_TLS: Final = re.compile(r"SSL|TLS|CERT|(^|_)CA(_|$)")
+_ABOUT_TLS: Final = r"SSL|TLS|CERT|(^|_)CA(_|$)"
 _TLS: Final = (
     "write sslmode=... into DATABASE_URL, and sslrootcert, sslcert and sslkey where they are needed; without it TLS is "
     "required"
@@ -63,7 +63,7 @@ def _refusal(name: str, value: str, settings: Collection[str], prefix: str) -> s
         return f"did you mean {prefix}{setting.upper()}?"
     if _is_of_something_else(name, value):
         return None
-    advice = advice_on(name) or (_TLS if _ABOUT_TLS.search(name) else "")
+    advice = advice_on(name) or (_TLS if re.search(_ABOUT_TLS, name) else "")
     return advice.replace("the URL", f"{prefix}URL") if "write " in advice else None
 
 

@@ -14,7 +14,7 @@ from dotenv.parser import Binding, parse_stream
 
 from app.db.errors import ConfigurationError
 
-_REFERENCE: Final = re.compile(r"\$\{(?P<name>\w+)(?::?-(?P<default>[^}]*))?\}")
+_REFERENCE: Final = r"\$\{(?P<name>\w+)(?::?-(?P<default>[^}]*))?\}"
 _CONFLICT: Final = ("<<<<<<<", ">>>>>>>")
 _MARKS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -131,4 +131,4 @@ def _expanded(value: str, values: Mapping[str, str], below: Collection[str | Non
             raise ConfigurationError(f"{label}: ${{{name}}} is not set; {do}, or write its value there")
         return known or default or ""
 
-    return _REFERENCE.sub(filled, value)
+    return re.sub(_REFERENCE, filled, value)
