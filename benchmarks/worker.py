@@ -5,6 +5,7 @@ import gc
 import json
 import sys
 import time
+from itertools import count
 from typing import Any
 
 import asyncpg
@@ -22,6 +23,7 @@ class Worker:
         self._contender = contender
         self._place = place
         self._direct_url = direct_url
+        self._numbers = count()
 
     async def open(self, url: str) -> None:
         """Connect the contender again, through a relay or directly."""
@@ -76,19 +78,20 @@ class Worker:
             case "get" | "delete":
                 return await getattr(contender, operation)(task)
             case "update":
-                return await contender.update(task, "Buy milk, bread and salt")
+                # Another title each time: an update that changes nothing is not what an application sends.
+                return await contender.update(task, f"Buy milk, bread and salt for {next(self._numbers)}")
             case "append":
                 return await contender.append("assistant", ANSWER)
             case _:
                 return await getattr(contender, operation)()
 
-    async def _spare_tasks(self, count: int) -> list[int]:
+    async def _spare_tasks(self, number: int) -> list[int]:
         connection = await asyncpg.connect(self._direct_url)
         try:
             rows = await connection.fetch(
                 "insert into task (user_id, title) select $1, 'spare' from generate_series(1, $2) returning id",
                 self._place.user,
-                count,
+                number,
             )
         finally:
             await connection.close()

@@ -42,10 +42,12 @@ CONTENDERS: Final = {
     TUNED_SESSION: "sqlmodel_session:TunedSqlmodelSession",
     "SQLModel session": "sqlmodel_session:SqlmodelSession",
     SESSION_WITH_PING: "sqlmodel_session:SqlmodelSessionWithPing",
+    "SQLAlchemy Core, AUTOCOMMIT": "sqlalchemy_core:SqlalchemyCore",
     "Advanced Alchemy": "advanced_alchemy_repository:AdvancedAlchemy",
     "Tortoise ORM": "tortoise_orm:TortoiseOrm",
     "Piccolo": "piccolo_orm:PiccoloOrm",
     "psycopg pool": "psycopg_pool:PsycopgPool",
+    "psycopg pool, autocommit": "psycopg_pool:PsycopgPoolInAutocommit",
     "OpenAI Agents session": "openai_agents:OpenAIAgents",
     "LangChain history": "langchain_history:LangChainHistory",
 }

@@ -61,7 +61,10 @@ class AsyncpgPoolWithoutReset(AsyncpgPool):
 class AsyncpgPoolWithModels(AsyncpgPoolWithoutReset):
     """What a careful team writes by hand: the floor, with each row as this layer's read model."""
 
-    how = "the same, and each row validated as this layer's read model, a page in one call"
+    how = (
+        "the same, and each row validated as this layer's read model, a page in one call; "
+        "a page reads a 51st row too, to know whether more follow"
+    )
 
     _tasks: ClassVar = TypeAdapter(list[TaskRead])
     _messages: ClassVar = TypeAdapter(list[MessageRead])
@@ -73,7 +76,8 @@ class AsyncpgPoolWithModels(AsyncpgPoolWithoutReset):
         return self._tasks.validate_python([dict(await super().get(task))])[0]
 
     async def page(self) -> Any:
-        return self._tasks.validate_python([dict(row) for row in await super().page()])
+        rows = await self._pool.fetch(sql.PAGE, self._place.user, PAGE + 1)
+        return self._tasks.validate_python([dict(row) for row in rows[:PAGE]]), len(rows) > PAGE
 
     async def update(self, task: int, title: str) -> Any:
         return self._tasks.validate_python([dict(await super().update(task, title))])[0]

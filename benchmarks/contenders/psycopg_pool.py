@@ -16,11 +16,17 @@ class PsycopgPool(Contender):
 
     how = "`async with pool.connection() as c: await c.execute(...)` with `dict_row`; begins and commits each time"
     packages = ("psycopg", "psycopg-pool")
+    autocommit = False
 
     async def open(self, url: str, place: Place) -> None:
         self._place = place
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[dict[str, Any]]] = AsyncConnectionPool(
-            url, min_size=1, max_size=POOL_SIZE, kwargs={"row_factory": dict_row}, timeout=60, open=False
+            url,
+            min_size=1,
+            max_size=POOL_SIZE,
+            kwargs={"row_factory": dict_row, "autocommit": self.autocommit},
+            timeout=60,
+            open=False,
         )
         await self._pool.open(wait=True)
 
@@ -54,6 +60,13 @@ class PsycopgPool(Contender):
 
     async def latest(self) -> Any:
         return (await self._rows(sql.LATEST, self._place.user, self._place.conversation, PAGE))[::-1]
+
+
+class PsycopgPoolInAutocommit(PsycopgPool):
+    """Nothing is sent but the statement."""
+
+    how = "the same with `autocommit=True`: one round trip"
+    autocommit = True
 
 
 _STATEMENTS: dict[str, str] = {}
