@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from sqlalchemy import Executable
 from sqlalchemy.sql import ClauseElement, visitors
 from sqlalchemy.sql.dml import UpdateBase
-from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.sql.selectable import SelectBase, TextualSelect
 
 from app.db.errors import DataAccessError, KeyedOutcomeUnknownError, OutcomeUnknownError, TransientError
 from app.db.rows import Decoder, decoder_of
@@ -117,7 +117,7 @@ class Query(Generic[Row]):
 
 def _only_reads(statement: Executable) -> bool:
     """Return whether the statement is a SELECT that writes in no CTE."""
-    if not isinstance(statement, SelectBase):
+    if not isinstance(statement, SelectBase) or isinstance(statement, TextualSelect):  # a text may say anything
         return False
     parts: Iterable[ClauseElement] = visitors.iterate(statement)  # type: ignore[assignment]  # they are clauses
     return not any(isinstance(part, UpdateBase) for part in parts)

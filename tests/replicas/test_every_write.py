@@ -68,6 +68,15 @@ async def test_nobody_else_is_sent_to_the_primary(pair: Pair, routed: Database, 
         assert status(routed).behind == 1
 
 
+async def test_a_transaction_of_a_known_user_concerns_nobody_else(pair: Pair, routed: Database, user_id: str) -> None:
+    """The statement that names the user to row-level security is none that writes."""
+    with pair.paused():
+        async with routed.transaction(user_id=user_id) as session:
+            await TaskRepo(session).create(user_id, TaskCreate(title="Buy milk"))
+        await served(routed, lambda: TaskRepo(routed).count("somebody else"))
+        assert await TaskRepo(routed).count(user_id) == 1
+
+
 async def test_a_transaction_that_wrote_nothing_counts_for_nobody(pair: Pair, routed: Database, user_id: str) -> None:
     """The server says that it has no transaction id."""
     with pair.paused():

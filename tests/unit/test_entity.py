@@ -80,8 +80,9 @@ def test_a_repositorys_own_query_is_found() -> None:
         (update(TASK).values(title="x"), WhenLost.UNKNOWN),
         (select(delete(TASK).returning(TASK.c.id).cte().c.id), WhenLost.UNKNOWN),
         (text("select 1"), WhenLost.UNKNOWN),
+        (text("delete from task returning id").columns(id=TASK.c.id.type), WhenLost.UNKNOWN),
     ],
-    ids=["select", "with a CTE", "insert", "update", "select that deletes", "text"],
+    ids=["select", "with a CTE", "insert", "update", "select that deletes", "text", "text with columns"],
 )
 def test_what_a_lost_connection_means_follows_from_the_statement(statement: Any, outcome: Enum) -> None:
     """A SELECT that changes nothing can be retried; the outcome of everything else is unknown."""

@@ -16,7 +16,8 @@ from app.db.errors import DataAccessError, OutcomeUnknownError
 from app.db.target.settings import DatabaseSettings
 
 _log = logging.getLogger(__name__)
-_SET_USER = text("select pg_catalog.set_config('app.user_id', :user_id, true)")  # until the transaction ends
+SET_USER = text("select pg_catalog.set_config('app.user_id', :user_id, true)")
+"""Names the user to the server until the transaction ends."""
 _CLEANUP_ERRORS = (SQLAlchemyError, DataAccessError, *DRIVER_ERRORS)
 
 
@@ -50,7 +51,7 @@ async def transaction(
     try:
         with translating():
             if user_id is not None:
-                await session.execute(_SET_USER, {"user_id": user_id})
+                await session.execute(SET_USER, {"user_id": user_id})
             yield session
             await session.flush()
         with translating(OutcomeUnknownError):

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy.dialects import registry
-from sqlalchemy.sql.selectable import SelectBase
+from sqlalchemy.sql.selectable import CompoundSelect, Select, SelectBase
 from sqlalchemy.util import await_only
 
 from app.db.driver.sqlstates import DRIVER_ERRORS, translate_driver
 from app.db.engine.dialect import LeanDialect
+from app.db.engine.sessions import SET_USER
 from app.db.errors import DataAccessError, OutcomeUnknownError, TransientError
 from app.db.query import QUERY, WhenLost
 from app.db.replicas.writes import EVERYBODY, USER, Writes
@@ -141,9 +142,11 @@ def _user(context: Any) -> str | None:
 
 
 def _only_selects(context: Any) -> bool:
-    """Return whether the statement is a SELECT without a CTE that writes; of a plain text nothing is known."""
+    """Return whether the statement is a SELECT without a CTE that writes; of a text nothing is known."""
     compiled = context.compiled
-    if compiled is None or not isinstance(compiled.statement, SelectBase):
+    if context.invoked_statement is SET_USER:
+        return True
+    if compiled is None or not isinstance(compiled.statement, Select | CompoundSelect):
         return False
     return not any(not isinstance(cte.element, SelectBase) for cte in (compiled.ctes or ()))
 
