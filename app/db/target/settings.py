@@ -124,15 +124,15 @@ class DatabaseSettings(EnvironmentSettings):
                 "DATABASE_ROW_LEVEL_SECURITY and DATABASE_SHARDED exclude each other: a shard does not know the user "
                 "that a statement names to the entry node. Unset one of them"
             )
-        target = self._target(self.url.get_secret_value(), "url")
+        target = self._target(self.url, "url")
         notes = (*self._notes, *target.notes)
         if (target.connect_timeout_seconds or 0) > self.retry_seconds:
             notes += (f"connect_timeout is longer than DATABASE_RETRY_SECONDS, {self.retry_seconds:g}, the deadline",)
         return replace(target, notes=notes)
 
-    def _target(self, url: str, field: str) -> ConnectionTarget:
+    def _target(self, url: SecretStr, field: str) -> ConnectionTarget:
         """Return where the URL of the field leads, and whether that is a pooler."""
-        target = parse_url(url, variable=self._label(field))
+        target = parse_url(url.get_secret_value(), variable=self._label(field))
         pooled = target.pooled if self.pooler == "auto" else self.pooler == "transaction"
         if pooled and sets_server_settings(target.server_settings):
             raise ConfigurationError(
@@ -154,8 +154,11 @@ class DatabaseSettings(EnvironmentSettings):
 
     def replica_targets(self) -> list[ConnectionTarget]:
         """Return where the replicas are; raises `ConfigurationError` naming what is wrong in a URL."""
+        return [self._target(url, "replica_url") for url in self._replica_urls()]
+
+    def _replica_urls(self) -> list[SecretStr]:  # a frame of `replica_targets` would hold them as plain text
         urls = self.replica_url.get_secret_value().strip() if self.replica_url else ""
-        return [self._target(url, "replica_url") for url in re.split(_BETWEEN_URLS, urls) if url]
+        return [SecretStr(url) for url in re.split(_BETWEEN_URLS, urls) if url]
 
     def _label(self, field: str) -> str:
         """Return how errors name the variable of a field, also where an argument was given in its place."""

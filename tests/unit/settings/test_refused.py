@@ -66,13 +66,15 @@ def test_a_wrong_argument_is_named_without_showing_the_others() -> None:
 
 
 def test_a_url_that_is_wrong_is_named_with_its_file(tmp_path: Path) -> None:
-    """The same holds for DATABASE_DIRECT_URL; no frame keeps the text of either."""
+    """The same holds for the direct URL and those of replicas; no frame keeps the text of any."""
     (tmp_path / ".env").write_text(
         f"DATABASE_URL=mysql://ada:{SECRET}@host/app\nDATABASE_DIRECT_URL=postgresql://ada:{SECRET}@host\n"
+        f"DATABASE_REPLICA_URL=postgresql://ada:{SECRET}@one/app,mysql://ada:{SECRET}@two/app\n"
     )
     for call, words in (
         (DatabaseSettings().target, "DATABASE_URL in .env: it begins with mysql://"),
         (DatabaseSettings().direct_target, "DATABASE_DIRECT_URL in .env: it names no database"),
+        (DatabaseSettings().replica_targets, "DATABASE_REPLICA_URL in .env: it begins with mysql://"),
     ):
         with pytest.raises(ConfigurationError, match=f"^{words}") as caught:
             call()
