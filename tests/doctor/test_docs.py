@@ -51,4 +51,4 @@ async def test_the_page_names_every_group(clinic: Clinic, write: bool) -> None: 
     """Every finding belongs to a group that the page names."""
     named = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "doctor.md").read_text(), flags=re.MULTILINE))
     report = await examine(clinic.settings(), write=write)
-    assert named == {each.group for each in report.findings} | {"connection", "replicas"}
+    assert named == {each.group for each in report.findings} | {"connection", "replicas", "sharding"}
