@@ -94,7 +94,9 @@ async def count_round_trips(field: Field, progress: Progress) -> dict[str, dict[
                 if operation not in load(name).operations:
                     continue
                 trips = [await _trips(process, field.workers[name], operation, calls) for calls in (8, 1, 6)]
-                counts[name][operation] = (trips[2] - trips[1]) / 5  # the first calls warm up: psycopg prepares at the fifth
+                counts[name][operation] = (
+                    trips[2] - trips[1]
+                ) / 5  # the first calls warm up: psycopg prepares at the fifth
         await field.close()
     return dict(counts)
 

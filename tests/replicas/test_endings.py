@@ -175,6 +175,19 @@ async def test_reads_under_way_when_it_is_closed_are_answered(pair: Pair) -> Non
     assert await asyncio.gather(*reads) == [0] * 5
 
 
+async def test_a_query_that_is_being_prepared_gives_its_connection_back(pair: Pair) -> None:
+    """The database is closed before the preparing has begun."""
+    db = Database(pair.settings())
+    await until_ready(db)
+    before = status(db).not_ready
+    reading = asyncio.create_task(TaskRepo(db).get_or_none("nobody", 1))
+    while status(db).not_ready == before:
+        await asyncio.sleep(0)
+    await db.close()
+    await asyncio.gather(reading, return_exceptions=True)
+    assert status(db).in_use == 0
+
+
 async def test_closing_leaves_no_task(open_database: Open) -> None:
     """Also while a connection is being opened."""
     before = asyncio.all_tasks()

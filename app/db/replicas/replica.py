@@ -155,6 +155,7 @@ class Replica:
     async def close(self) -> None:
         """Close the connections, after the answers that callers wait for."""
         self._is_closed = True
+        await asyncio.sleep(0)  # what was given a connection begins, and gives it back when it is cancelled
         for task in filter(_can_end, self._background | self._overdue):
             task.cancel()
         await asyncio.gather(*filter(_can_end, self._background | self._answers), return_exceptions=True)
