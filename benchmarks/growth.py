@@ -87,13 +87,38 @@ async def _sent(url: str, ask: Ask) -> tuple[str, list[Any]]:
     return compiled(query).sql, compiled(query).arguments(parameters)
 
 
+async def buffers(url: str) -> dict[str, int]:
+    """Return the buffers that the statements of every method read, by name."""
+    connection = await asyncpg.connect(url)
+    found = {}
+    async with Database(_settings(url)) as db:
+        recorder = Recorder(db)
+        for name, call in (await methods(recorder)).items():
+            recorder.ran.clear()
+            await call()
+            found[name] = sum([await _undone(connection, query, values) for query, values in recorder.ran])
+    await connection.close()
+    return found
+
+
+async def _undone(connection: Any, query: Any, values: dict[str, Any]) -> int:
+    """Return the buffers of a statement that is run and rolled back."""
+    transaction = connection.transaction()
+    await transaction.start()
+    statement = f"explain (analyze, buffers, format json) {compiled(query).sql}"
+    explained = await connection.fetchval(statement, *compiled(query).arguments(values))
+    await transaction.rollback()
+    return Plan.of(json.loads(explained)[0]).buffers or 0
+
+
 async def slowest(url: str, *, calls: int) -> list[Query]:
     """Return the 99th percentile of every method for a user of 10,000 rows, in tables of 1,000,000."""
     async with Database(_settings(url)) as db:
-        return [_query(name, await _seconds(call, calls)) for name, call in (await _methods(db)).items()]
+        return [_query(name, await _seconds(call, calls)) for name, call in (await methods(db)).items()]
 
 
-async def _methods(db: Database) -> dict[str, Call]:
+async def methods(db: Executor) -> dict[str, Call]:
+    """Return a call of every method, by name, for the users of `grow`."""
     tasks, conversations, messages = TaskRepo(db), ConversationRepo(db), MessageRepo(db)
     owner, writer = f"tasks-{USER_ROWS}", f"messages-{USER_ROWS}"
     page = await tasks.list_page(owner, limit=1000)
