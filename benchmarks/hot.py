@@ -14,7 +14,7 @@ import uvloop
 from app.doctor.explain import Plan
 from benchmarks.processes import processor_seconds
 from benchmarks.server import create_database, server
-from benchmarks.sql import APPEND
+from benchmarks.sql import APPEND, UPDATE
 
 _USERS, _EACH, _TURNS = 200, 10, 10
 _FILL = "insert into conversation (user_id) select 'user-' || n % $1::int from generate_series(0, $2::int - 1) n"
@@ -36,6 +36,11 @@ _APPEND_APART = APPEND.replace("update conversation", "update activity").replace
 )
 _PAGE = "select id from conversation where user_id = $1 order by {} limit 51"
 _LATEST, _LATEST_COARSE = "updated_at desc, id desc", "active desc, updated_at desc, id desc"
+
+_TASK_ROWS = 50_000
+_TASKS = "insert into task (user_id, title) select 'user-' || n % 500, 'Task ' || n from generate_series(1, $1::int) n"
+_TASK_SIZE = "select pg_total_relation_size('task')"
+_TASK_HOT = "select n_tup_hot_upd::float / n_tup_upd from pg_stat_user_tables where relname = 'task'"
 
 
 @dataclass(frozen=True)
@@ -134,10 +139,39 @@ async def _measure(port: int) -> None:
         print(f"| {name} | {before} | {after} | {'yes' if same else 'no'} |")
 
 
+async def _task_row(connection: Any, fillfactor: int, updates: int) -> str:
+    """Change the titles of tasks chosen at random; return what it took as a row of a table."""
+    await connection.execute(f"alter table task set (fillfactor = {fillfactor})")
+    await connection.execute(_TASKS, _TASK_ROWS)
+    await connection.execute("vacuum analyze task")
+    owners = await connection.fetch("select user_id, id from task order by id")
+    update, pid, chosen = await connection.prepare(UPDATE), connection.get_server_pid(), random.Random(1)
+    size = await connection.fetchval(_TASK_SIZE)
+    place, spent = await connection.fetchval("select pg_current_wal_insert_lsn()"), processor_seconds(pid)
+    for number in range(updates):
+        await update.fetchrow(*chosen.choice(owners), f"Task, changed {number}")
+    processor = (processor_seconds(pid) - spent) / updates * 1e6
+    wal = int(await connection.fetchval("select pg_current_wal_insert_lsn() - $1::pg_lsn", place)) / updates
+    await connection.execute("select pg_stat_force_next_flush()")
+    hot = await connection.fetchval(_TASK_HOT)
+    after = await connection.fetchval(_TASK_SIZE)
+    return f"| {fillfactor} | {wal:,.0f} | {processor:.0f} | {hot:.0%} | {size / 1e6:.1f} MB | {after / 1e6:.1f} MB |"
+
+
+async def _measure_tasks(port: int) -> None:
+    print("\n| `fillfactor` | WAL, bytes | processor, µs | HOT | table and indexes before | after |")
+    print("|---|---|---|---|---|---|")
+    for fillfactor in (100, 90, 80):
+        connection = await asyncpg.connect(await create_database(port, f"tasks-{fillfactor}"), timeout=60)
+        print(await _task_row(connection, fillfactor, _TASK_ROWS), flush=True)
+        await connection.close()
+
+
 def main() -> None:
-    """Print the tables of decision 22; takes a minute."""
+    """Print the tables of decision 22; takes two minutes."""
     with server() as postgres:
         uvloop.run(_measure(postgres.port))
+        uvloop.run(_measure_tasks(postgres.port))
 
 
 if __name__ == "__main__":

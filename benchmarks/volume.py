@@ -140,14 +140,13 @@ async def _print_wal(table: Table, observer: Any, calls: int) -> None:
         print(f"| {name} | {without:,.0f} | {images_too:,.0f} |", flush=True)
 
 
-async def measure(port: int, name: str, *, appends: int, calls: int) -> None:
+async def measure(port: int, name: str, messages: int, *, appends: int, calls: int) -> None:
     """Print the tables of docs/scale.md."""
     url = url_of(port, name)
     observer = await asyncpg.connect(url, command_timeout=600)
     async with Database(DatabaseSettings(url=url)) as db:
         first = await observer.fetchval(_FIRST)
-        conversations = await observer.fetchval("select count(*) from conversation where user_id like 'volume-%'")
-        table = Table(db, observer, first, conversations)
+        table = Table(db, observer, first, messages // _EACH)
         before, pages = await Sizes.of(observer), await buffers(url)
         print(before.table, flush=True)
         await _print_wal(table, observer, calls)
@@ -178,7 +177,7 @@ def main() -> None:
     with _kept_server(**_QUICKLY) as port:
         uvloop.run(fill(port, name, options.messages))
     with _kept_server() as port:
-        uvloop.run(measure(port, name, appends=options.appends, calls=options.calls))
+        uvloop.run(measure(port, name, options.messages, appends=options.appends, calls=options.calls))
 
 
 if __name__ == "__main__":
