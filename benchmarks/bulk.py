@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import random
-import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -21,8 +20,8 @@ OURS, COPY = "append_many", "COPY"
 _COLUMNS = ("user_id", "conversation_id", "role", "content")
 
 
-async def bulk(url: str, *, rounds: int) -> dict[str, float]:
-    """Return the rows per second of `append_many` and of asyncpg's `copy_records_to_table`, interleaved."""
+async def bulk(url: str, *, rounds: int) -> dict[str, list[float]]:
+    """Return the rows per second of `append_many` and of asyncpg's `copy_records_to_table` in each round."""
     connection = await asyncpg.connect(url)
     async with Database(DatabaseSettings(url=url)) as db:
         conversation = (await ConversationRepo(db).create("bulk")).id
@@ -35,12 +34,12 @@ async def bulk(url: str, *, rounds: int) -> dict[str, float]:
         async def copy() -> None:
             await connection.copy_records_to_table("message", records=records, columns=_COLUMNS)
 
-        found = await _interleaved({OURS: ours, COPY: copy}, rounds)
+        seconds = await _interleaved({OURS: ours, COPY: copy}, rounds)
     await connection.close()
-    return {name: ROWS / seconds for name, seconds in found.items()}
+    return {name: [ROWS / each for each in found] for name, found in seconds.items()}
 
 
-async def _interleaved(calls: dict[str, Callable[[], Awaitable[None]]], rounds: int) -> dict[str, float]:
+async def _interleaved(calls: dict[str, Callable[[], Awaitable[None]]], rounds: int) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds + 1):
         for name in random.sample(list(calls), len(calls)):
@@ -48,7 +47,7 @@ async def _interleaved(calls: dict[str, Callable[[], Awaitable[None]]], rounds: 
             began = time.perf_counter()
             await calls[name]()
             seconds[name].append(time.perf_counter() - began)
-    return {name: statistics.median(found[1:]) for name, found in seconds.items()}
+    return {name: found[1:] for name, found in seconds.items()}
 
 
 async def upgrade_seconds(url: str) -> float:

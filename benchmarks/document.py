@@ -19,7 +19,7 @@ relay between client and server adds the delay, half of it each way; without del
 """
 _WHY_SLOWER = """Pages cost more than bare Records, since every row becomes a validated, immutable model:
 just under 1 µs each, a quarter of it for the dict, the rest for pydantic. A page of tasks also reads a 51st row, to
-know whether more follows.
+know whether more follow.
 """
 _NOT_MEASURED = """## What this does not show
 
@@ -40,10 +40,11 @@ def write_document(results: Results, folder: Path) -> None:
     plots.mkdir(parents=True, exist_ok=True)
     for name, svg in _plots(results).items():
         (plots / f"{name}.svg").write_text(svg)
-    (folder / "benchmarks.md").write_text(_document(results))
+    (folder / "benchmarks.md").write_text(document(results))
 
 
-def _document(results: Results) -> str:
+def document(results: Results) -> str:
+    """Return the text of `docs/benchmarks.md`."""
     facts = [f"- {name}: {value}" for name, value in results.machine.items()]
     facts.append("- " + ", ".join(f"{name} {number}" for name, number in results.versions.items()))
     facts.append(f"- {'a quick run' if results.quick else 'a whole run'}, {results.took_seconds:.0f} s")
@@ -100,7 +101,7 @@ def _plots(results: Results) -> dict[str, str]:
     }
     drawn["throughput"] = bars(
         "Calls per second, in thousands: 1,000 callers on 20 connections",
-        {burst.contender: burst.calls_per_second / 1000 for burst in results.bursts},
+        {burst.contender: statistics.median(burst.calls_per_second) / 1000 for burst in results.bursts},
         unit="",
         ours=OURS,
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import BASELINE
+from benchmarks.spread import Spread
 
 OPERATIONS = ("create", "get", "page", "update", "append", "latest", "delete", "turn")
 
@@ -21,6 +22,10 @@ class Timing:
     quarter: float
     three_quarters: float
     cpu: float
+    rounds: list[float]
+    """The median of each round."""
+    cpu_rounds: list[float]
+    """The processor time of a call in each round."""
 
 
 @dataclass(slots=True)
@@ -28,7 +33,8 @@ class Burst:
     """Many callers at once on a pool of 20."""
 
     contender: str
-    calls_per_second: float
+    calls_per_second: list[float]
+    """In each round."""
     cpu_per_call: float
     errors: int
     first_error: str | None
@@ -68,10 +74,10 @@ class Results:
     memory_bytes: dict[str, int] = field(default_factory=dict)
     growth: list[Growth] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
-    bulk_rows_per_second: dict[str, float] = field(default_factory=dict)
+    bulk_rows_per_second: dict[str, list[float]] = field(default_factory=dict)
     upgrade_seconds: float = 0.0
-    import_ratio: float = 0.0
-    service_seconds: dict[str, float] = field(default_factory=dict)
+    import_ratios: list[float] = field(default_factory=list)
+    service_seconds: dict[str, list[float]] = field(default_factory=dict)
     deletion_seconds: float = 0.0
     took_seconds: float = 0.0
 
@@ -82,10 +88,21 @@ class Results:
                 return timing
         return None
 
-    def ratio(self, contender: str, operation: str, delay_ms: float, *, to: str = BASELINE) -> float | None:
+    def spread(
+        self, contender: str, operation: str, delay_ms: float, *, to: str = BASELINE, of_processor: bool = False
+    ) -> Spread | None:
         """Return a contender's time divided by another's, or None if one of them cannot do the operation."""
         mine, other = self.timing(contender, operation, delay_ms), self.timing(to, operation, delay_ms)
-        return mine.median / other.median if mine and other else None
+        if not mine or not other:
+            return None
+        if of_processor:
+            return Spread.of_ratios(mine.cpu_rounds, other.cpu_rounds)
+        return Spread.of_ratios(mine.rounds, other.rounds)
+
+    def ratio(self, contender: str, operation: str, delay_ms: float, *, to: str = BASELINE) -> float | None:
+        """Return the median of what `spread` returns."""
+        found = self.spread(contender, operation, delay_ms, to=to)
+        return found.median if found else None
 
     def delays(self) -> list[float]:
         """Return the measured delays, in milliseconds."""

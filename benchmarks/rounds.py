@@ -11,6 +11,7 @@ from benchmarks.contenders import load
 from benchmarks.processes import Process, relay
 from benchmarks.results import OPERATIONS, Burst, Timing
 from benchmarks.server import url_of
+from benchmarks.spread import Spread
 
 Progress = Callable[[str], None]
 
@@ -59,28 +60,35 @@ async def time_calls(field: Field, plan: Rounds, progress: Progress) -> list[Tim
 
 async def _time_calls(field: Field, plan: Rounds, port: int, progress: Progress) -> list[Timing]:
     await field.open(port)
-    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
-    cpu: dict[tuple[str, str], float] = defaultdict(float)
+    found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     warm_up = max(3, plan.calls // 2)
     for number in range(-1, plan.rounds):
         progress(f"{plan.delay_ms:g} ms of delay: " + (f"round {number + 1}" if number >= 0 else "warming up"))
         for operation in OPERATIONS:
             for name in field.able(operation):
                 calls = plan.calls if number >= 0 else warm_up
-                found = await field.workers[name].ask(do="run", operation=operation, calls=calls)
+                measured = await field.workers[name].ask(do="run", operation=operation, calls=calls)
                 if number >= 0:
-                    seconds[name, operation] += found["seconds"]
-                    cpu[name, operation] += found["cpu_seconds"]
+                    found[name, operation].append(measured)
     await field.close()
-    return [
-        _timing(name, operation, plan.delay_ms, found, cpu[name, operation])
-        for (name, operation), found in seconds.items()
-    ]
+    return [timing(name, operation, plan.delay_ms, rounds) for (name, operation), rounds in found.items()]
 
 
-def _timing(name: str, operation: str, delay_ms: float, seconds: list[float], cpu: float) -> Timing:
-    quarter, median, three_quarters = statistics.quantiles(seconds, n=4)
-    return Timing(name, operation, delay_ms, median, quarter, three_quarters, cpu / len(seconds))
+def timing(name: str, operation: str, delay_ms: float, rounds: list[dict[str, Any]]) -> Timing:
+    """Return one operation of one contender as its rounds measured it."""
+    calls = Spread.of(seconds for measured in rounds for seconds in measured["seconds"])
+    cpu_rounds = [measured["cpu_seconds"] / len(measured["seconds"]) for measured in rounds]
+    return Timing(
+        contender=name,
+        operation=operation,
+        delay_ms=delay_ms,
+        median=calls.median,
+        quarter=calls.quarter,
+        three_quarters=calls.three_quarters,
+        cpu=statistics.mean(cpu_rounds),
+        rounds=[statistics.median(measured["seconds"]) for measured in rounds],
+        cpu_rounds=cpu_rounds,
+    )
 
 
 async def count_round_trips(field: Field, progress: Progress) -> dict[str, dict[str, float]]:
@@ -94,9 +102,8 @@ async def count_round_trips(field: Field, progress: Progress) -> dict[str, dict[
                 if operation not in load(name).operations:
                     continue
                 trips = [await _trips(process, field.workers[name], operation, calls) for calls in (8, 1, 6)]
-                counts[name][operation] = (
-                    trips[2] - trips[1]
-                ) / 5  # the first calls warm up: psycopg prepares at the fifth
+                # The first calls warm up: psycopg prepares at the fifth.
+                counts[name][operation] = (trips[2] - trips[1]) / 5
         await field.close()
     return dict(counts)
 
@@ -108,9 +115,9 @@ async def _trips(process: Process, worker: Process, operation: str, calls: int) 
 
 
 async def burst(field: Field, *, callers: int, calls: int, rounds: int, progress: Progress) -> list[Burst]:
-    """Measure the throughput of many concurrent callers on 20 connections; the median of a few rounds."""
+    """Measure the throughput of many concurrent callers on 20 connections."""
     await field.open(field.port)
-    found: dict[str, list[Burst]] = defaultdict(list)
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for number in range(-1, rounds):
         for name in field.able("create"):
             if not load(name).pooled:
@@ -118,23 +125,16 @@ async def burst(field: Field, *, callers: int, calls: int, rounds: int, progress
             progress(f"{callers} callers: {name}")
             result = await field.workers[name].ask(do="burst", callers=callers, calls=calls)
             if number >= 0:
-                found[name].append(_burst(name, result))
+                found[name].append(result)
     await field.close()
-    return [_middle(bursts) for bursts in found.values()]
+    return [_burst(name, results) for name, results in found.items()]
 
 
-def _burst(name: str, result: dict[str, Any]) -> Burst:
+def _burst(name: str, rounds: list[dict[str, Any]]) -> Burst:
     return Burst(
         contender=name,
-        calls_per_second=result["calls"] / result["seconds"],
-        cpu_per_call=result["cpu_seconds"] / result["calls"],
-        errors=result["errors"],
-        first_error=result["first_error"],
+        calls_per_second=[found["calls"] / found["seconds"] for found in rounds],
+        cpu_per_call=statistics.median(found["cpu_seconds"] / found["calls"] for found in rounds),
+        errors=sum(found["errors"] for found in rounds),
+        first_error=next((found["first_error"] for found in rounds if found["first_error"]), None),
     )
-
-
-def _middle(bursts: list[Burst]) -> Burst:
-    middle = sorted(bursts, key=lambda burst: burst.calls_per_second)[len(bursts) // 2]
-    middle.errors = sum(burst.errors for burst in bursts)
-    middle.first_error = next((burst.first_error for burst in bursts if burst.first_error), None)
-    return middle

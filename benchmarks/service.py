@@ -48,17 +48,22 @@ class Service:
         return float(used.user + used.system)
 
 
-def service_seconds(url: str, user_id: str, *, requests: int) -> dict[str, float]:
-    """Return each service's processor time per request, in seconds, over `requests` in alternating bursts.
+def service_seconds(url: str, user_id: str, *, rounds: int, requests: int) -> dict[str, list[float]]:
+    """Return each service's processor time per request, in seconds, in each round of so many requests.
 
-    Both run in one process with uvloop and h11, verify the same token, and log each request.
+    Both run in one process with uvloop and h11, verify the same token, and log each request. Within a round they take
+    turns of 20 requests.
     """
     with ExitStack() as stack:
         services = {name: stack.enter_context(_running(name, url, user_id)) for name in _MODULES}
         _take_turns(services, bursts=_WARM_UP)
-        before = {name: service.processor_seconds() for name, service in services.items()}
-        _take_turns(services, bursts=requests // _BURST)
-        return {name: (service.processor_seconds() - before[name]) / requests for name, service in services.items()}
+        found: dict[str, list[float]] = {name: [] for name in services}
+        for _ in range(rounds):
+            before = {name: service.processor_seconds() for name, service in services.items()}
+            _take_turns(services, bursts=requests // _BURST)
+            for name, service in services.items():
+                found[name].append((service.processor_seconds() - before[name]) / requests)
+        return found
 
 
 def _take_turns(services: Mapping[str, Service], *, bursts: int) -> None:

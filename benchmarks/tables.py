@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from benchmarks.budgets import budgets
 from benchmarks.bulk import COPY
 from benchmarks.bulk import OURS as APPEND_MANY
-from benchmarks.contenders import BASELINE, CONTENDERS, SESSION_WITH_PING
+from benchmarks.contenders import BASELINE, CONTENDERS, CORE, NO_RESET, OURS, SAME_MODELS, SESSION_WITH_PING
+from benchmarks.judging import FEWEST_ROUNDS
 from benchmarks.results import OPERATIONS, Results
+from benchmarks.spread import Spread
+
+_JUDGED = f"""The run fails when one is over. A ratio is taken in each round, between what two contenders measured in
+it; shown are the median over the rounds and, in parentheses, the quartiles. A budget is held if the quartile nearer
+to its limit is within it, so that the same code gets the same verdict; fewer than {FEWEST_ROUNDS} rounds give none.
+Why, and where the chat turn is judged: [decision 21](decisions/0021-how-budgets-are-judged.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,7 @@ def tables(results: Results) -> list[Table]:
     return [
         _budgets(results),
         *(_ratios(results, delay_ms) for delay_ms in results.delays()),
+        *(_by_round(results, delay_ms) for delay_ms in results.delays()),
         _session_ratios(results),
         _round_trips(results),
         _throughput(results),
@@ -38,16 +46,32 @@ def tables(results: Results) -> list[Table]:
 
 
 def _budgets(results: Results) -> Table:
-    rows = [[b.what, b.limit, b.measured, "held" if b.held else "OVER"] for b in budgets(results)]
-    return Table("Budgets", "The run fails when one is over.", ["what", "budget", "measured", ""], rows)
+    rows = [[b.what, b.limit, b.measured, b.verdict] for b in budgets(results)]
+    return Table("Budgets", _JUDGED, ["what", "budget", "measured", ""], rows)
 
 
 def _ratios(results: Results, delay_ms: float) -> Table:
     def cell(name: str, operation: str) -> str:
         return _shown(results.ratio(name, operation, delay_ms), ".2f")
 
-    note = f"Median time per call relative to {BASELINE} with its defaults: 0.50 is half its time; - is not supported."
+    note = f"Time per call relative to {BASELINE} with its defaults: 0.50 is half its time; - is not supported."
     return Table(f"Ratios at {delay_ms:g} ms of delay", note, *_by_operation(cell))
+
+
+def _by_round(results: Results, delay_ms: float) -> Table:
+    def cells(to: str, *, of_processor: bool) -> list[str]:
+        found = [results.spread(OURS, each, delay_ms, to=to, of_processor=of_processor) for each in OPERATIONS]
+        return [spread.shown() if spread else "-" for spread in found]
+
+    rows = [
+        [f"{name}, {kind}", *cells(name, of_processor=kind == "processor")]
+        for name in (BASELINE, NO_RESET, SAME_MODELS, CORE)
+        for kind in ("time", "processor")
+    ]
+    note = (
+        "What this layer takes of the other's time, and of its client's processor time: the median and the quartiles."
+    )
+    return Table(f"This layer beside asyncpg and Core at {delay_ms:g} ms of delay", note, ["", *OPERATIONS], rows)
 
 
 def _session_ratios(results: Results) -> Table:
@@ -86,12 +110,12 @@ def _throughput(results: Results) -> Table:
     rows = [
         [
             burst.contender,
-            f"{burst.calls_per_second:,.0f}",
+            Spread.of(burst.calls_per_second).shown(",.0f"),
             f"{burst.cpu_per_call * 1e6:.0f}",
             str(burst.errors),
             f"{results.memory_bytes[burst.contender] / 1e6:.0f}",
         ]
-        for burst in sorted(results.bursts, key=lambda burst: -burst.calls_per_second)
+        for burst in sorted(results.bursts, key=lambda burst: -statistics.median(burst.calls_per_second))
     ]
     note = "Reads and writes by turns. Memory is the process's at the end, its libraries included."
     columns = ["", "calls per second", "processor per call, µs", "errors", "memory, MB"]
@@ -111,7 +135,7 @@ def _slowest(results: Results) -> Table:
 
 
 def _bulk(results: Results) -> Table:
-    rows = [[name, f"{results.bulk_rows_per_second[name]:,.0f}"] for name in (APPEND_MANY, COPY)]
+    rows = [[name, Spread.of(results.bulk_rows_per_second[name]).shown(",.0f")] for name in (APPEND_MANY, COPY)]
     rows.append(["alembic upgrade head", f"{results.upgrade_seconds:.1f} s"])
     note = "10,000 messages: `append_many` gives them back as models with id and time; COPY gives nothing back."
     return Table("Bulk, rows per second; and an empty database", note, ["", ""], rows)

@@ -8,6 +8,7 @@ from benchmarks.contenders.base import Contender, Place
 __all__ = [
     "BASELINE",
     "CONTENDERS",
+    "CORE",
     "LISTENED",
     "NO_RESET",
     "OURS",
@@ -28,6 +29,7 @@ SAME_MODELS: Final = "asyncpg pool, no reset, models"
 SLOW_LOG: Final = "this layer, slow log on"
 SPANS: Final = "this layer, OpenTelemetry"
 LISTENED: Final = "this layer, after a listener"
+CORE: Final = "SQLAlchemy Core, AUTOCOMMIT"
 TUNED_SESSION: Final = "SQLModel session, tuned"
 SESSION_WITH_PING: Final = "SQLModel session, pre_ping"
 
@@ -42,7 +44,7 @@ CONTENDERS: Final = {
     TUNED_SESSION: "sqlmodel_session:TunedSqlmodelSession",
     "SQLModel session": "sqlmodel_session:SqlmodelSession",
     SESSION_WITH_PING: "sqlmodel_session:SqlmodelSessionWithPing",
-    "SQLAlchemy Core, AUTOCOMMIT": "sqlalchemy_core:SqlalchemyCore",
+    CORE: "sqlalchemy_core:SqlalchemyCore",
     "Advanced Alchemy": "advanced_alchemy_repository:AdvancedAlchemy",
     "Tortoise ORM": "tortoise_orm:TortoiseOrm",
     "Piccolo": "piccolo_orm:PiccoloOrm",
