@@ -10,6 +10,8 @@ import uvloop
 
 from benchmarks.budgets import budgets
 from benchmarks.bulk import bulk, upgrade_seconds
+from benchmarks.bursts import concurrency, throughput
+from benchmarks.clock import Clock
 from benchmarks.contenders import CONTENDERS, OURS, Place, load
 from benchmarks.deletion import deletion_seconds
 from benchmarks.document import headline, write_document
@@ -18,15 +20,17 @@ from benchmarks.imports import import_ratios
 from benchmarks.judging import Verdict
 from benchmarks.processes import Process, start_worker
 from benchmarks.results import Results
-from benchmarks.rounds import Field, Progress, Rounds, burst, count_round_trips, time_calls
+from benchmarks.rounds import Field, Progress, Rounds, count_round_trips, time_calls
 from benchmarks.server import create_database, furnish, machine, server, versions
 from benchmarks.service import service_seconds
 from benchmarks.tables import tables
 from benchmarks.terminal import show, telling
+from benchmarks.variants import variants
 
 _RESULTS = Path(__file__).with_name("results.json")
-_DOCS = Path(__file__).parents[1] / "docs"
+_ROOT = Path(__file__).parents[1]
 _FULL = (Rounds(0, rounds=30, calls=20), Rounds(1, rounds=8, calls=5), Rounds(5, rounds=6, calls=3))
+_VARIANTS, _VARIANTS_QUICK = Rounds(0, rounds=20, calls=40), Rounds(0, rounds=5, calls=10)
 _QUICK = (Rounds(0, rounds=5, calls=10), Rounds(1, rounds=5, calls=1), Rounds(5, rounds=1, calls=3))
 
 
@@ -41,11 +45,10 @@ async def measure(results: Results, port: int, progress: Progress) -> None:
         results.round_trips = await count_round_trips(field, progress)
         for plan in _QUICK if quick else _FULL:
             results.timings += await time_calls(field, plan, progress)
-        results.bursts = await burst(
-            field, callers=1000, calls=1 if quick else 4, rounds=1 if quick else 3, progress=progress
-        )
-        for name, worker in workers.items():
-            results.memory_bytes[name] = (await worker.ask(do="memory"))["bytes"]
+        # First: the memory of 10,000 callers would still be held.
+        results.bursts = await throughput(field, calls=2, rounds=1 if quick else 3, progress=progress)
+        results.concurrency = await concurrency(field, calls=2_000, rounds=5 if quick else 9, progress=progress)
+    results.variants = await variants(url, places, _VARIANTS_QUICK if quick else _VARIANTS, progress)
     progress("10,000 messages against COPY")
     results.bulk_rows_per_second = await bulk(await create_database(port, "bulk"), rounds=5 if quick else 9)
     progress("alembic upgrade head")
@@ -88,16 +91,17 @@ def main() -> int:
     show(tables(results), headline(results))
     if not results.quick:
         results.save(_RESULTS)
-        write_document(results, _DOCS)
+        write_document(results, _ROOT)
     return sum(budget.verdict is Verdict.OVER for budget in budgets(results))
 
 
 def _run(*, quick: bool) -> Results:
     hows = {name: load(name).how for name in CONTENDERS}
     results = Results(machine={}, versions=versions(), hows=hows, quick=quick)
-    with telling() as teller, server() as postgres:
+    clock = Clock({} if quick else Results.load(_RESULTS).chapter_seconds)
+    with telling(clock) as teller, server() as postgres:
         uvloop.run(measure(results, postgres.port, teller))
-        results.took_seconds = teller.seconds
+    results.took_seconds, results.chapter_seconds = clock.seconds, clock.chapters()
     return results
 
 

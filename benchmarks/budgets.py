@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from benchmarks.bulk import COPY
 from benchmarks.bulk import OURS as APPEND_MANY
+from benchmarks.bursts import CALLERS
 from benchmarks.contenders import (
     BASELINE,
     LISTENED,
@@ -16,6 +17,7 @@ from benchmarks.contenders import (
     SPANS,
     TUNED_SESSION,
 )
+from benchmarks.contenders.base import POOL_SIZE
 from benchmarks.judging import Budget, at_least, at_most, fact
 from benchmarks.results import OPERATIONS, Results
 from benchmarks.service import PLAIN
@@ -39,7 +41,7 @@ def budgets(results: Results) -> list[Budget]:
         _pages(results),
         _slowest(results),
         at_least("`append_many` of 10,000, rows per second, to COPY", 0.5, {"": _bulk(results)}),
-        _throughput(results),
+        *_throughput(results),
         _service(results),
         _upgrade(results),
         at_most("import, processor time, to the libraries alone", 1.1, {"": Spread.of(results.import_ratios)}),
@@ -113,10 +115,22 @@ def _service(results: Results) -> Budget:
     return at_most(what, 0.8, {"": Spread.of_ratios(results.service_seconds[OURS], results.service_seconds[PLAIN])})
 
 
-def _throughput(results: Results) -> Budget:
-    bursts = {burst.contender: burst for burst in results.bursts}
+def _throughput(results: Results) -> list[Budget]:
+    if not results.concurrency:
+        return []
+    bursts = {burst.contender: burst for burst in results.concurrency if burst.callers == 1_000}
     found = Spread.of_ratios(bursts[OURS].calls_per_second, bursts[NO_RESET].calls_per_second)
-    return at_least(f"1,000 callers on 20 connections, calls per second, to {NO_RESET}", 0.9, {"": found})
+    ours = [burst for burst in results.concurrency if burst.contender == OURS]
+    errors, most = sum(burst.errors for burst in ours), max(burst.connections for burst in ours)
+    return [
+        at_least(f"1,000 callers on 20 connections, calls per second, to {NO_RESET}", 0.9, {"": found}),
+        fact(
+            f"errors, and connections, of 1 to {max(CALLERS):,} callers",
+            f"0, and {POOL_SIZE}",
+            f"{errors}, and {most}",
+            held=not errors and most <= POOL_SIZE,
+        ),
+    ]
 
 
 def _upgrade(results: Results) -> Budget:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks.contenders import BASELINE, OURS
 from benchmarks.plots import bars, curves
+from benchmarks.readme import with_figures
 from benchmarks.results import OPERATIONS, Results
 from benchmarks.tables import Table, geometric_mean, tables
 
@@ -34,13 +35,16 @@ _NOT_MEASURED = """## What this does not show
 """
 
 
-def write_document(results: Results, folder: Path) -> None:
-    """Write the document and its plots into `folder`."""
+def write_document(results: Results, root: Path) -> None:
+    """Write the document and its plots into the `docs` of a checkout, and the README's sentences."""
+    folder = root / "docs"
     plots = folder / "benchmarks"
     plots.mkdir(parents=True, exist_ok=True)
     for name, svg in _plots(results).items():
         (plots / f"{name}.svg").write_text(svg)
     (folder / "benchmarks.md").write_text(document(results))
+    readme = root / "README.md"
+    readme.write_text(with_figures(readme.read_text(), results))
 
 
 def document(results: Results) -> str:
@@ -99,12 +103,13 @@ def _plots(results: Results) -> dict[str, str]:
         )
         for delay_ms, values in means.items()
     }
-    drawn["throughput"] = bars(
-        "Calls per second, in thousands: 1,000 callers on 20 connections",
-        {burst.contender: statistics.median(burst.calls_per_second) / 1000 for burst in results.bursts},
-        unit="",
-        ours=OURS,
-    )
+    if results.bursts:
+        drawn["throughput"] = bars(
+            "Calls per second, in thousands: 1,000 callers on 20 connections",
+            {burst.contender: statistics.median(burst.calls_per_second) / 1000 for burst in results.bursts},
+            unit="",
+            ours=OURS,
+        )
     pages = {
         f"page of {what}": [(page.rows, page.median * 1000) for page in results.growth if page.what == what]
         for what in ("messages", "tasks")

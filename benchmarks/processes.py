@@ -63,9 +63,9 @@ async def relay(port: int, *, delay_seconds: float) -> AsyncIterator[tuple[Proce
         await process.end()
 
 
-async def start_worker(name: str, url: str, place: Place) -> Process:
-    """Start a contender's process; it has no connection until it is told to open one."""
-    return await Process.start("worker", name, url, json.dumps(asdict(place)))
+async def start_worker(name: str, url: str, place: Place, *, loop: str = "uvloop") -> Process:
+    """Start a contender's process on an event loop; it has no connection until it is told to open one."""
+    return await Process.start("worker", name, url, json.dumps(asdict(place)), loop)
 
 
 def processor_seconds(pid: int) -> float:

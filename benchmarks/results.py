@@ -30,12 +30,19 @@ class Timing:
 
 @dataclass(slots=True)
 class Burst:
-    """Many callers at once on a pool of 20."""
+    """Many callers at once on a pool of 20 connections, in seconds."""
 
     contender: str
+    callers: int
     calls_per_second: list[float]
     """In each round."""
     cpu_per_call: float
+    p50: float
+    p99: float
+    slowest_to_fastest: float
+    """The time of the slowest caller for all its calls, divided by that of the fastest."""
+    memory_bytes: int
+    connections: int
     errors: int
     first_error: str | None
 
@@ -60,6 +67,15 @@ class Query:
     p99: float
 
 
+_LISTS: dict[str, Any] = {
+    "timings": Timing,
+    "bursts": Burst,
+    "concurrency": Burst,
+    "growth": Growth,
+    "queries": Query,
+}
+
+
 @dataclass(slots=True)
 class Results:
     """All results of one run."""
@@ -71,7 +87,8 @@ class Results:
     timings: list[Timing] = field(default_factory=list)
     round_trips: dict[str, dict[str, float]] = field(default_factory=dict)
     bursts: list[Burst] = field(default_factory=list)
-    memory_bytes: dict[str, int] = field(default_factory=dict)
+    concurrency: list[Burst] = field(default_factory=list)
+    variants: dict[str, list[Timing]] = field(default_factory=dict)
     growth: list[Growth] = field(default_factory=list)
     queries: list[Query] = field(default_factory=list)
     bulk_rows_per_second: dict[str, list[float]] = field(default_factory=dict)
@@ -80,6 +97,7 @@ class Results:
     service_seconds: dict[str, list[float]] = field(default_factory=dict)
     deletion_seconds: float = 0.0
     took_seconds: float = 0.0
+    chapter_seconds: dict[str, float] = field(default_factory=dict)
 
     def timing(self, contender: str, operation: str, delay_ms: float) -> Timing | None:
         """Return the measurement, or None if the contender cannot do the operation."""
@@ -116,6 +134,13 @@ class Results:
     def load(cls, file: Path) -> "Results":
         """Read the results that `save` wrote."""
         raw: dict[str, Any] = json.loads(file.read_text())
-        for name, kind in (("timings", Timing), ("bursts", Burst), ("growth", Growth), ("queries", Query)):
+        for name, kind in (
+            ("timings", Timing),
+            ("bursts", Burst),
+            ("concurrency", Burst),
+            ("growth", Growth),
+            ("queries", Query),
+        ):
             raw[name] = [kind(**item) for item in raw[name]]
+        raw["variants"] = {name: [Timing(**item) for item in items] for name, items in raw["variants"].items()}
         return cls(**raw)

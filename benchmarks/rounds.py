@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.contenders import load
 from benchmarks.processes import Process, relay
-from benchmarks.results import OPERATIONS, Burst, Timing
+from benchmarks.results import OPERATIONS, Timing
 from benchmarks.server import url_of
 from benchmarks.spread import Spread
 
@@ -63,7 +63,10 @@ async def _time_calls(field: Field, plan: Rounds, port: int, progress: Progress)
     found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     warm_up = max(3, plan.calls // 2)
     for number in range(-1, plan.rounds):
-        progress(f"{plan.delay_ms:g} ms of delay: " + (f"round {number + 1}" if number >= 0 else "warming up"))
+        progress(
+            f"{plan.delay_ms:g} ms of delay: "
+            + (f"round {number + 1} of {plan.rounds}" if number >= 0 else "warming up")
+        )
         for operation in OPERATIONS:
             for name in field.able(operation):
                 calls = plan.calls if number >= 0 else warm_up
@@ -72,6 +75,11 @@ async def _time_calls(field: Field, plan: Rounds, port: int, progress: Progress)
                     found[name, operation].append(measured)
     await field.close()
     return [timing(name, operation, plan.delay_ms, rounds) for (name, operation), rounds in found.items()]
+
+
+def labelled(number: int, rounds: int) -> str:
+    """Return what the progress says of a round; the one before the first warms up."""
+    return f"round {number + 1} of {rounds}" if number >= 0 else "warming up"
 
 
 def timing(name: str, operation: str, delay_ms: float, rounds: list[dict[str, Any]]) -> Timing:
@@ -97,7 +105,7 @@ async def count_round_trips(field: Field, progress: Progress) -> dict[str, dict[
     async with relay(field.port, delay_seconds=0) as (process, port):
         await field.open(port)
         for name in field.workers:
-            progress(f"round trips of {name}")
+            progress(f"round trips: {name}")
             for operation in OPERATIONS:
                 if operation not in load(name).operations:
                     continue
@@ -112,29 +120,3 @@ async def _trips(process: Process, worker: Process, operation: str, calls: int) 
     before = (await process.ask())["round_trips"]
     await worker.ask(do="run", operation=operation, calls=calls)
     return int((await process.ask())["round_trips"] - before)
-
-
-async def burst(field: Field, *, callers: int, calls: int, rounds: int, progress: Progress) -> list[Burst]:
-    """Measure the throughput of many concurrent callers on 20 connections."""
-    await field.open(field.port)
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for number in range(-1, rounds):
-        for name in field.able("create"):
-            if not load(name).pooled:
-                continue
-            progress(f"{callers} callers: {name}")
-            result = await field.workers[name].ask(do="burst", callers=callers, calls=calls)
-            if number >= 0:
-                found[name].append(result)
-    await field.close()
-    return [_burst(name, results) for name, results in found.items()]
-
-
-def _burst(name: str, rounds: list[dict[str, Any]]) -> Burst:
-    return Burst(
-        contender=name,
-        calls_per_second=[found["calls"] / found["seconds"] for found in rounds],
-        cpu_per_call=statistics.median(found["cpu_seconds"] / found["calls"] for found in rounds),
-        errors=sum(found["errors"] for found in rounds),
-        first_error=next((found["first_error"] for found in rounds if found["first_error"]), None),
-    )

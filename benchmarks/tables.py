@@ -17,6 +17,11 @@ it; shown are the median over the rounds and, in parentheses, the quartiles. A b
 to its limit is within it, so that the same code gets the same verdict; fewer than {FEWEST_ROUNDS} rounds give none.
 Why, and where the chat turn is judged: [decision 21](decisions/0021-how-budgets-are-judged.md)."""
 
+_QUEUE = """Reads and writes by turns, four or more calls of each caller, all at once. A call's time includes the wait
+in the queue, so that it grows with the callers; the slowest caller's time for all its calls is divided by the
+fastest's. Memory is the process's right after the burst, each caller's task still in it. Nothing grows
+but the queue."""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -29,20 +34,23 @@ class Table:
 
 
 def tables(results: Results) -> list[Table]:
-    """Return every table of a report, ratios first."""
-    return [
+    """Return every table of a report that has rows, ratios first."""
+    found = [
         _budgets(results),
         *(_ratios(results, delay_ms) for delay_ms in results.delays()),
         *(_by_round(results, delay_ms) for delay_ms in results.delays()),
         _session_ratios(results),
         _round_trips(results),
         _throughput(results),
+        _concurrency(results),
+        _variants(results),
         *(_times(results, delay_ms) for delay_ms in results.delays()),
         _cpu(results),
         _growth(results),
         _slowest(results),
         _bulk(results),
     ]
+    return [table for table in found if table.rows]
 
 
 def _budgets(results: Results) -> Table:
@@ -113,13 +121,42 @@ def _throughput(results: Results) -> Table:
             Spread.of(burst.calls_per_second).shown(",.0f"),
             f"{burst.cpu_per_call * 1e6:.0f}",
             str(burst.errors),
-            f"{results.memory_bytes[burst.contender] / 1e6:.0f}",
+            f"{burst.memory_bytes / 1e6:.0f}",
         ]
         for burst in sorted(results.bursts, key=lambda burst: -statistics.median(burst.calls_per_second))
     ]
     note = "Reads and writes by turns. Memory is the process's at the end, its libraries included."
     columns = ["", "calls per second", "processor per call, µs", "errors", "memory, MB"]
     return Table("1,000 callers on 20 connections", note, columns, rows)
+
+
+def _concurrency(results: Results) -> Table:
+    rows = [
+        [
+            f"{burst.callers:,}, {burst.contender}",
+            Spread.of(burst.calls_per_second).shown(",.0f"),
+            _ms(burst.p50),
+            _ms(burst.p99),
+            f"{burst.slowest_to_fastest:.2f}",
+            f"{burst.memory_bytes / 1e6:.0f}",
+            str(burst.connections),
+        ]
+        for burst in sorted(results.concurrency, key=lambda burst: (burst.callers, burst.contender != OURS))
+    ]
+    columns = ["callers", "calls per second", "p50, ms", "p99, ms", "slowest to fastest", "memory, MB", "connections"]
+    return Table("From 1 to 10,000 callers on 20 connections", _QUEUE, columns, rows)
+
+
+def _variants(results: Results) -> Table:
+    rows = []
+    for name, timings in results.variants.items():
+        for contender in dict.fromkeys(timing.contender for timing in timings):
+            mine = [timing for timing in timings if timing.contender == contender]
+            times = [f"{_ms(each.median)} ({_ms(each.quarter)}-{_ms(each.three_quarters)})" for each in mine]
+            rows.append([f"{name}: {contender}", *times, *(f"{each.cpu * 1e6:.0f}" for each in mine)])
+    note = "Milliseconds; processor: the client's, in microseconds. With and without TLS: PostgreSQL 17."
+    columns = ["", "get", "page", "get, processor", "page, processor"]
+    return Table("Event loops, and TLS", note, columns, rows)
 
 
 def _growth(results: Results) -> Table:

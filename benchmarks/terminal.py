@@ -1,6 +1,5 @@
 """Show the progress of a run and its tables on the terminal."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +7,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table as Grid
 
+from benchmarks.clock import Clock
 from benchmarks.contenders import OURS
 from benchmarks.tables import Table
 
@@ -15,32 +15,25 @@ _console = Console()
 
 
 class Teller:
-    """Show the current step and the seconds since the start: in place, or line by line if the output is a file."""
+    """Show the current step, and how long the run has taken: in place, or line by line if the output is a file."""
 
-    def __init__(self, status: Status) -> None:
+    def __init__(self, status: Status, clock: Clock) -> None:
         self._status = status
-        self._began = time.monotonic()
-        self._last = ""
-
-    @property
-    def seconds(self) -> float:
-        """Return the seconds since the start."""
-        return time.monotonic() - self._began
+        self._clock = clock
 
     def __call__(self, what: str) -> None:
-        """Show the step; in a file, only the part before the colon, and only if it is new."""
-        self._status.update(f"{self.seconds:4.0f} s  {what}")
-        chapter = what.partition(":")[0]
-        if not _console.is_terminal and chapter != self._last:
-            _console.print(f"{self.seconds:4.0f} s  {chapter}")
-        self._last = chapter
+        """Show the step; in a file, only the chapter before the colon, and only if it is new."""
+        is_new = self._clock.enter(what.partition(":")[0])
+        self._status.update(f"{self._clock}  {what}")
+        if is_new and not _console.is_terminal:
+            _console.print(f"{self._clock}  {self._clock.chapter}")
 
 
 @contextmanager
-def telling() -> Iterator[Teller]:
+def telling(clock: Clock) -> Iterator[Teller]:
     """Show the progress while the block runs."""
     with _console.status("starting PostgreSQL") as status:
-        yield Teller(status)
+        yield Teller(status, clock)
 
 
 def show(tables: list[Table], headline: str) -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import psutil
@@ -27,6 +28,7 @@ class Worker:
 
     async def open(self, url: str) -> None:
         """Connect the contender again, through a relay or directly."""
+        self._port = urlsplit(url).port
         await self._contender.open(url, self._place)
 
     async def close(self) -> None:
@@ -48,27 +50,43 @@ class Worker:
 
     async def burst(self, callers: int, calls: int) -> dict[str, Any]:
         """Run `callers` at once that read and write, `calls` times each, on the pool's connections."""
+        waited: list[float] = []
 
-        async def caller(first: int) -> None:
+        async def caller(first: int) -> float:
+            began = time.perf_counter()
             for number in range(first, first + calls):
+                called = time.perf_counter()
                 await self._call("create" if number % 2 else "get", self._place.task)
+                waited.append(time.perf_counter() - called)
+            return time.perf_counter() - began
 
         gc.collect()
         began, cpu = time.perf_counter(), time.process_time()
         found = await asyncio.gather(*(caller(number) for number in range(callers)), return_exceptions=True)
-        seconds = time.perf_counter() - began
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         errors = [repr(error) for error in found if isinstance(error, BaseException)]
+        whole = [each for each in found if not isinstance(each, BaseException)]
+        waited.sort()
         return {
             "seconds": seconds,
-            "cpu_seconds": time.process_time() - cpu,
+            "cpu_seconds": cpu,
             "calls": callers * calls,
+            "p50": waited[len(waited) // 2],
+            "p99": waited[len(waited) * 99 // 100],
+            "slowest_to_fastest": max(whole) / min(whole),
             "errors": len(errors),
             "first_error": errors[0] if errors else None,
+            **self._held(),
         }
 
-    async def memory(self) -> dict[str, Any]:
-        """Return the memory of the process; the system's maximum would include its parent's."""
-        return {"bytes": psutil.Process().memory_info().rss}
+    def _held(self) -> dict[str, int]:
+        """Return what the process holds now; the system's maximum of memory would include its parent's."""
+        process = psutil.Process()
+        others = [connection.raddr for connection in process.net_connections("tcp") if connection.raddr]
+        return {
+            "memory_bytes": process.memory_info().rss,
+            "connections": sum(address.port == self._port for address in others),
+        }
 
     async def _call(self, operation: str, task: int) -> Any:
         contender = self._contender
@@ -109,4 +127,5 @@ async def main(name: str, direct_url: str, place: Place) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(sys.argv[1], sys.argv[2], Place(**json.loads(sys.argv[3]))))
+    run = {"uvloop": uvloop.run, "asyncio": asyncio.run}[sys.argv[4]]
+    run(main(sys.argv[1], sys.argv[2], Place(**json.loads(sys.argv[3]))))

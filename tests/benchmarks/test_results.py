@@ -8,6 +8,7 @@ import pytest
 from benchmarks.budgets import budgets
 from benchmarks.contenders import BASELINE, NO_RESET, OURS, SAME_MODELS
 from benchmarks.document import document
+from benchmarks.readme import with_figures
 from benchmarks.results import OPERATIONS, Results
 from benchmarks.rounds import timing
 from benchmarks.tables import tables
@@ -40,6 +41,22 @@ def test_results_survive_their_file(results: Results, tmp_path: Path) -> None:
 def test_the_document_is_of_the_stored_run(results: Results) -> None:
     """`docs/benchmarks.md` is written from `results.json`; if out of date, run `python -m benchmarks --report`."""
     assert (ROOT / "docs/benchmarks.md").read_text() == document(results)
+
+
+def test_the_readme_has_the_figures_of_the_stored_run(results: Results) -> None:
+    """Its sentences are written from `results.json` too, and follow it."""
+    readme = (ROOT / "README.md").read_text()
+    assert with_figures(readme, results) == readme
+    for found in results.timings:
+        if found.contender == OURS:
+            found.rounds = [2 * seconds for seconds in found.rounds]
+    assert with_figures(readme, results) != readme
+
+
+def test_a_readme_without_a_place_for_figures_is_refused(results: Results) -> None:
+    """Else a run would leave the old figures."""
+    with pytest.raises(ValueError, match="no place"):
+        with_figures("# A project", results)
 
 
 def test_the_turn_is_judged_where_its_round_trips_count(results: Results) -> None:

@@ -1,0 +1,79 @@
+"""Many callers at once on 20 connections."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from benchmarks.contenders import NO_RESET, OURS, load
+from benchmarks.results import Burst
+from benchmarks.rounds import Field, Progress, labelled
+
+CALLERS: Final = (1, 10, 100, 1_000, 10_000)
+_FEWEST_CALLS: Final = 4  # each caller queues several times: one that is passed over falls behind
+
+
+@dataclass(frozen=True, slots=True)
+class Bursts:
+    """How many callers, each of so many calls, how often."""
+
+    chapter: str
+    callers: int
+    calls: int
+    rounds: int
+
+
+async def throughput(field: Field, *, calls: int, rounds: int, progress: Progress) -> list[Burst]:
+    """Measure 1,000 callers of every contender that has a pool."""
+    pooled = [name for name in field.able("create") if load(name).pooled]
+    await field.open(field.port)
+    plan = Bursts("throughput of all contenders", callers=1_000, calls=calls, rounds=rounds)
+    found = await _bursts(field, pooled, plan, progress)
+    await field.close()
+    return found
+
+
+async def concurrency(field: Field, *, calls: int, rounds: int, progress: Progress) -> list[Burst]:
+    """Measure from one caller to 10,000, of this layer and of the floor; `calls` in all, if there are few callers."""
+    await field.open(field.port)
+    found = []
+    for callers in CALLERS:
+        each = max(_FEWEST_CALLS, calls // callers)
+        plan = Bursts(f"{callers:,} callers", callers=callers, calls=each, rounds=rounds)
+        found += await _bursts(field, (OURS, NO_RESET), plan, progress)
+    await field.close()
+    return found
+
+
+async def _bursts(field: Field, names: Collection[str], plan: Bursts, progress: Progress) -> list[Burst]:
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for number in range(-1, plan.rounds):
+        progress(f"{plan.chapter}: {labelled(number, plan.rounds)}")
+        for name in field.able("create"):
+            if name in names:
+                result = await field.workers[name].ask(do="burst", callers=plan.callers, calls=plan.calls)
+                if number >= 0:
+                    found[name].append(result)
+    return [burst(name, plan.callers, results) for name, results in found.items()]
+
+
+def burst(name: str, callers: int, rounds: list[dict[str, Any]]) -> Burst:
+    """Return one contender's bursts as one result: medians, and of what is held the most."""
+
+    def median(of: str) -> float:
+        return float(statistics.median(found[of] for found in rounds))
+
+    return Burst(
+        contender=name,
+        callers=callers,
+        calls_per_second=[found["calls"] / found["seconds"] for found in rounds],
+        cpu_per_call=statistics.median(found["cpu_seconds"] / found["calls"] for found in rounds),
+        p50=median("p50"),
+        p99=median("p99"),
+        slowest_to_fastest=median("slowest_to_fastest"),
+        memory_bytes=max(found["memory_bytes"] for found in rounds),
+        connections=max(found["connections"] for found in rounds),
+        errors=sum(found["errors"] for found in rounds),
+        first_error=next((found["first_error"] for found in rounds if found["first_error"]), None),
+    )
