@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from benchmarks.bulk import COPY
 from benchmarks.bulk import OURS as APPEND_MANY
-from benchmarks.bursts import CALLERS
+from benchmarks.bursts import CALLERS, JUDGED
 from benchmarks.contenders import (
     BASELINE,
     LISTENED,
@@ -118,12 +118,12 @@ def _service(results: Results) -> Budget:
 def _throughput(results: Results) -> list[Budget]:
     if not results.concurrency:
         return []
-    bursts = {burst.contender: burst for burst in results.concurrency if burst.callers == 1_000}
+    bursts = {burst.contender: burst for burst in results.concurrency if burst.callers == JUDGED}
     found = Spread.of_ratios(bursts[OURS].calls_per_second, bursts[NO_RESET].calls_per_second)
     ours = [burst for burst in results.concurrency if burst.contender == OURS]
     errors, most = sum(burst.errors for burst in ours), max(burst.connections for burst in ours)
     return [
-        at_least(f"1,000 callers on 20 connections, calls per second, to {NO_RESET}", 0.9, {"": found}),
+        at_least(f"{JUDGED:,} callers on 20 connections, calls per second, to {NO_RESET}", 0.9, {"": found}),
         fact(
             f"errors, and connections, of 1 to {max(CALLERS):,} callers",
             f"0, and {POOL_SIZE}",

@@ -9,7 +9,7 @@ from benchmarks.budgets import budgets
 from benchmarks.contenders import BASELINE, NO_RESET, OURS, SAME_MODELS
 from benchmarks.document import document
 from benchmarks.readme import with_figures
-from benchmarks.results import OPERATIONS, Results
+from benchmarks.results import OPERATIONS, Burst, Results
 from benchmarks.rounds import timing
 from benchmarks.tables import tables
 
@@ -66,6 +66,45 @@ def test_the_turn_is_judged_where_its_round_trips_count(results: Results) -> Non
         f"a chat turn with 1 ms of delay, to {NO_RESET}": "≤ 0.8x",
         f"a chat turn without delay, to {SAME_MODELS}": "≤ 1.0x",
     }
+
+
+def _burst(
+    contender: str, callers: int, calls_per_second: list[float], *, errors: int = 0, connections: int = 20
+) -> Burst:
+    return Burst(contender, callers, calls_per_second, 5e-5, 0.01, 0.02, 1.3, 10**8, connections, errors, None)
+
+
+@pytest.mark.parametrize(
+    ("ours", "errors", "connections", "verdicts"),
+    [
+        ([90, 91, 89, 92, 90], 0, 20, ["held", "held"]),
+        ([80, 91, 85, 84, 86], 0, 20, ["OVER", "held"]),
+        ([90, 91, 89, 92, 90], 1, 20, ["held", "OVER"]),
+        ([90, 91, 89, 92, 90], 0, 21, ["held", "OVER"]),
+    ],
+)
+def test_a_thousand_callers_are_judged_by_their_rounds(
+    results: Results, ours: list[float], errors: int, connections: int, verdicts: list[str]
+) -> None:
+    """Against the floor in the same rounds; errors and connections count at every number of callers."""
+    results.concurrency = [
+        _burst(OURS, 1_000, ours),
+        _burst(NO_RESET, 1_000, [100.0] * 5),
+        _burst(OURS, 10_000, [1.0] * 5, errors=errors, connections=connections),
+        _burst(NO_RESET, 10_000, [100.0] * 5),
+    ]
+    assert [budget.verdict for budget in budgets(results) if "callers" in budget.what] == verdicts
+    text = document(results)
+    assert f"| 10,000, {OURS} | 1 (1-1) | 10.00 | 20.00 | 1.30 | 100 | {connections} |" in text
+
+
+def test_event_loops_and_tls_have_a_table(results: Results) -> None:
+    """One row for each variant and contender, with the times and the processor's."""
+    timings = [found for found in results.timings if found.delay_ms == 0 and found.operation in {"get", "page"}]
+    results.variants = {"with TLS": [found for found in timings if found.contender in {OURS, NO_RESET}]}
+    (table,) = [table for table in tables(results) if table.title == "Event loops, and TLS"]
+    assert [row[0] for row in table.rows] == [f"with TLS: {OURS}", f"with TLS: {NO_RESET}"]
+    assert {len(row) for row in table.rows} == {len(table.columns)}
 
 
 @pytest.mark.parametrize("delay_ms", [0, 1, 5])
