@@ -90,13 +90,15 @@ class LeanDialect(PGDialect_asyncpg):
         """End what still runs on the server, too; outside a greenlet (garbage collection) close only the socket."""
         if self._is_left_over(dbapi_connection):
             return
-        if in_greenlet():
-            await_only(uninterrupted(cancel_and_close(dbapi_connection.driver_connection)))
-        else:
-            dbapi_connection.driver_connection.terminate()
-        connection = self._find(dbapi_connection)
-        if connection is not None and self._pool is not None:
-            self._pool.discard(connection)
+        try:
+            if in_greenlet():
+                await_only(uninterrupted(cancel_and_close(dbapi_connection.driver_connection)))
+            else:
+                dbapi_connection.driver_connection.terminate()
+        finally:  # a caller cancelled meanwhile: SQLAlchemy forgets the connection even so
+            connection = self._find(dbapi_connection)
+            if connection is not None and self._pool is not None:
+                self._pool.discard(connection)
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         """Execute; measured here and not in a listener, since one on the engine costs each call 40 µs."""
