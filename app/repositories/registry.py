@@ -41,5 +41,7 @@ def routines() -> list[Routine]:
 
 
 def _modules() -> Iterator[Any]:
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        yield importlib.import_module(f"{__package__}.{file.stem}".removesuffix(".__init__"))
+    folder = Path(__file__).parent
+    for file in sorted(folder.rglob("*.py")):
+        name = ".".join((__package__, *file.relative_to(folder).with_suffix("").parts))
+        yield importlib.import_module(name.removesuffix(".__init__"))

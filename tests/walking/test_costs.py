@@ -9,7 +9,7 @@ from app.db import Database, DatabaseSettings
 from app.db.migrations import upgrade
 from app.db.models import MessageCreate, Role
 from app.repositories import MessageRepo, TaskRepo
-from app.repositories.chunks import chunks_of
+from app.repositories.messages.chunks import chunks_of
 from tests.support.calls import Rows
 from tests.support.tls import Secure, secure_servers
 from tests.support.wire import WireCounter, counted

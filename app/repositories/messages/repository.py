@@ -1,91 +1,35 @@
-"""The queries of the messages of a conversation."""
+"""The messages of a conversation."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic import ConfigDict, TypeAdapter
-from sqlalchemy import ColumnElement, Select, select
 
 from app.db.errors import InvalidInputError, MissingReferenceError
-from app.db.models import Message, MessageCreate, MessageRead
+from app.db.models import MessageCreate, MessageRead
 from app.db.models.base import MAX_BIGINT
-from app.db.query import Query, Record
+from app.db.query import Query
 from app.db.rows import Slice
-from app.repositories import appending, on_shards
-from app.repositories.appending import append_once_with_history as _once_with
-from app.repositories.appending import append_with_history as _with
-from app.repositories.budget import within_budget
 from app.repositories.checks import checked_id, checked_key, checked_limit
-from app.repositories.chunks import chunks_of
-from app.repositories.columns import P_PLACE
-from app.repositories.context import Extent, within_context
 from app.repositories.cursor import CursorFormat
-from app.repositories.entity import Entity
-from app.repositories.once import P_KEY
-from app.repositories.order import newest_first, oldest_first
+from app.repositories.messages import appending, queries
+from app.repositories.messages.chunks import chunks_of
+from app.repositories.messages.context import Extent
 from app.repositories.page import Page
 from app.repositories.repository import Repository
 
-_messages: Final = Entity(Message, MessageRead)
-_message: Final = _messages.table.c
-_FOREIGN_KEY: Final = str(next(iter(_messages.table.foreign_key_constraints)).name)
+_FOREIGN_KEY: Final = str(next(iter(queries.MESSAGES.table.foreign_key_constraints)).name)
 _CURSOR: Final = CursorFormat("<q")
 _BEFORE_ALL: Final = -MAX_BIGINT - 1
 _STREAM_ROWS: Final = 100
 _READS: Final = TypeAdapter(list[MessageRead], config=ConfigDict(defer_build=True))
-_SLICE: Final = Slice[MessageRead]
-
-_APPEND: Final = _messages.query(
-    "append", partial(appending.append, _messages), sharded=partial(on_shards.append, _messages)
-)
-_APPEND_ONCE: Final = _messages.keyed_query(
-    "append_once", partial(appending.append_once, _messages), sharded=partial(on_shards.append_once, _messages)
-)
-_APPEND_MANY: Final = _messages.query(
-    "append_many", partial(appending.append_many, _messages), Record, sharded=partial(on_shards.append_many, _messages)
-)
-_HISTORIES: Final[Mapping[bool, tuple[str, appending.History]]] = {  # by whether they are bounded in characters
-    False: ("history", partial(within_budget, _messages.table, order=newest_first)),
-    True: ("context", within_context),
-}
-_WITH_HISTORY: Final = {
-    bounded: _messages.query(
-        f"append_with_{name}",
-        partial(_with, _messages, read),
-        _SLICE,
-        sharded=partial(on_shards.append_with_history, _messages, name, read),
-    )
-    for bounded, (name, read) in _HISTORIES.items()
-}
-_ONCE_WITH_HISTORY: Final = {
-    bounded: _messages.keyed_query(
-        f"append_once_with_{name}",
-        partial(_once_with, _messages, read),
-        _SLICE,
-        sharded=partial(on_shards.append_once_with_history, _messages, name, read),
-    )
-    for bounded, (name, read) in _HISTORIES.items()
-}
-_BY_KEY: Final = _messages.query("by_key", lambda: _read(_message.idempotency_key == P_KEY))
-_AFTER: Final = _messages.page_query("after", lambda: _list(_message.id > P_PLACE), oldest_first)
-_BEFORE: Final = _messages.page_query("before", lambda: _list(_message.id < P_PLACE), newest_first)
-_CONTEXT: Final = _messages.query("context", lambda: within_context(_messages.columns, _list(_message.id < P_PLACE)))
-
-
-def _read(*criteria: ColumnElement[bool]) -> Select[Any]:
-    return select(*_messages.columns).where(_messages.owned, *criteria)
-
-
-def _list(place: ColumnElement[bool]) -> Select[Any]:
-    return _read(_message.conversation_id == appending.P_CONVERSATION_ID, place)
 
 
 class MessageRepo(Repository[MessageRead]):
     """Messages of one user's conversation at a time; a conversation that is not theirs has none."""
 
-    entity = _messages
+    entity = queries.MESSAGES
 
     async def append(
         self, user_id: str, conversation_id: int, data: MessageCreate, *, idempotency_key: UUID | None = None
@@ -97,8 +41,8 @@ class MessageRepo(Repository[MessageRead]):
         values = _values(conversation_id, data)
         if idempotency_key is not None:
             missing = _missing(conversation_id)
-            return await self._fetch_once(_APPEND_ONCE, user_id, idempotency_key, missing=missing, **values)
-        rows = await self._fetch(_APPEND, user_id, **values)
+            return await self._fetch_once(queries.APPEND_ONCE, user_id, idempotency_key, missing=missing, **values)
+        rows = await self._fetch(queries.APPEND, user_id, **values)
         if not rows:
             raise _missing(conversation_id)
         return rows[0]
@@ -125,7 +69,7 @@ class MessageRepo(Repository[MessageRead]):
             return appended.history
         extent = Extent(limit, max_characters)
         values = {**_values(conversation_id, data), **extent.before(data.content)}
-        (found,) = await self._fetch(_WITH_HISTORY[extent.is_bounded], user_id, **values)
+        (found,) = await self._fetch(queries.WITH_HISTORY[extent.is_bounded], user_id, **values)
         return await self._history(found, extent, _missing(conversation_id))
 
     async def append_once_with_history(
@@ -141,7 +85,7 @@ class MessageRepo(Repository[MessageRead]):
         """Append as `append_with_history` does with a key, and tell whether the message is new."""
         extent, missing = Extent(limit, max_characters), _missing(conversation_id)
         values = {**_values(conversation_id, data), **extent.before(data.content)}
-        query = _ONCE_WITH_HISTORY[extent.is_bounded]
+        query = queries.ONCE_WITH_HISTORY[extent.is_bounded]
         (found,) = await self._rows_once(query, user_id, idempotency_key, missing, **values)
         history = await self._history(found, extent, missing)
         return appending.AppendedOnce(history, is_new=found.flags[appending.NEW])
@@ -156,7 +100,9 @@ class MessageRepo(Repository[MessageRead]):
 
     async def appended_with(self, user_id: str, idempotency_key: UUID) -> MessageRead | None:
         """Return the message that was appended with this key, or None."""
-        return next(iter(await self._fetch(_BY_KEY, user_id, p_idempotency_key=checked_key(idempotency_key))), None)
+        return next(
+            iter(await self._fetch(queries.BY_KEY, user_id, p_idempotency_key=checked_key(idempotency_key))), None
+        )
 
     async def append_many(self, user_id: str, conversation_id: int, data: Sequence[MessageCreate]) -> list[MessageRead]:
         """Return the new messages in the order of `data`, all or none; raises `MissingReferenceError`.
@@ -172,7 +118,7 @@ class MessageRepo(Repository[MessageRead]):
 
     async def _chunk(self, user_id: str, conversation_id: int, data: Sequence[MessageCreate]) -> list[MessageRead]:
         rows = await self._fetch(
-            _APPEND_MANY,
+            queries.APPEND_MANY,
             user_id,
             p_conversation_id=checked_id(conversation_id, name="conversation_id"),
             p_roles=[message.role.value for message in data],
@@ -203,8 +149,8 @@ class MessageRepo(Repository[MessageRead]):
         checked_id(conversation_id, name="conversation_id")
         values = {**bounds, "p_conversation_id": conversation_id, "p_place": place}
         if extent.is_bounded:
-            return await self._fetch(_CONTEXT, user_id, **values)
-        found: list[Slice[MessageRead]] = await self._fetch(_BEFORE, user_id, **values)
+            return await self._fetch(queries.CONTEXT, user_id, **values)
+        found: list[Slice[MessageRead]] = await self._fetch(queries.BEFORE, user_id, **values)
         return found[0].items
 
     async def list_page(
@@ -226,7 +172,7 @@ class MessageRepo(Repository[MessageRead]):
         scope = ("message", user_id, conversation_id)
         cursor = before if after is None else after
         (place,) = (_BEFORE_ALL,) if cursor is None else _CURSOR.read(cursor, *scope)
-        query = _AFTER if before is None else _BEFORE
+        query = queries.AFTER if before is None else queries.BEFORE
         found = await self._list(query, user_id, conversation_id, place=place, limit=limit)
         return Page.of(
             found.items,
@@ -241,7 +187,7 @@ class MessageRepo(Repository[MessageRead]):
         found: Slice[MessageRead] = Slice([], more=True)
         while found.more:
             place = found.items[-1].id if found.items else _BEFORE_ALL
-            found = await self._list(_AFTER, user_id, conversation_id, place=place, limit=_STREAM_ROWS)
+            found = await self._list(queries.AFTER, user_id, conversation_id, place=place, limit=_STREAM_ROWS)
             for row in found.items:
                 yield row
 

@@ -26,9 +26,9 @@ from sqlalchemy.dialects import postgresql
 
 from app.db.models import Message
 from app.db.models.base import table_of
-from app.repositories import appending
-from app.repositories.appending import NEW, History
 from app.repositories.entity import Entity
+from app.repositories.messages import appending
+from app.repositories.messages.appending import NEW, History
 from app.repositories.once import P_KEY, SAME, returning_once, written_before
 from app.repositories.owner import owner
 from app.repositories.routine import Routine

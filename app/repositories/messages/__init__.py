@@ -1,0 +1,1 @@
+"""Messages of a conversation, appended in the order in which they are committed."""
