@@ -29,6 +29,7 @@ class Variant:
 
 async def variants(url: str, places: dict[str, Place], plan: Rounds, progress: Progress) -> dict[str, list[Timing]]:
     """Measure reads in each variant; those with and without TLS only where a PostgreSQL with OpenSSL is installed."""
+    progress("event loops and TLS: starting")
     chosen = [Variant("uvloop", url, places), Variant("asyncio's event loop", url, places, loop="asyncio")]
     if not has_openssl():
         return await _measured(chosen, plan, progress)
