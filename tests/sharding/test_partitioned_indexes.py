@@ -10,6 +10,7 @@ from sqlalchemy.engine import make_url
 from app.db import Database, DatabaseSettings
 from app.db.migrations import check, current
 from app.db.migrations.operations.partitions import name_on
+from app.db.models.base import owned_tables
 from app.doctor import Level, examine
 from tests.support.databases import MakeDatabase
 from tests.support.migrations import run_alembic, start_alembic, with_revisions
@@ -28,7 +29,10 @@ BUILDING = "from pg_stat_activity where query like 'CREATE UNIQUE INDEX CONCURRE
 @pytest.fixture
 async def url(make_database: MakeDatabase, partitioned_url: str) -> str:
     """Create a partitioned database without rows."""
-    return await make_database(template=make_url(partitioned_url).database)
+    url = await make_database(template=make_url(partitioned_url).database)
+    async with Database(DatabaseSettings(url=url)) as db:
+        await db.execute(text(f"truncate {', '.join(map(str, owned_tables()))}"))
+    return url
 
 
 async def states(db: Database) -> dict[str, tuple[bool, int, bool]]:

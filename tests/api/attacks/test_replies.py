@@ -74,16 +74,14 @@ async def test_a_user_has_a_hundred_requests_in_flight(migrated_url: str, go_on:
     ):
         path = await new_conversation(eve)
         key = {"Idempotency-Key": "6f2c1a52-6a0e-4a7e-9b52-0d3f3c0f5b11"}
-        streams = [
-            asyncio.create_task(eve.post(f"{path}/reply", json={"content": "talk"}, headers=key)) for _ in range(5)
-        ]
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while (refused := await eve.get("/tasks")).status_code == 200:  # until all streams are open
-                pass
+        request = eve.build_request("POST", f"{path}/reply", json={"content": "talk"}, headers=key)
+        streams = [await eve.send(request, stream=True) for _ in range(5)]
+        refused = await eve.get("/tasks")
         assert (refused.status_code, refused.json()["type"]) == (429, "urn:problem:too-many-requests")
         assert (await ada.get("/tasks")).status_code == 200
         go_on()
-        assert {answer.status_code for answer in await asyncio.gather(*streams)} == {200}
+        assert {stream.status_code for stream in streams} == {200}
+        await asyncio.gather(*(stream.aread() for stream in streams))
         assert (await eve.get("/tasks")).status_code == 200
 
 
