@@ -15,6 +15,7 @@ import pytest
 
 from tests.api.speaking import WHOLE, HeldByFile, Slow, new_conversation
 from tests.api.support import AUDIENCE, ISSUER, SECRET, bearer, in_process, served_app
+from tests.support.ending import end_with_parent
 from tests.support.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +77,12 @@ async def process(url: str, told: Path, *options: str) -> AsyncIterator[tuple[ht
     with socket.create_server(("127.0.0.1", 0)) as listener:
         command = ["-m", "app.api", "--fd", str(listener.fileno()), *options]
         running = await asyncio.create_subprocess_exec(
-            sys.executable, *command, cwd=ROOT, env=environment, pass_fds=[listener.fileno()]
+            sys.executable,
+            *command,
+            cwd=ROOT,
+            env=environment,
+            pass_fds=[listener.fileno()],
+            preexec_fn=end_with_parent,
         )
         try:
             yield httpx.URL(f"http://127.0.0.1:{listener.getsockname()[1]}"), running

@@ -13,6 +13,7 @@ import trustme
 
 from tests.api.speaking import Slow, new_conversation
 from tests.api.support import bearer, served_app
+from tests.support.ending import end_with_parent
 from tests.support.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +60,8 @@ async def proxied(migrated_url: str, tmp_path: Path) -> AsyncIterator[httpx.Asyn
     port = _free_port()
     async with served_app(migrated_url, assistant=Slow) as service:
         process = await asyncio.create_subprocess_exec(
-            *(str(NGINX), "-c", _configure(tmp_path, service, port), "-e", tmp_path / "error.log")
+            *(str(NGINX), "-c", _configure(tmp_path, service, port), "-e", tmp_path / "error.log"),
+            preexec_fn=end_with_parent,
         )
         try:
             context = ssl.create_default_context(cafile=tmp_path / "ca.pem")

@@ -16,6 +16,7 @@ import httpx
 import psutil
 
 from tests.api.support import AUDIENCE, ISSUER, SECRET, bearer
+from tests.support.ending import end_with_parent
 from tests.support.waiting import LIMIT_SECONDS
 
 ROOT = Path(__file__).parents[3]
@@ -117,6 +118,7 @@ class Victim:
                 env=environment,
                 pass_fds=[listener.fileno()],
                 stderr=PIPE,
+                preexec_fn=end_with_parent,
             )
             victim = cls(httpx.URL(f"http://127.0.0.1:{listener.getsockname()[1]}"), process)
             try:

@@ -19,6 +19,7 @@ from app.db.errors import ConfigurationError
 from app.db.migrations import upgrade
 from app.repositories import TaskRepo
 from tests.support import needs
+from tests.support.ending import end_with_parent
 from tests.support.postgres import Postgres
 from tests.support.tls import Certificate, certificate_folder, tls_server
 
@@ -114,6 +115,7 @@ def pooler_port(server: Postgres, made: Path) -> Iterator[int]:
         env={"PATH": f"{os.environ['PATH']}:/usr/sbin", "POSTGRES_USER": "app", "POSTGRES_PASSWORD": PASSWORD},
         user=_server_uid(),
         stderr=subprocess.DEVNULL,
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - one call, loaded before
     )
     try:
         yield port
