@@ -13,6 +13,7 @@ from app.userdata import import_user
 from tests.api.support import Running, bearer, in_process, served_app
 from tests.support.exported import exported, fill_messages, furnish, stored
 from tests.support.proxy import FaultProxy
+from tests.support.waiting import LIMIT_SECONDS
 
 
 async def test_an_export_is_the_file_that_an_import_takes(
@@ -118,6 +119,9 @@ async def test_when_the_database_goes_away_the_stream_breaks_off_and_goes_on(
                             proxy.refusing = True
                             proxy.reset()
             proxy.refusing = False
+            async with asyncio.timeout(LIMIT_SECONDS):
+                while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - until it connects again
+                    await asyncio.sleep(0.05)
             lines = got.splitlines(keepends=True)[: got.count(b"\n")]
             assert 1 < len(lines) < 10_000
             rest: dict[str, str | int] = {"token": stream.headers["export-token"], "after": len(lines)}
