@@ -17,7 +17,9 @@ from app.db.revisions import NO_SUCH_TABLE, version_table_name
 
 _NO_SUCH_COLUMN: Final = "42703"
 _OURS: Final = text("""
-select coalesce(array_agg(name order by name) filter (where to_regclass(quote_ident(name)) is not null), '{}') as names,
+select coalesce(
+    pg_catalog.array_agg(name order by name) filter (where to_regclass(quote_ident(name)) is not null), '{}'
+  ) as names,
   current_schema() as here
 from unnest(cast(:names as text[])) as name""")
 

@@ -12,15 +12,16 @@ _SERVER: Final = text("""
 select cast(current_schema() as text) as schema,
   exists (select from pg_available_extensions where name = 'citus') as available,
   exists (select from pg_extension where extname = 'citus') as installed,
-  coalesce(array_agg(cast(relname as text)) filter (where relkind = 'r'), '{}') as plain,
-  coalesce(array_agg(cast(relname as text)) filter (where relkind = 'p'), '{}') as partitioned,
-  coalesce(array_agg(cast(relname as text)) filter (where relrowsecurity), '{}') as guarded
+  coalesce(pg_catalog.array_agg(cast(relname as text)) filter (where relkind = 'r'), '{}') as plain,
+  coalesce(pg_catalog.array_agg(cast(relname as text)) filter (where relkind = 'p'), '{}') as partitioned,
+  coalesce(pg_catalog.array_agg(cast(relname as text)) filter (where relrowsecurity), '{}') as guarded
 from pg_class where relname = any(:tables) and relkind in ('r', 'p') and pg_table_is_visible(pg_class.oid)""")
 _CITUS: Final = text("""
 select (select groupid = 0 from pg_dist_local_group) as is_entry,
   (select nodename || ':' || nodeport from pg_dist_node where groupid = 0 limit 1) as entry,
-  coalesce(array_agg(cast(relname as text)), '{}') as sharded,
-  coalesce(array_agg(cast(relname as text)) filter (where pg_relation_size(pg_class.oid) > 0), '{}') as left_over
+  coalesce(pg_catalog.array_agg(cast(relname as text)), '{}') as sharded,
+  coalesce(pg_catalog.array_agg(cast(relname as text)) filter (where pg_relation_size(pg_class.oid) > 0), '{}')
+    as left_over
 from pg_dist_partition join pg_class on pg_class.oid = logicalrelid
 where partmethod = 'h' and column_to_column_name(logicalrelid, partkey) = :owner
   and relname = any(:tables) and pg_table_is_visible(pg_class.oid)""")
