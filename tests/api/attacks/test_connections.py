@@ -193,7 +193,12 @@ async def test_an_answer_that_is_not_read_is_given_up(impatient: Victim) -> None
     writer.transport.pause_reading()  # type: ignore[attr-defined]  # a transport of a connection reads
     writer.write(request.encode() * 20)
     ours = writer.get_extra_info("sockname")
-    await until(lambda: ours not in [there.raddr for there in psutil.Process(impatient.process.pid).net_connections()])
+
+    def kept() -> bool:
+        return ours in [there.raddr for there in psutil.Process(impatient.process.pid).net_connections()]
+
+    await until(kept)  # it is accepted
+    await until(lambda: not kept())
     writer.transport.resume_reading()  # type: ignore[attr-defined]  # likewise
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
         await reader.readexactly(20 * 1_000_000)
