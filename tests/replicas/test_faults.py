@@ -132,7 +132,7 @@ async def test_users_are_spread_over_the_replicas_that_work(pair: Pair) -> None:
 async def test_a_query_that_is_always_too_slow_is_the_primarys(pair: Pair, routed: Database) -> None:
     """It is tried three times; the others are answered by the replica again."""
     slow = Query(
-        "test.slow",
+        "replicas.slow",
         select(cast(func.pg_sleep(case((func.pg_is_in_recovery(), 3), else_=0)), String).label("slept")).where(
             bindparam("p_user_id", type_=String()) != ""
         ),
