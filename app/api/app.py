@@ -27,9 +27,7 @@ _ALWAYS: Final = _OF_THE_GATE | answers(401, 429, 500, 503, 504)
 _PRIVATE: Final = (tasks.router, conversations.router, messages.router, replying.router, me.router)
 _WITH_CONTENT: Final = (messages.router, replying.router)
 _LONG_BODIES_PER_USER: Final = 4  # each is in memory about six times while it is parsed, checked and sent
-_WHOLE_USERS_PER_USER: Final = (
-    2  # exports and erasures in flight: an export has a page of 8 MB in memory, and its lines
-)
+_WHOLE_USERS_PER_USER: Final = 2  # exports and erasures in flight: an export has a page of 8 MB and its lines in memory
 _CORS_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match")
 _CORS_EXPOSED: Final = ("ETag", me.EXPORT_TOKEN, "Retry-After", "WWW-Authenticate")
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import Executable, Result
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -20,14 +20,14 @@ from app.db.executor import Executor, SessionExecutor
 from app.db.pool.status import PoolStatus
 from app.db.query import Query
 from app.db.remedies import WHERE_TABLES_ARE, names_a_table_of_ours, our_names, remedy_for, remedy_of_text, remedy_where
-from app.db.replicas.dialect import routed_dialect
-from app.db.replicas.routing import Routing
-from app.db.replicas.writes import Writes
 from app.db.revisions import NO_SUCH_TABLE, SCHEMA_ERRORS, explain_schema_error, recorded_revisions
 from app.db.target.settings import DatabaseSettings
 from app.db.telemetry.configured import configured_reports
 from app.db.telemetry.echo import Echo
 from app.db.telemetry.execution import Report
+
+if TYPE_CHECKING:
+    from app.db.replicas import Routing
 
 Value = TypeVar("Value")
 Row = TypeVar("Row")
@@ -45,8 +45,12 @@ class Database:
         self.pool = create_pool(settings)
         self._reports = configured_reports(settings, self.pool)
         advise = partial(remedy_of_text, settings=settings)
-        writes = Writes(settings) if settings.has_replicas else None
-        dialect = routed_dialect(writes) if writes else {}
+        writes, dialect = None, {}
+        if settings.has_replicas:
+            from app.db import replicas  # noqa: PLC0415 - without the setting not even the import is paid
+
+            writes = replicas.Writes(settings)
+            dialect = replicas.routed_dialect(writes)
         self.engine: AsyncEngine = create_pooled_engine(settings, self.pool, self._reports, advise, **dialect)
         self.sessionmaker = create_sessionmaker(self.engine, settings)
         runner = Runner(
@@ -56,7 +60,7 @@ class Database:
             row_level_security=settings.row_level_security,
             sharded=settings.sharded,
         )
-        self._routing = Routing(settings, runner, writes, self._reports) if writes else None
+        self._routing = replicas.Routing(settings, runner, writes, self._reports) if writes else None
         self._runner: Runner | Routing = self._routing or runner
         self._retry = Retry(settings)
 
@@ -95,7 +99,7 @@ class Database:
         """
         self._require_routing().writes.accept(user_id, token)
 
-    def _require_routing(self) -> Routing:
+    def _require_routing(self) -> "Routing":
         if self._routing is None:
             raise ConfigurationError("causal tokens need replicas: set DATABASE_REPLICA_URL in every process")
         return self._routing

@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     String,
+    Subquery,
     Table,
     Text,
     bindparam,
@@ -49,20 +50,27 @@ def within_budget(table: Table, columns: Sequence[Label[Any]], rows: Select[Any]
     The last column, `more`, says whether another row follows. The rows are measured where they lie: a long text is not
     read for it.
     """
-    first = rows.order_by(*order(table.c)).limit(P_LIMIT)
-    found = first.add_columns(_bytes([table.c[each.name] for each in columns]).label("bytes")).subquery("found")
-    window: Any = {"order_by": order(found.c), "rows": (None, 0)}  # the same for each: PostgreSQL runs it once
-    measured = select(
-        *found.c,
-        func.row_number().over(**window).label("place"),
-        func.sum(found.c.bytes).over(**window).label("total"),
-        func.pg_catalog.lead(literal_column("1")).over(**window).label("next"),
-    ).subquery("measured")
+    measured = measured_rows(table, rows, order, _bytes([table.c[each.name] for each in columns]).label("bytes"))
     in_page = measured.c.place < P_LIMIT
     in_budget = or_(measured.c.total <= _P_BYTES, measured.c.place == literal_column("1"))
     more = cast(measured.c.next.is_not(None), Boolean).label("more")
     page = [measured.c[column.name] for column in columns]
     return select(*page, more).where(in_page, in_budget).order_by(*order(measured.c))
+
+
+def measured_rows(table: Table, rows: Select[Any], order: Order, size: Label[int]) -> Subquery:
+    """Return the first of `rows` in this order, `P_LIMIT` of them, each with its place, the total and the next.
+
+    `total` is of the sizes up to the row; `next` is null for the last.
+    """
+    found = rows.order_by(*order(table.c)).limit(P_LIMIT).add_columns(size).subquery("found")
+    window: Any = {"order_by": order(found.c), "rows": (None, 0)}  # the same for each: PostgreSQL runs it once
+    return select(
+        *found.c,
+        func.row_number().over(**window).label("place"),
+        func.sum(found.c[size.name]).over(**window).label("total"),
+        func.pg_catalog.lead(literal_column("1")).over(**window).label("next"),
+    ).subquery("measured")
 
 
 def _most_bytes(column: Any) -> float:

@@ -145,8 +145,8 @@ def _changed_if_unchanged(entity: Entity[Any], change: Callable[[], Any]) -> Sel
 def _deleted(entity: Entity[Any]) -> Any:
     """Return the DELETE of one row, and before it of the rows that the database would delete after it.
 
-    Its own cascade runs while the row is locked: whoever appends to a long conversation would wait for all of it. Then
-    the cascade finds only what was appended meanwhile.
+    Its own cascade runs while the row is locked: callers that append to a long conversation would wait for all of it.
+    Then the cascade finds only what was appended meanwhile.
     """
     statement = delete(entity.table).where(*entity.one).returning(_id(entity))
     for column in _cascading_to(entity.table):

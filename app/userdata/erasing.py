@@ -5,13 +5,12 @@ from typing import Final
 
 from app.db.errors import ConflictError
 from app.db.executor import Executor
-from app.db.models.base import MAX_BIGINT
-from app.db.query import Record
+from app.db.models.base import MIN_BIGINT
 from app.repositories.checks import checked_user_id
-from app.userdata.statements import PAGE_ROWS, bound_of, deletion, extent
+from app.userdata.exporting import extents_of
+from app.userdata.statements import PAGE_ROWS, deletion
 from app.userdata.tables import UserTable, user_tables
 
-_BEFORE_ALL: Final = -MAX_BIGINT - 1
 _PASSES: Final = 5
 
 
@@ -24,27 +23,22 @@ async def erase_user(executor: Executor, user_id: str) -> AsyncIterator[tuple[st
     """
     user_id = checked_user_id(user_id)
     for _ in range(_PASSES):
-        found = await _found(executor, user_id)
-        if not any(extent["rows"] for extent in found.values()):
+        found = await extents_of(executor, user_id, {})
+        if not any(extent.rows for extent in found.values()):
             return
         for of in reversed(user_tables()):
-            async for rows in _delete(executor, user_id, of, bound=found[of.name]["bound"]):
+            async for rows in _delete(executor, user_id, of, bound=found[of.name].bound):
                 yield of.name, rows
-    written = ", ".join(f"{extent['rows']:,} of {name}" for name, extent in found.items() if extent["rows"])
+    written = ", ".join(f"{extent.rows:,} of {name}" for name, extent in found.items() if extent.rows)
     raise ConflictError(f"the user still writes ({written} at last): end the user's access, then erase again")
 
 
 async def _delete(executor: Executor, user_id: str, of: UserTable, *, bound: int) -> AsyncIterator[int]:
     """Delete the rows up to `bound`: those of a user who writes on are for the next pass, or this one had no end."""
-    place = _BEFORE_ALL
+    place = MIN_BIGINT
     while place < bound:
         sent = {"p_user_id": user_id, "p_place": place, "p_limit": PAGE_ROWS}
         (step,) = await executor.fetch(deletion(of), sent)
         place = step["last"] or bound
         if step["rows"]:
             yield step["rows"]
-
-
-async def _found(executor: Executor, user_id: str) -> dict[str, Record]:
-    bounds = {bound_of(each): MAX_BIGINT for each in user_tables()}
-    return {row["name"]: row for row in await executor.fetch(extent(), {"p_user_id": user_id, **bounds})}

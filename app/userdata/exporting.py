@@ -8,20 +8,19 @@ from typing import Any, Final, Self
 
 from app.db.errors import InvalidInputError, StaleRowError
 from app.db.executor import Executor
-from app.db.models.base import MAX_BIGINT
+from app.db.models.base import MAX_BIGINT, MIN_BIGINT
 from app.repositories.checks import checked_user_id
 from app.repositories.cursor import CursorFormat
 from app.userdata.lines import HEADER, end_line, row_line
 from app.userdata.statements import PAGE_ROWS, bound_of, extent, ids, page
 from app.userdata.tables import UserTable, user_tables
 
-_BEFORE_ALL: Final = -MAX_BIGINT - 1
 _IDS_AT_ONCE: Final = 10_000
 _SCOPE: Final = "user data"
 
 
 @dataclass(frozen=True, slots=True)
-class _Extent:
+class Extent:
     """Which rows of a table there were at the start: up to an id, so many, and a mark that tells them from others."""
 
     bound: int
@@ -45,7 +44,7 @@ class Export:
     that others refer to, and a page.
     """
 
-    def __init__(self, executor: Executor, user_id: str, extents: dict[str, _Extent], *, after: int = 0) -> None:
+    def __init__(self, executor: Executor, user_id: str, extents: dict[str, Extent], *, after: int = 0) -> None:
         self._executor = executor
         self._user_id = user_id
         self._extents = extents
@@ -66,9 +65,9 @@ class Export:
         if after < 0 or (after and token is None):
             raise InvalidInputError("after: a number of lines of the export that the token is of")
         if token is None:
-            return cls(executor, user_id, await _extents(executor, user_id, {}))
+            return cls(executor, user_id, await extents_of(executor, user_id, {}))
         wanted = _read_token(token, user_id)
-        found = await _extents(executor, user_id, {name: each.bound for name, each in wanted.items()})
+        found = await extents_of(executor, user_id, {name: each.bound for name, each in wanted.items()})
         if {name: (each.rows, each.mark) for name, each in found.items()} != {
             name: (each.rows, each.mark) for name, each in wanted.items()
         }:
@@ -105,10 +104,10 @@ class Export:
         """Return the id of the last of so many rows, and remember the ids if others refer to them."""
         self.rows[of.name] = rows
         if not rows:
-            return _BEFORE_ALL
+            return MIN_BIGINT
         if not of.is_parent:
-            return (await self._ids(of, _BEFORE_ALL, skip=rows - 1, limit=1))[0]
-        known, place = self.ids[of.name], _BEFORE_ALL
+            return (await self._ids(of, MIN_BIGINT, skip=rows - 1, limit=1))[0]
+        known, place = self.ids[of.name], MIN_BIGINT
         while len(known) < rows:
             known.extend(await self._ids(of, place, limit=min(rows - len(known), _IDS_AT_ONCE)))
             place = known[-1]
@@ -158,16 +157,17 @@ class Export:
         return True
 
 
-async def _extents(executor: Executor, user_id: str, bounds: dict[str, int]) -> dict[str, _Extent]:
+async def extents_of(executor: Executor, user_id: str, bounds: dict[str, int]) -> dict[str, Extent]:
+    """Return how many rows each table has up to its bound; up to any id where there is none."""
     sent = {bound_of(each): bounds.get(each.name, MAX_BIGINT) for each in user_tables()}
     found = await executor.fetch(extent(), {"p_user_id": user_id, **sent})
-    by_name = {row["name"]: _Extent(row["bound"], row["rows"], row["mark"]) for row in found}
+    by_name = {row["name"]: Extent(row["bound"], row["rows"], row["mark"]) for row in found}
     return {each.name: by_name[each.name] for each in user_tables()}
 
 
-def _read_token(token: str, user_id: str) -> dict[str, _Extent]:
+def _read_token(token: str, user_id: str) -> dict[str, Extent]:
     values = iter(_token_format().read(token, _SCOPE, user_id))
-    return {each.name: _Extent(next(values), next(values), next(values)) for each in user_tables()}
+    return {each.name: Extent(next(values), next(values), next(values)) for each in user_tables()}
 
 
 def _token_format() -> CursorFormat:

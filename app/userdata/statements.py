@@ -44,9 +44,7 @@ _P_SKIP: Final[BindParameter[int]] = bindparam("p_skip", type_=BigInteger())
 @cache
 def page(of: UserTable) -> Query[Record]:
     """Return the query of the next rows after an id, with every column and whether `more` follow."""
-    return Query(
-        f"userdata.{of.name}.page", _page(of, [pinned(of.table.c.id), *map(read, of.columns)]), Record, on_primary=True
-    )
+    return Query(f"userdata.{of.name}.page", _page(of), Record, on_primary=True)
 
 
 @cache
@@ -85,8 +83,7 @@ def deletion(of: UserTable) -> Query[Record]:
 
     To run it again is harmless, as with a key.
     """
-    # Measured by all columns, read by the id.
-    measured = _page(of, [pinned(of.table.c.id), *map(read, of.columns)]).subquery("rows_of_step")
+    measured = _page(of).subquery("rows_of_step")  # by all columns, read by the id
     step = select(measured.c.id).cte("step")
     # An array, so that each row is found by the primary key, however many the planner expects.
     found = any_(func.array(select(step.c.id).scalar_subquery()))
@@ -96,7 +93,8 @@ def deletion(of: UserTable) -> Query[Record]:
     return Query(f"userdata.{of.name}.delete", select(rows, last).select_from(step), Record, WhenLost.KEYED)
 
 
-def _page(of: UserTable, columns: list[Any]) -> Select[Any]:
+def _page(of: UserTable) -> Select[Any]:
+    columns = [pinned(of.table.c.id), *map(read, of.columns)]
     rows = select(*columns).where(*_after(of.table))
     if not needs_budget(of.table, columns):
         return rows.order_by(*_order(of.table)(of.table.c)).limit(P_LIMIT)

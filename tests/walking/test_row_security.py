@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -22,6 +22,7 @@ from app.userdata.statements import bound_of, deletion, extent, ids, page
 from app.userdata.tables import UserTable, user_tables
 from tests.support.calls import Call, Rows, calls
 from tests.support.exported import exported, furnish
+from tests.support.guarded_plans import unguarded, user_settings
 from tests.support.pgbouncer import PgBouncer
 from tests.support.recorded import recorded, recorded_by_name
 from tests.support.servers import VERSIONS, server_of
@@ -29,7 +30,6 @@ from tests.support.wire import counted
 
 APPLICATION, READER, OWNER = "guarded_app", "guarded_reader", "guarded_owner"
 PREDICATE = re.compile(r"CAST\((\w+)\.user_id AS TEXT\) = CAST\(\$\d+::VARCHAR AS TEXT\)")
-USER_IS_SET, POLICY_READS = "set_config('app.user_id'", "current_setting('app.user_id'"
 
 
 @dataclass(frozen=True)
@@ -113,35 +113,6 @@ async def test_without_a_user_there_are_no_rows(db: Database, guarded: Guarded, 
                 await other.execute(text(f"insert into task (user_id, title) values ('{user_id}', 'planted')"))
 
 
-Node = dict[str, Any]
-
-
-def _nodes(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.get("Plans", ()):
-        yield from _nodes(child)
-
-
-def _user_settings(plan: Node) -> list[str]:
-    """Return how the plan names the subqueries that set the user, as the server's version writes it."""
-    names = [node["Subplan Name"] for node in _nodes(plan) if USER_IS_SET in str(node.get("Output"))]
-    return [re.sub(r"InitPlan \d+ \(returns (.*)\)", r"\1", name) for name in names]
-
-
-def _is_set_first(node: Node, settings: list[str]) -> bool:
-    """Return whether a condition that is evaluated once, before the node returns a row, sets the user."""
-    before_the_policy = str(node.get("One-Time Filter", "")).partition(POLICY_READS)[0]
-    return any(setting in before_the_policy for setting in settings)
-
-
-def _unguarded(node: Node, settings: list[str], *, is_set: bool = False) -> list[str]:
-    """Return the nodes that could check the policy before the user is set."""
-    is_set |= _is_set_first(node, settings)
-    found = [each for child in node.get("Plans", ()) for each in _unguarded(child, settings, is_set=is_set)]
-    checks = any(POLICY_READS in str(value) for key, value in node.items() if key != "Plans")
-    return [*found, str(node["Node Type"])] if checks and not is_set else found
-
-
 async def test_every_row_is_exported_imported_and_erased_with_it(db: Database, user_id: str) -> None:
     """The statements over a whole user say whose rows they are about, as those of the repositories do."""
     await furnish(db, user_id)
@@ -165,7 +136,7 @@ async def test_the_user_is_set_before_the_policy_is_checked_in_every_step_too(
     bounds = {bound_of(each): 1 for each in user_tables()}
     for query in (page(of), ids(of), deletion(of), extent()):
         plan = await _plan(db, query, sent | bounds, generic=generic)
-        assert _unguarded(plan, _user_settings(plan)) == []
+        assert unguarded(plan, user_settings(plan)) == []
 
 
 @pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
@@ -179,8 +150,8 @@ async def test_the_user_is_set_before_the_policy_is_checked(
     """The test checks the custom plan and the generic plan."""
     query, parameters = (await recorded_by_name(calls(), db, await Rows.of(db, user_id)))[name]
     plan = await _plan(db, query, parameters, generic=generic)
-    assert _user_settings(plan)
-    assert _unguarded(plan, _user_settings(plan)) == []
+    assert user_settings(plan)
+    assert unguarded(plan, user_settings(plan)) == []
 
 
 async def _plan(db: Database, query: Query[Any], parameters: dict[str, Any], *, generic: bool) -> dict[str, Any]:
@@ -199,7 +170,7 @@ async def test_a_plan_that_checks_first_would_be_noticed(db: Database) -> None:
     async with db.engine.connect() as connection:
         sql = "explain (format json, verbose, costs off) select id from task where id = 1"
         found = (await connection.exec_driver_sql(sql)).scalar_one()
-    assert _unguarded(json.loads(found)[0]["Plan"], ["InitPlan 1"]) != []
+    assert unguarded(json.loads(found)[0]["Plan"], ["InitPlan 1"]) != []
 
 
 async def test_a_session_sees_the_rows_of_its_user(db: Database, user_id: str) -> None:

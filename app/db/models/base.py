@@ -42,6 +42,7 @@ updated_at.follow(metadata)
 
 OWNER: Final = "user_id"
 MAX_BIGINT: Final = 2**63 - 1
+MIN_BIGINT: Final = -MAX_BIGINT - 1
 _NUMBER: Final = r"\s*[+-]?[0-9._]+\s*"
 
 
@@ -93,7 +94,7 @@ NotBlank = AfterValidator(_not_blank)
 NotANumber = BeforeValidator(_not_a_number)
 """For a date or a time."""
 UserId = Annotated[str, StringConstraints(min_length=1, max_length=255), Storable]
-RowId = Annotated[int, Bounds(ge=-MAX_BIGINT - 1, le=MAX_BIGINT)]
+RowId = Annotated[int, Bounds(ge=MIN_BIGINT, le=MAX_BIGINT)]
 
 
 class InputModel(BaseModel):

@@ -230,7 +230,7 @@ class Replica:
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Take note of how the task ended: where nobody waits for it any more there is nobody to tell."""
+    """Retrieve the task's error, of which asyncio would warn: perhaps no caller waits for it."""
     if not task.cancelled():
         task.exception()
 

@@ -45,7 +45,7 @@ class Verdict(IntEnum):
     """They are applied, but perhaps since the snapshot: the next statement on this connection sees them."""
     BEHIND = 3
     PROMOTED = 4
-    """It is no replica any more."""
+    """It is no longer a replica."""
 
 
 # The snapshot is taken when the statement begins. Everything below its xmin had ended by then, and a replica knows of

@@ -1,4 +1,4 @@
-"""Causal tokens: what a user must see, on its way between processes; opaque to whoever carries it."""
+"""Causal tokens: what a user must see, on its way between processes; opaque to its carriers."""
 
 import math
 import struct

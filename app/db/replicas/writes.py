@@ -21,7 +21,7 @@ EVERYBODY: Final = None
 
 
 class Writes:
-    """The mark of each user who wrote lately, and one for everybody: the floor, which covers whoever has none.
+    """The mark of each user who wrote lately, and one for everybody: the floor, which covers users without one.
 
     The floor begins as unknown: what was written before this process began is covered by its first barrier.
     """

@@ -51,7 +51,7 @@ def opentelemetry(
 
 
 def _unusual(execution: Execution) -> dict[str, AttributeValue]:
-    """Return what most statements have none of; the SDK takes a microsecond for each attribute."""
+    """Return what most statements have none of: each attribute costs the SDK time."""
     figures: dict[str, AttributeValue | None] = {
         "db.client.connection.wait_time": execution.queued_seconds,
         "db.client.connection.create_time": execution.connecting_seconds,

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from app.db.errors import InvalidInputError
 from app.db.models import Message, Role
 from app.db.models.base import table_of
-from app.repositories.budget import PAGE_BYTES
+from app.repositories.budget import PAGE_BYTES, measured_rows
 from app.repositories.checks import checked_limit
 from app.repositories.columns import P_LIMIT
 from app.repositories.order import newest_first
@@ -42,15 +42,7 @@ def within_context(columns: Sequence[Label[Any]], rows: Select[Any]) -> Select[A
     A turn is not cut: the oldest of them is a user's message, or the first of the conversation. The first `p_always`
     come in any case.
     """
-    characters = func.char_length(_message.c.content).label("characters")
-    found = rows.order_by(*newest_first(_message.c)).limit(P_LIMIT).add_columns(characters).subquery("found")
-    window: Any = {"order_by": newest_first(found.c), "rows": (None, 0)}  # the same for each: PostgreSQL runs it once
-    measured = select(
-        *found.c,
-        func.row_number().over(**window).label("place"),
-        func.sum(found.c.characters).over(**window).label("total"),
-        func.pg_catalog.lead(literal_column("1")).over(**window).label("next"),
-    ).subquery("measured")
+    measured = measured_rows(_message, rows, newest_first, func.char_length(_message.c.content).label("characters"))
     fits = and_(measured.c.place < P_LIMIT, measured.c.total <= _P_CHARACTERS)
     begins = func.bool_or(and_(fits, _begins_a_turn(measured.c)))
     whole = begins.over(order_by=newest_first(measured.c), rows=(0, None)).label("whole")

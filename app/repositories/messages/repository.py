@@ -8,7 +8,7 @@ from pydantic import ConfigDict, TypeAdapter
 
 from app.db.errors import InvalidInputError, MissingReferenceError
 from app.db.models import MessageCreate, MessageRead
-from app.db.models.base import MAX_BIGINT
+from app.db.models.base import MAX_BIGINT, MIN_BIGINT
 from app.db.query import Query
 from app.db.rows import Slice
 from app.repositories.checks import checked_id, checked_key, checked_limit
@@ -21,7 +21,6 @@ from app.repositories.repository import Repository
 
 _FOREIGN_KEY: Final = str(next(iter(queries.MESSAGES.table.foreign_key_constraints)).name)
 _CURSOR: Final = CursorFormat("<q")
-_BEFORE_ALL: Final = -MAX_BIGINT - 1
 _STREAM_ROWS: Final = 100
 _READS: Final = TypeAdapter(list[MessageRead], config=ConfigDict(defer_build=True))
 
@@ -171,7 +170,7 @@ class MessageRepo(Repository[MessageRead]):
             raise InvalidInputError("after and before: give one of them")
         scope = ("message", user_id, conversation_id)
         cursor = before if after is None else after
-        (place,) = (_BEFORE_ALL,) if cursor is None else _CURSOR.read(cursor, *scope)
+        (place,) = (MIN_BIGINT,) if cursor is None else _CURSOR.read(cursor, *scope)
         query = queries.AFTER if before is None else queries.BEFORE
         found = await self._list(query, user_id, conversation_id, place=place, limit=limit)
         return Page.of(
@@ -186,7 +185,7 @@ class MessageRepo(Repository[MessageRead]):
         """Yield every message in order, 100 or 8 MB in memory at a time; holds no connection while the caller works."""
         found: Slice[MessageRead] = Slice([], more=True)
         while found.more:
-            place = found.items[-1].id if found.items else _BEFORE_ALL
+            place = found.items[-1].id if found.items else MIN_BIGINT
             found = await self._list(queries.AFTER, user_id, conversation_id, place=place, limit=_STREAM_ROWS)
             for row in found.items:
                 yield row
