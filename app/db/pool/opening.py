@@ -12,12 +12,14 @@ from app.db.pool.connection import PooledConnection
 from app.db.pool.home import Home
 
 _CROWDED_SECONDS: Final = 5.0
-# A pool whose callers queue gives up connections of this age, one by one, and opens others: a process that has none, on
-# a server that has no more, gets its turn within its deadline. Sooner where the server is known to have no more.
+# A pool whose callers queue gives up connections of this age, one at a time, and opens others: a process that has none,
+# on a server that has no more, gets its turn within its deadline. Sooner where the server is known to have no more.
 _TURN_SECONDS: Final = 10.0
 _TURN_WHEN_CROWDED_SECONDS: Final = 5.0
+_BETWEEN_TURNS_SECONDS: Final = 0.25
 _YIELD_SECONDS: Final = 0.1
-"""Long enough that another process which asks every half second is likely to get what was given up."""
+_YIELD_WHEN_CROWDED_SECONDS: Final = 1.0
+"""A process without a connection asks at least so often: it gets what was given up before those that have some ask."""
 
 
 class Opening:
@@ -34,6 +36,7 @@ class Opening:
         retry: Retry,
         *,
         wanted: Callable[[], int],
+        connected: Callable[[], int],
         on_opened: Callable[[PooledConnection], None],
         on_failed: Callable[[Exception], None],
     ) -> None:
@@ -41,11 +44,13 @@ class Opening:
         self._connect = connect
         self._retry = retry
         self._wanted = wanted
+        self._connected = connected
         self._on_opened = on_opened
         self._on_failed = on_failed
         self._attempts: set[asyncio.Task[None]] = set()
         self._refused_at = -_CROWDED_SECONDS
         self._not_before = 0.0
+        self._gave_up_at = -_BETWEEN_TURNS_SECONDS
         self._timer: asyncio.TimerHandle | None = None
         self.opened_at = 0.0
         """When the last connection was opened."""
@@ -63,15 +68,16 @@ class Opening:
     def is_others_turn(self, connection: PooledConnection, *, queueing: bool) -> bool:
         """Whether the connection is to be left to other processes as it comes back."""
         crowded = self.is_crowded
-        if not (crowded or queueing):
+        if not (crowded or queueing) or not self._connected():
             return False
         turn = _TURN_WHEN_CROWDED_SECONDS if crowded else _TURN_SECONDS
-        return connection.age_seconds() >= turn * connection.lifetime_share
+        is_old = connection.age_seconds() >= turn * connection.lifetime_share
+        return is_old and time.monotonic() - self._gave_up_at >= _BETWEEN_TURNS_SECONDS
 
     def start(self) -> None:
         """Begin as many attempts as are wanted and not yet under way."""
         loop = self._home.loop
-        pause = self._not_before - time.monotonic()
+        pause = self._pause()
         if pause > 0:
             self._timer = self._timer or loop.call_later(pause, self._start_after_pause)
             return
@@ -79,10 +85,10 @@ class Opening:
             # In a context of its own: what traces the caller does not trace a connection that others may use.
             self._attempts.add(loop.create_task(self._attempt(), context=Context()))
 
-    def yield_to_others(self) -> None:
-        """Leave a connection that was just given up to another process for a moment, then start again."""
-        self._not_before = time.monotonic() + _YIELD_SECONDS
-        self.start()
+    def give_up_one(self) -> None:
+        """Leave a connection that was just closed to another process for a moment, then start again."""
+        self._gave_up_at = time.monotonic()
+        self._yield_to_others()
 
     async def stop(self) -> None:
         """Give up every attempt."""
@@ -95,6 +101,16 @@ class Opening:
 
     def _start_after_pause(self) -> None:
         self._timer = None
+        self.start()
+
+    def _pause(self) -> float:
+        """Return for how many seconds no attempt begins; a pool without connections does not wait for others."""
+        return self._not_before - time.monotonic() if self._connected() else 0.0
+
+    def _yield_to_others(self) -> None:
+        if self._pause() <= 0:
+            seconds = _YIELD_WHEN_CROWDED_SECONDS if self.is_crowded else _YIELD_SECONDS
+            self._not_before = time.monotonic() + seconds
         self.start()
 
     def _limit(self) -> int:
@@ -119,6 +135,9 @@ class Opening:
         self.last_error = error
         if is_out_of_connections(error):
             self._refused_at = time.monotonic()
+            if self._connected():
+                self._yield_to_others()
+                return False
         return len(self._attempts) <= self._limit()
 
 

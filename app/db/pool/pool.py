@@ -62,6 +62,7 @@ class Pool:
             self._open,
             self._retry,
             wanted=self._wanted,
+            connected=lambda: self._connected,
             on_opened=self._hand_over,
             on_failed=self._refuse_queue,
         )
@@ -90,7 +91,7 @@ class Pool:
             return  # it was taken out before a fork, or in a loop that is gone
         if self._is_others_turn(connection):
             connection.driver.terminate()
-            self._opening.yield_to_others()
+            self._opening.give_up_one()
         elif self._liveness.is_outdated(connection) or not connection.is_open:
             connection.driver.terminate()
             self._opening.start()
@@ -218,8 +219,7 @@ class Pool:
             )
 
     def _is_others_turn(self, connection: PooledConnection) -> bool:
-        gives_turns = self._connected > 0 and not self.pooled
-        return gives_turns and self._opening.is_others_turn(connection, queueing=len(self._queue) > 0)
+        return not self.pooled and self._opening.is_others_turn(connection, queueing=len(self._queue) > 0)
 
     async def _is_alive(self, connection: PooledConnection) -> bool:
         try:
