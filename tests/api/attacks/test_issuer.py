@@ -2,8 +2,8 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing, suppress
 
 import pytest
 
@@ -27,25 +27,26 @@ ANSWERS: dict[str, tuple[bytes, bytes]] = {  # once at first, then repeatedly
 
 
 @asynccontextmanager
-async def issuer(first: bytes, again: bytes) -> AsyncIterator[str]:
-    """Run a hostile issuer and return its URL."""
+async def served(serve: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
+    """Run a hostile issuer, which answers each request with `serve`, and return its URL; none outlives the test."""
+    serving = set[asyncio.Task[None]]()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        with suppress(ConnectionError, asyncio.IncompleteReadError), closing(writer):
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(first)
-            for _ in range(5_000 if again else 0):
-                writer.write(again)
-                await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        writer.close()
+            await serve(writer)
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks.json"
     finally:
         server.close()
+        for task in serving:
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
 
 
 async def _refused(victim: Victim) -> None:
@@ -58,7 +59,15 @@ async def _refused(victim: Victim) -> None:
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_what_a_hostile_issuer_says_costs_neither_memory_nor_an_error(migrated_url: str, name: str) -> None:
     """Before the limits, 300 MB took 733 MB of memory, and deep nesting raised an unhandled RecursionError."""
-    async with issuer(*ANSWERS[name]) as url, Victim.running(migrated_url, jwks_url=url) as victim:
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        first, again = ANSWERS[name]
+        writer.write(first)
+        for _ in range(5_000 if again else 0):
+            writer.write(again)
+            await writer.drain()
+
+    async with served(answer) as url, Victim.running(migrated_url, jwks_url=url) as victim:
         async with victim.measured("/healthz") as cost:
             await _refused(victim)
         said = await victim.said()
@@ -72,18 +81,15 @@ async def test_what_a_hostile_issuer_says_costs_neither_memory_nor_an_error(migr
 async def test_an_issuer_that_trickles_is_given_up_after_five_seconds(migrated_url: str) -> None:
     """The deadline applies to the whole fetch, not to each byte."""
 
-    async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            for byte in OK * 10:
-                writer.write(bytes([byte]))
-                await writer.drain()
-                await asyncio.sleep(0.2)
-        except ConnectionError:
-            pass
-        writer.close()
+    async def trickle(writer: asyncio.StreamWriter) -> None:
+        for byte in OK * 10:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0.2)
 
-    server = await asyncio.start_server(trickle, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    async with Victim.running(migrated_url, jwks_url=url) as victim, asyncio.timeout(50):  # all of it takes 100 s
+    async with (
+        served(trickle) as url,
+        Victim.running(migrated_url, jwks_url=url) as victim,
+        asyncio.timeout(50),  # all of it takes 100 s
+    ):
         await _refused(victim)
-    server.close()
