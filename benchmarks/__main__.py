@@ -22,7 +22,7 @@ from benchmarks.processes import Process, start_worker
 from benchmarks.results import Results
 from benchmarks.rounds import Field, Progress, Rounds, count_round_trips, time_calls
 from benchmarks.server import create_database, furnish, machine, server, versions
-from benchmarks.service import service_seconds
+from benchmarks.services import service_seconds
 from benchmarks.tables import tables
 from benchmarks.terminal import show, telling
 from benchmarks.variants import variants

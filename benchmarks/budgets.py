@@ -20,7 +20,7 @@ from benchmarks.contenders import (
 from benchmarks.contenders.base import POOL_SIZE
 from benchmarks.judging import Budget, at_least, at_most, fact
 from benchmarks.results import OPERATIONS, Results
-from benchmarks.service import PLAIN
+from benchmarks.services import PLAIN
 from benchmarks.spread import Spread
 
 SINGLE = tuple(operation for operation in OPERATIONS if operation != "turn")

@@ -17,7 +17,7 @@ import psutil
 from benchmarks.contenders import OURS
 
 PLAIN: Final = "FastAPI and an asyncpg pool"
-_MODULES: Final = {OURS: ("app.api", "--fd"), PLAIN: ("benchmarks.plain_service",)}
+_MODULES: Final = {OURS: ("app.api", "--fd"), PLAIN: ("benchmarks.services.asyncpg_pool",)}
 _BURST: Final = 20
 _WARM_UP: Final = 10
 _ISSUER, _AUDIENCE, _SECRET = "https://issuer.test", "benchmarks", secrets.token_urlsafe(48)
