@@ -12,7 +12,7 @@ from benchmarks.budgets import budgets
 from benchmarks.bulk import bulk, upgrade_seconds
 from benchmarks.bursts import concurrency, throughput
 from benchmarks.clock import Clock
-from benchmarks.contenders import CONTENDERS, OURS, Place, load
+from benchmarks.contenders import CONTENDERS, Place, load
 from benchmarks.deletion import deletion_seconds
 from benchmarks.document import headline, write_document
 from benchmarks.growth import grow, pages, slowest
@@ -22,7 +22,8 @@ from benchmarks.processes import Process, start_worker
 from benchmarks.results import Results
 from benchmarks.rounds import Field, Progress, Rounds, count_round_trips, time_calls
 from benchmarks.server import create_database, furnish, machine, server, versions
-from benchmarks.services import service_seconds
+from benchmarks.services import Rounds as Turns
+from benchmarks.services import served
 from benchmarks.tables import tables
 from benchmarks.terminal import show, telling
 from benchmarks.variants import variants
@@ -31,6 +32,7 @@ _RESULTS = Path(__file__).with_name("results.json")
 _ROOT = Path(__file__).parents[1]
 _FULL = (Rounds(0, rounds=25, calls=20), Rounds(1, rounds=8, calls=5), Rounds(5, rounds=6, calls=3))
 _VARIANTS, _VARIANTS_QUICK = Rounds(0, rounds=20, calls=40), Rounds(0, rounds=5, calls=10)
+_SERVED, _SERVED_QUICK = Turns(rounds=10, turns=3), Turns(rounds=5, turns=1)
 _QUICK = (Rounds(0, rounds=5, calls=10), Rounds(1, rounds=5, calls=1), Rounds(5, rounds=1, calls=1))
 
 
@@ -53,10 +55,7 @@ async def measure(results: Results, port: int, progress: Progress) -> None:
     results.bulk_rows_per_second = await bulk(await create_database(port, "bulk"), rounds=5 if quick else 9)
     progress("alembic upgrade head")
     results.upgrade_seconds = await upgrade_seconds(await create_database(port, "empty", migrated=False))
-    progress("GET /tasks")
-    results.service_seconds = service_seconds(
-        url, places[OURS].user, rounds=5 if quick else 10, requests=60 if quick else 400
-    )
+    results.served = await served(url, _SERVED_QUICK if quick else _SERVED, progress)
     progress("import")
     results.import_ratios = import_ratios(rounds=5 if quick else 15)
     if not quick:

@@ -20,7 +20,7 @@ from benchmarks.contenders import (
 from benchmarks.contenders.base import POOL_SIZE
 from benchmarks.judging import Budget, at_least, at_most, fact
 from benchmarks.results import OPERATIONS, Results
-from benchmarks.services import PLAIN
+from benchmarks.services import PAGE_OF_TASKS, PLAIN
 from benchmarks.spread import Spread
 
 SINGLE = tuple(operation for operation in OPERATIONS if operation != "turn")
@@ -111,8 +111,9 @@ def _bulk(results: Results) -> Spread:
 
 
 def _service(results: Results) -> Budget:
-    what = f"`GET /tasks?limit=50`, server's processor, to {PLAIN} with the same response model"
-    return at_most(what, 0.8, {"": Spread.of_ratios(results.service_seconds[OURS], results.service_seconds[PLAIN])})
+    ours, plain = (results.served_by(name, PAGE_OF_TASKS.name) for name in (OURS, PLAIN))
+    what = f"`{PAGE_OF_TASKS.name}`, server's processor, to {PLAIN} with the same response model"
+    return at_most(what, 0.8, {"": Spread.of_ratios(ours.cpu_rounds, plain.cpu_rounds)})
 
 
 def _throughput(results: Results) -> list[Budget]:

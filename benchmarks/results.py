@@ -67,12 +67,25 @@ class Query:
     p99: float
 
 
+@dataclass(slots=True)
+class Served:
+    """One request of one service, in each round."""
+
+    service: str
+    request: str
+    cpu_rounds: list[float]
+    """The server's processor time for a request, in seconds."""
+    per_second: list[float]
+    """How many requests were answered in a second."""
+
+
 _LISTS: dict[str, Any] = {
     "timings": Timing,
     "bursts": Burst,
     "concurrency": Burst,
     "growth": Growth,
     "queries": Query,
+    "served": Served,
 }
 
 
@@ -94,7 +107,7 @@ class Results:
     bulk_rows_per_second: dict[str, list[float]] = field(default_factory=dict)
     upgrade_seconds: float = 0.0
     import_ratios: list[float] = field(default_factory=list)
-    service_seconds: dict[str, list[float]] = field(default_factory=dict)
+    served: list[Served] = field(default_factory=list)
     deletion_seconds: float = 0.0
     took_seconds: float = 0.0
     chapter_seconds: dict[str, float] = field(default_factory=dict)
@@ -122,6 +135,13 @@ class Results:
         found = self.spread(contender, operation, delay_ms, to=to)
         return found.median if found else None
 
+    def served_by(self, service: str, request: str) -> Served:
+        """Return what was measured of a request; raises `LookupError` if it was not."""
+        for served in self.served:
+            if (served.service, served.request) == (service, request):
+                return served
+        raise LookupError(f"{request} of {service} was not measured")
+
     def delays(self) -> list[float]:
         """Return the measured delays, in milliseconds."""
         return sorted({timing.delay_ms for timing in self.timings})
@@ -134,13 +154,7 @@ class Results:
     def load(cls, file: Path) -> "Results":
         """Read the results that `save` wrote."""
         raw: dict[str, Any] = json.loads(file.read_text())
-        for name, kind in (
-            ("timings", Timing),
-            ("bursts", Burst),
-            ("concurrency", Burst),
-            ("growth", Growth),
-            ("queries", Query),
-        ):
+        for name, kind in _LISTS.items():
             raw[name] = [kind(**item) for item in raw[name]]
         raw["variants"] = {name: [Timing(**item) for item in items] for name, items in raw["variants"].items()}
         return cls(**raw)

@@ -10,6 +10,7 @@ from benchmarks.bulk import OURS as APPEND_MANY
 from benchmarks.contenders import BASELINE, CONTENDERS, CORE, NO_RESET, OURS, SAME_MODELS, SESSION_WITH_PING
 from benchmarks.judging import FEWEST_ROUNDS
 from benchmarks.results import OPERATIONS, Results
+from benchmarks.services import PLAIN
 from benchmarks.spread import Spread
 
 _JUDGED = f"""The run fails when one is over. A ratio is taken in each round, between what two contenders measured in
@@ -21,6 +22,10 @@ _QUEUE = """Reads and writes by turns, four or more calls of each caller, all at
 in the queue, so that it grows with the callers; the slowest caller's time for all its calls is divided by the
 fastest's. Memory is the process's right after the burst, each caller's task still in it. Nothing grows
 but the queue."""
+
+_SERVED = f"""One process each, with uvloop and h11, which verifies the token and logs the request; 16 connections send
+at once. {PLAIN}: the same statements and response models, written by hand. With a SQLModel session: as its tutorial has
+it. A constant answer: FastAPI, the token, and the bytes of this layer's answer, the floor of the framework."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ def tables(results: Results) -> list[Table]:
         _throughput(results),
         _concurrency(results),
         _variants(results),
+        _services(results),
         *(_times(results, delay_ms) for delay_ms in results.delays()),
         _cpu(results),
         _growth(results),
@@ -157,6 +163,22 @@ def _variants(results: Results) -> Table:
     note = "Milliseconds; processor: the client's, in microseconds. With and without TLS: PostgreSQL 17."
     columns = ["", "get", "page", "get, processor", "page, processor"]
     return Table("Event loops, and TLS", note, columns, rows)
+
+
+def _services(results: Results) -> Table:
+    rows = []
+    for found in results.served:
+        plain = results.served_by(PLAIN, found.request)
+        rows.append(
+            [
+                f"{found.request}: {found.service}",
+                Spread.of(seconds * 1e6 for seconds in found.cpu_rounds).shown(".0f"),
+                Spread.of_ratios(found.cpu_rounds, plain.cpu_rounds).shown(),
+                Spread.of(found.per_second).shown(",.0f") if found.per_second else "-",
+            ]
+        )
+    columns = ["", "server's processor per request, µs", f"to {PLAIN}", "requests per second"]
+    return Table("The service", _SERVED, columns, rows)
 
 
 def _growth(results: Results) -> Table:

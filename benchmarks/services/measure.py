@@ -1,96 +1,72 @@
-"""What `GET /tasks?limit=50` costs the server's processor, with this layer and without."""
+"""What each request costs each service: its processor, and how many it answers in a second."""
 
-import http.client
-import os
-import secrets
-import socket
-import subprocess
-import sys
+import random
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Final
 
-import jwt
-import psutil
+from benchmarks.results import Served
+from benchmarks.rounds import labelled
+from benchmarks.services.client import Connection, ask_all
+from benchmarks.services.requests import ASKS, Ask
+from benchmarks.services.rows import CONNECTIONS, furnish
+from benchmarks.services.running import SERVICES, Service, services
 
-from benchmarks.contenders import OURS
-
-PLAIN: Final = "FastAPI and an asyncpg pool"
-_MODULES: Final = {OURS: ("app.api", "--fd"), PLAIN: ("benchmarks.services.asyncpg_pool",)}
-_BURST: Final = 20
-_WARM_UP: Final = 10
-_ISSUER, _AUDIENCE, _SECRET = "https://issuer.test", "benchmarks", secrets.token_urlsafe(48)
-_START_SECONDS: Final = 30.0
+_TURN: Final = 4
+"""The requests of each connection before it is another service's turn."""
 
 
-class Service:
-    """A running service and one connection to it."""
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """How much to measure: in each round every service has so many turns with each request."""
 
-    def __init__(self, process: psutil.Process, port: int, user_id: str) -> None:
-        self._process = process
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_SECONDS)
-        claims = {"sub": user_id, "iss": _ISSUER, "aud": _AUDIENCE, "exp": time.time() + 3600}
-        self._headers = {"Authorization": f"Bearer {jwt.encode(claims, _SECRET, algorithm='HS256')}"}
-
-    def get(self) -> bytes:
-        """Request a page of 50 tasks and return its body."""
-        self._connection.request("GET", "/tasks?limit=50", headers=self._headers)
-        with self._connection.getresponse() as response:
-            body = response.read()
-            if response.status != http.client.OK:
-                raise RuntimeError(f"{response.status}: {body.decode()}")
-            return body
-
-    def processor_seconds(self) -> float:
-        """Return the processor time that the server has used."""
-        used = self._process.cpu_times()
-        return float(used.user + used.system)
+    rounds: int
+    turns: int
 
 
-def service_seconds(url: str, user_id: str, *, rounds: int, requests: int) -> dict[str, list[float]]:
-    """Return each service's processor time per request, in seconds, in each round of so many requests.
+async def served(url: str, plan: Rounds, progress: Callable[[str], None]) -> list[Served]:
+    """Measure every request of every service.
 
-    Both run in one process with uvloop and h11, verify the same token, and log each request. Within a round they take
-    turns of 20 requests.
+    Each service is one process with uvloop and h11, verifies the token, and logs each request; 16 connections send
+    requests at once. Within a round the services take turns in a new random order each time.
     """
-    with ExitStack() as stack:
-        services = {name: stack.enter_context(_running(name, url, user_id)) for name in _MODULES}
-        _take_turns(services, bursts=_WARM_UP)
-        found: dict[str, list[float]] = {name: [] for name in services}
-        for _ in range(rounds):
-            before = {name: service.processor_seconds() for name, service in services.items()}
-            _take_turns(services, bursts=requests // _BURST)
-            for name, service in services.items():
-                found[name].append((service.processor_seconds() - before[name]) / requests)
-        return found
+    progress("the service: starting")
+    places = await furnish(url, SERVICES)
+    with services(url, places) as running:
+        found = {(name, ask.name): Served(name, ask.name, [], []) for ask in ASKS for name in running}
+        async with AsyncExitStack() as stack:
+            clients = {name: await _clients(service, stack) for name, service in running.items()}
+            for number in range(-1, plan.rounds):
+                progress(f"the service: {labelled(number, plan.rounds)}")
+                for ask in ASKS:
+                    for name, (cpu, seconds) in (await _round(running, clients, ask, plan.turns)).items():
+                        if number >= 0:
+                            requests = plan.turns * _TURN * CONNECTIONS
+                            found[name, ask.name].cpu_rounds.append(cpu / requests)
+                            found[name, ask.name].per_second.append(requests / seconds)
+        return list(found.values())
 
 
-def _take_turns(services: Mapping[str, Service], *, bursts: int) -> None:
-    for _ in range(bursts):
-        for service in services.values():
-            for _ in range(_BURST):
-                service.get()
+async def _clients(service: Service, stack: AsyncExitStack) -> list[Connection]:
+    connections = [await Connection.open(service.port) for _ in range(CONNECTIONS)]
+    for connection in connections:
+        stack.callback(connection.close)
+    return connections
 
 
-@contextmanager
-def _running(name: str, url: str, user_id: str) -> Iterator[Service]:
-    environment = {
-        "DATABASE_URL": url,
-        "API_JWT_SECRET": _SECRET,
-        "API_JWT_ISSUER": _ISSUER,
-        "API_JWT_AUDIENCE": _AUDIENCE,
-    }
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *_MODULES[name], str(listener.fileno())],
-            env=os.environ | environment,
-            pass_fds=[listener.fileno()],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            yield Service(psutil.Process(process.pid), listener.getsockname()[1], user_id)
-        finally:
-            process.terminate()
-            process.wait()
+async def _round(
+    running: Mapping[str, Service], clients: Mapping[str, list[Connection]], ask: Ask, turns: int
+) -> dict[str, tuple[float, float]]:
+    """Return each service's processor time and time of all its turns."""
+    used = dict.fromkeys(running, (0.0, 0.0))
+    for _ in range(turns):
+        for name in random.sample(list(running), len(running)):
+            service = running[name]
+            requests = [service.encoded(ask, conversation) for conversation in service.place.conversations]
+            cpu, began = service.processor_seconds(), time.perf_counter()
+            await ask_all(clients[name], requests, times=_TURN, status=ask.status)
+            seconds, cpu = time.perf_counter() - began, service.processor_seconds() - cpu
+            used[name] = used[name][0] + cpu, used[name][1] + seconds
+    return used
