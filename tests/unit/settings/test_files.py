@@ -138,7 +138,7 @@ def checked() -> Iterator[None]:
         raise
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(lines=st.lists(_LINES, max_size=4), end=_ENDS, encoding=_ENCODINGS, url=st.none() | st.just(URL))
 def test_any_file_is_read_or_refused(
     tmp_path: Path, lines: list[str], end: str, encoding: str, url: str | None
