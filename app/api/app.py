@@ -14,6 +14,7 @@ from app.api.gate import FixedHeaders, Gate
 from app.api.problems import answers
 from app.api.readiness import Readiness
 from app.api.replies import Replies
+from app.api.routes import add_routes
 from app.api.services import Services
 from app.api.settings import ApiSettings
 from app.api.shares import Shares
@@ -62,9 +63,9 @@ def create_app(
         redoc_url=None,
     )
     handlers.install(app)
-    app.include_router(health.router, responses=_OF_THE_GATE)
     for router in _PRIVATE:
-        app.include_router(router, responses=_ALWAYS)
+        add_routes(app, router, responses=_ALWAYS)
+    add_routes(app, health.router, responses=_OF_THE_GATE)
     if database.has_replicas:
         causal.document(app)
         app.add_middleware(causal.CausalTokens)
