@@ -5,50 +5,20 @@ from typing import Final
 
 # White_Space and Default_Ignorable_Code_Point of Unicode 17 (PropList.txt, DerivedCoreProperties.txt). Python's
 # `str.strip` and PostgreSQL's `\s` differ from each other and know no invisible characters.
-_WHITE_SPACE: Final = (
-    (0x0009, 0x000D),
-    (0x0020, 0x0020),
-    (0x0085, 0x0085),
-    (0x00A0, 0x00A0),
-    (0x1680, 0x1680),
-    (0x2000, 0x200A),
-    (0x2028, 0x2029),
-    (0x202F, 0x202F),
-    (0x205F, 0x205F),
-    (0x3000, 0x3000),
+_WHITE_SPACE: Final = "0009-000D 0020 0085 00A0 1680 2000-200A 2028-2029 202F 205F 3000"
+_DEFAULT_IGNORABLE: Final = """00AD 034F 061C 115F-1160 17B4-17B5 180B-180F 200B-200F 202A-202E 2060-206F 3164
+    FE00-FE0F FEFF FFA0 FFF0-FFF8 1BCA0-1BCA3 1D173-1D17A E0000-E0FFF"""
+
+
+def _escaped(codes: str) -> str:
+    """Return a code, or the first and the last of a range, as in a regular expression."""
+    return "-".join(rf"\u{code}" if len(code) == len("0000") else rf"\U{code:0>8}" for code in codes.split("-"))
+
+
+_CODES: Final = sorted(
+    f"{_WHITE_SPACE} {_DEFAULT_IGNORABLE}".split(), key=lambda codes: int(codes.partition("-")[0], 16)
 )
-_DEFAULT_IGNORABLE: Final = (
-    (0x00AD, 0x00AD),
-    (0x034F, 0x034F),
-    (0x061C, 0x061C),
-    (0x115F, 0x1160),
-    (0x17B4, 0x17B5),
-    (0x180B, 0x180F),
-    (0x200B, 0x200F),
-    (0x202A, 0x202E),
-    (0x2060, 0x206F),
-    (0x3164, 0x3164),
-    (0xFE00, 0xFE0F),
-    (0xFEFF, 0xFEFF),
-    (0xFFA0, 0xFFA0),
-    (0xFFF0, 0xFFF8),
-    (0x1BCA0, 0x1BCA3),
-    (0x1D173, 0x1D17A),
-    (0xE0000, 0xE0FFF),
-)
-_LAST_OF_FOUR_DIGITS: Final = 0xFFFF
-
-
-def _escaped(code: int) -> str:
-    return rf"\u{code:04X}" if code <= _LAST_OF_FOUR_DIGITS else rf"\U{code:08X}"
-
-
-VISIBLE: Final = "[^{}]".format(
-    "".join(
-        _escaped(first) if first == last else f"{_escaped(first)}-{_escaped(last)}"
-        for first, last in sorted(_WHITE_SPACE + _DEFAULT_IGNORABLE)
-    )
-)
+VISIBLE: Final = f"[^{''.join(map(_escaped, _CODES))}]"
 """A regular expression for one visible character, in the syntax that Python and PostgreSQL share."""
 
 

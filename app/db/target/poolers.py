@@ -11,27 +11,23 @@ class _Pooler(NamedTuple):
     """A provider's pooler: its hosts and port, and where its server is; None is as in the URL."""
 
     host: str
-    port: int | None
-    direct_host: str
-    direct_port: int | None
-
-
-def _pooler(host: str, *, port: int | None, direct_host: str = r"\g<0>", direct_port: int | None) -> _Pooler:
-    return _Pooler(f"(?i){host}", port, direct_host, direct_port)
+    port: int | None = None
+    direct_host: str = r"\g<0>"
+    direct_port: int | None = None
 
 
 _POOLERS: Final = (
     # Neon, and others that end the first label with `-pooler`
-    _pooler(rf"^([^./]+){POOLER}(?=\.|$)", port=None, direct_host=r"\1", direct_port=None),
+    _Pooler(rf"(?i)^([^./]+){POOLER}(?=\.|$)", direct_host=r"\1"),
     # Supabase: Supavisor and the dedicated PgBouncer; port 5432 of the first is in session mode
-    _pooler(r"^.+\.pooler\.supabase\.(com|co|in)$", port=6543, direct_port=5432),
-    _pooler(r"^db\..+\.supabase\.(com|co|in)$", port=6543, direct_port=5432),
-    _pooler(r"^.+\.postgres\.database\.azure\.com$", port=6432, direct_port=5432),
-    _pooler(r"^.+\.(postgresbridge|crunchybridge)\.com$", port=5431, direct_port=5432),
-    _pooler(r"^pgbouncer(\..+\.flympg\.net)$", port=None, direct_host=r"direct\1", direct_port=None),
+    _Pooler(r"(?i)^.+\.pooler\.supabase\.(com|co|in)$", port=6543, direct_port=5432),
+    _Pooler(r"(?i)^db\..+\.supabase\.(com|co|in)$", port=6543, direct_port=5432),
+    _Pooler(r"(?i)^.+\.postgres\.database\.azure\.com$", port=6432, direct_port=5432),
+    _Pooler(r"(?i)^.+\.(postgresbridge|crunchybridge)\.com$", port=5431, direct_port=5432),
+    _Pooler(r"(?i)^pgbouncer(\..+\.flympg\.net)$", direct_host=r"direct\1"),
 )
 # DigitalOcean: the URL of a pool has the pool's name instead of the database's, so it does not tell the server.
-_OPAQUE: Final = (_pooler(r"^.+\.db\.ondigitalocean\.com$", port=25061, direct_port=25061),)
+_OPAQUE: Final = (_Pooler(r"(?i)^.+\.db\.ondigitalocean\.com$", port=25061, direct_port=25061),)
 
 
 def is_pooler(host: str, port: int) -> bool:

@@ -9,21 +9,7 @@ from app.db.target.elsewhere import advice_on
 from app.db.target.misspelt import meant
 from app.db.target.variables import Variable
 
-_PARTS: Final = (
-    "URI",
-    "DSN",
-    "CONNECTION_STRING",
-    "HOST",
-    "HOSTNAME",
-    "PORT",
-    "USER",
-    "USERNAME",
-    "PASSWORD",
-    "PASS",
-    "NAME",
-    "DB",
-    "DBNAME",
-)
+_PARTS: Final = "URI|DSN|CONNECTION_STRING|HOST(NAME)?|PORT|USER(NAME)?|PASS(WORD)?|NAME|DB(NAME)?"
 _ABOUT_TLS: Final = r"SSL|TLS|CERT|(^|_)CA(_|$)"
 _TLS: Final = (
     "write sslmode=... into DATABASE_URL, and sslrootcert, sslcert and sslkey where they are needed; without it TLS is "
@@ -39,7 +25,7 @@ def notes_on(strangers: Iterable[Variable], settings: Collection[str], prefix: s
     notes = []
     for each in strangers:
         name = each.name.upper().removeprefix(prefix)
-        if name in _PARTS:
+        if re.fullmatch(_PARTS, name):
             continue
         if reason := _refusal(name, each.value, settings, prefix):
             raise ConfigurationError(f"{each.label} is not a setting; {reason}")
@@ -53,7 +39,8 @@ def parts_of_a_url(strangers: Iterable[Variable], prefix: str) -> list[str]:
     return [
         each.name
         for each in strangers
-        if each.name.upper().removeprefix(prefix) in _PARTS and not _is_of_something_else(each.name, each.value)
+        if re.fullmatch(_PARTS, each.name.upper().removeprefix(prefix))
+        and not _is_of_something_else(each.name, each.value)
     ]
 
 

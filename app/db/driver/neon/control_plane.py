@@ -7,39 +7,27 @@ from app.db.driver.neon.reason import Decision, Reason, fix, retry
 REASONS: Final = (
     fix(
         "(endpoint|branch|project|resource) (cannot|could not) be found",
-        advice="It was deleted or never existed: copy the URL of a branch that Neon's console shows.",
+        "It was deleted or never existed: copy the URL of a branch that Neon's console shows.",
     ),
-    fix(
-        "endpoint (is|has been) disabled",
-        advice="Enable the endpoint, in Neon's console or with its API.",
-    ),
+    fix("endpoint (is|has been) disabled", "Enable the endpoint, in Neon's console or with its API."),
     fix(
         "concurrently active endpoints|active endpoints limit",
-        advice="Suspend computes of other branches, or ask Neon to raise the limit.",
+        "Suspend computes of other branches, or ask Neon to raise the limit.",
     ),
     retry(
         "temporar(il)?y unavailable",
-        advice="The project is under maintenance or a limit is reached: check it in Neon's console.",
+        "The project is under maintenance or a limit is reached: check it in Neon's console.",
     ),
     fix(
         "quota|exceeded the compute time",
-        advice="Raise the quota or the plan in Neon's console; a monthly quota is reset with each billing period.",
+        "Raise the quota or the plan in Neon's console; a monthly quota is reset with each billing period.",
     ),
-    fix(
-        "role .* is protected",
-        advice="Connect as a role of your own: create one in Neon's console.",
-    ),
+    fix("role .* is protected", "Connect as a role of your own: create one in Neon's console."),
     Reason(
         "exceeded the rate limit",
         Decision.LATER,
         "Use fewer processes or smaller pools, so that fewer connections are opened.",
     ),
-    retry(
-        "running operations",
-        advice="Neon is changing the project: check its operations in Neon's console.",
-    ),
-    retry(
-        "control plane request failed",
-        advice="Neon could not start the compute; if it lasts, see neonstatus.com.",
-    ),
+    retry("running operations", "Neon is changing the project: check its operations in Neon's console."),
+    retry("control plane request failed", "Neon could not start the compute; if it lasts, see neonstatus.com."),
 )

@@ -23,11 +23,11 @@ class Reason:
     """The code that PostgreSQL or PgBouncer gives the same text; None for the proxy's own texts."""
 
 
-def fix(pattern: str, *, advice: str, sqlstate: str | None = None) -> Reason:
+def fix(pattern: str, advice: str, sqlstate: str | None = None) -> Reason:
     """Return a reason that waiting does not remove."""
     return Reason(pattern, Decision.FIX, advice, sqlstate)
 
 
-def retry(pattern: str, *, advice: str, sqlstate: str | None = None) -> Reason:
+def retry(pattern: str, advice: str, sqlstate: str | None = None) -> Reason:
     """Return a reason that waiting removes."""
     return Reason(pattern, Decision.RETRY, advice, sqlstate)
