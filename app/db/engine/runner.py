@@ -35,12 +35,14 @@ class Runner:
         *,
         row_level_security: bool = False,
         sharded: bool = False,
+        place: str | None = None,
     ) -> None:
         self._pool = pool
         self._row_level_security = row_level_security
         self._sharded = sharded
         self._reports = reports
         self._echo = echo
+        self._place = place
         self._forms: dict[Query[Any], CompiledQuery] = {}
 
     def _form(self, query: Query[Any]) -> CompiledQuery:
@@ -55,10 +57,21 @@ class Runner:
         form = self._form(query)
         arguments = form.arguments(parameters)
         with executing(query.when_lost.error):
-            connection = await self._pool.acquire()
-            if self._reports:
-                return await self._observed(query, connection, form.sql, arguments)
-            return query.decode(await self._send(query, connection, form.sql, arguments))
+            return await self._answer(query, await self._pool.acquire(), form.sql, arguments)
+
+    async def _answer(
+        self, query: Query[Row], connection: PooledConnection, sql: str, arguments: list[Any]
+    ) -> list[Row]:
+        """Return the rows, and give the connection back."""
+        if not self._reports:
+            return query.decode(await self._send(query, connection, sql, arguments))
+        with observed(self._reports, query.name, connection.holder) as execution:
+            execution.replica = self._place
+            records = await self._send(query, connection, sql, arguments)
+            answered = time.perf_counter()
+            rows = query.decode(records)
+            execution.rows, execution.decoding_seconds = len(rows), time.perf_counter() - answered
+        return rows
 
     async def _send(
         self, query: Query[Any], connection: PooledConnection, sql: str, arguments: list[Any]
@@ -101,13 +114,3 @@ class Runner:
             connection.driver.terminate()  # the driver stopped in the middle of an answer
         elif sqlstate_of(error) in REPLACE_CONNECTION:
             self._pool.replace_all()
-
-    async def _observed(
-        self, query: Query[Row], connection: PooledConnection, sql: str, arguments: list[Any]
-    ) -> list[Row]:
-        with observed(self._reports, query.name, connection.holder) as execution:
-            records = await self._send(query, connection, sql, arguments)
-            answered = time.perf_counter()
-            rows = query.decode(records)
-            execution.rows, execution.decoding_seconds = len(rows), time.perf_counter() - answered
-        return rows

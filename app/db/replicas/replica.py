@@ -52,7 +52,9 @@ class Replica:
         pooling = settings.model_copy(update={"retry_seconds": _CONNECTING_SECONDS, "pool_min_size": 0})
         self.pool = ReadyPool(partial(connect, settings, target), pooling, pooled=target.pooled)
         self._row_level_security = settings.row_level_security
-        self._runner = ReplicaRunner(self.pool, self.place, reports, row_level_security=settings.row_level_security)
+        self._runner = ReplicaRunner(
+            self.pool, reports, row_level_security=settings.row_level_security, place=self.place
+        )
         self._patience = Patience()
         self._refused: set[str] = set()
         """Queries that no replica can run, or not in reasonable time."""
