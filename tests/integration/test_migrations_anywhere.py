@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from alembic.util import CommandError
-from sqlalchemy import text
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import StaticPool
 
 from app.db import Database, DatabaseSettings
-from app.db.engine.factory import create_engine
 from app.db.errors import ConfigurationError, DataAccessError
 from app.db.migrations import check, current, downgrade, upgrade
 from tests.support.databases import MakeDatabase
@@ -65,7 +65,8 @@ async def test_on_an_engine(make_database: MakeDatabase) -> None:
 
 async def test_on_an_engine_of_the_callers(make_database: MakeDatabase) -> None:
     """Any other engine is used as it is."""
-    engine = create_engine(DatabaseSettings(url=await make_database()), poolclass=StaticPool)
+    url = make_url(await make_database()).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(url, poolclass=StaticPool)
     await upgrade(engine)
     await check(engine)
     assert await current(engine) == HEAD

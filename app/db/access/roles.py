@@ -6,14 +6,12 @@ from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.pool import NullPool
 
 from app.db.driver.permissions import APPLICATION_RIGHTS, READER_RIGHTS, Remedy, table_remedy
-from app.db.engine.factory import create_engine
-from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
+from app.db.migrations.connection import directly_connected
 from app.db.migrations.operations.base import quoted
-from app.db.migrations.refusals import with_remedies
+from app.db.migrations.refusals import translating_with_remedies
 from app.db.models import metadata
 from app.db.revisions import version_table_name
 from app.db.target.options import first_schema
@@ -67,15 +65,11 @@ async def give_rights(settings: DatabaseSettings, roles: Roles) -> list[str]:
     `settings` lead to the database as the owner of its tables; run it again after a migration that adds a table. All
     of it is one transaction. Raises `ConfigurationError` where there are no tables, or a role owns them.
     """
-    engine = create_engine(settings, poolclass=NullPool, direct=True)
-    try:
-        with with_remedies(settings), translating():
-            async with engine.begin() as connection:
-                statements = await _statements(connection, roles)
-                for statement in statements:
-                    await connection.exec_driver_sql(statement)
-    finally:
-        await engine.dispose()
+    with translating_with_remedies(settings):
+        async with directly_connected(settings) as connection, connection.begin():
+            statements = await _statements(connection, roles)
+            for statement in statements:
+                await connection.exec_driver_sql(statement)
     return statements
 
 

@@ -3,15 +3,12 @@
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Table, text
-from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Table
 
 from app.db.driver.retry import until_unlocked
-from app.db.engine.factory import create_engine
-from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
-from app.db.migrations.refusals import with_remedies
+from app.db.migrations.connection import directly_connected, limit_lock_waits
+from app.db.migrations.refusals import translating_with_remedies
 from app.db.models.base import owned_tables
 from app.db.target.settings import DatabaseSettings
 
@@ -60,20 +57,14 @@ def _release(table: str) -> list[str]:
 
 
 async def _run(settings: DatabaseSettings, statements: list[str]) -> list[str]:
-    engine = create_engine(settings, poolclass=NullPool, direct=True)
-    try:
-        once = partial(_run_once, engine, settings, statements)
-        await until_unlocked(once, seconds=settings.migration_wait_seconds)
-    finally:
-        await engine.dispose()
+    await until_unlocked(partial(_run_once, settings, statements), seconds=settings.migration_wait_seconds)
     return statements
 
 
-async def _run_once(engine: AsyncEngine, settings: DatabaseSettings, statements: list[str]) -> None:
+async def _run_once(settings: DatabaseSettings, statements: list[str]) -> None:
     """Run all or none; what holds a lock on a table keeps it for no longer than `migration_lock_timeout_seconds`."""
-    limit = f"{settings.migration_lock_timeout_seconds * 1000:.0f}"
-    with with_remedies(settings), translating():
-        async with engine.begin() as connection:
-            await connection.execute(text("select set_config('lock_timeout', :limit, true)"), {"limit": limit})
+    with translating_with_remedies(settings):
+        async with directly_connected(settings) as connection, connection.begin():
+            await limit_lock_waits(connection, settings)
             for statement in statements:
                 await connection.exec_driver_sql(statement)

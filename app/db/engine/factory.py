@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
-from sqlalchemy.pool import Pool as SQLAlchemyPool
 
 from app.db.driver.connect import connect
 from app.db.driver.retry import Retry
@@ -48,16 +47,14 @@ def create_pooled_engine(
     return engine
 
 
-def create_engine(
-    settings: DatabaseSettings, *, poolclass: type[SQLAlchemyPool] = NullPool, direct: bool = False
-) -> AsyncEngine:
+def create_engine(settings: DatabaseSettings, *, direct: bool = False) -> AsyncEngine:
     """Return an engine that connects by itself, with `direct` to the server behind a pooler; opens no connection.
 
     Raises `ConfigurationError`.
     """
     target = _checked(settings.direct_target() if direct else settings.target())
     connecting = partial(Retry(settings).connecting, partial(connect, settings, target))
-    return _create(settings, pooled=target.pooled, async_creator=connecting, poolclass=poolclass)
+    return _create(settings, pooled=target.pooled, async_creator=connecting, poolclass=NullPool)
 
 
 def _create(settings: DatabaseSettings, *, name: str = NAME, **how: Any) -> AsyncEngine:

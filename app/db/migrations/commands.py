@@ -9,10 +9,9 @@ from typing import Any, Final
 from alembic import command
 from sqlalchemy import Connection
 
-from app.db.engine.translation import translating
 from app.db.migrations.connection import Source, connected, settings_of
 from app.db.migrations.history import own_config
-from app.db.migrations.refusals import with_remedies
+from app.db.migrations.refusals import translating_with_remedies
 from app.db.migrations.version import heads_of
 
 _POLL_SECONDS: Final = 0.05
@@ -41,7 +40,7 @@ async def check(source: Source) -> None:
 async def current(source: Source) -> str | None:
     """Return the database's revision, even if this code does not know it; None if the database is empty."""
     async with connected(source) as connection:
-        with with_remedies(settings_of(source)), translating():
+        with translating_with_remedies(settings_of(source)):
             return next(iter(await connection.run_sync(heads_of)), None)
 
 

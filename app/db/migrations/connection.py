@@ -2,17 +2,17 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.pool import NullPool
 
 from app.db.engine.facade import PoolFacade
 from app.db.engine.factory import create_engine
 from app.db.target.settings import DatabaseSettings
 
 Source = DatabaseSettings | AsyncEngine
+_LIMIT_LOCK_WAITS: Final = text("select set_config('lock_timeout', :limit, true)")
 
 
 @asynccontextmanager
@@ -29,12 +29,25 @@ async def connected(source: Source) -> AsyncIterator[AsyncConnection]:
         return
     name = f"{settings.application_name} migrate"
     settings = settings.model_copy(update={"command_timeout_seconds": None, "application_name": name})
-    engine = create_engine(settings, poolclass=NullPool, direct=True)
+    async with directly_connected(settings) as connection:
+        yield connection
+
+
+@asynccontextmanager
+async def directly_connected(settings: DatabaseSettings) -> AsyncIterator[AsyncConnection]:
+    """Connect to the direct host, past any pooler, as the settings say."""
+    engine = create_engine(settings, direct=True)
     try:
         async with engine.connect() as connection:
             yield connection
     finally:
         await engine.dispose()
+
+
+async def limit_lock_waits(connection: AsyncConnection, settings: DatabaseSettings) -> None:
+    """Have the transaction wait for each lock no longer than a revision does, and traffic behind it neither."""
+    limit = f"{settings.migration_lock_timeout_seconds * 1000:.0f}"
+    await connection.execute(_LIMIT_LOCK_WAITS, {"limit": limit})
 
 
 def settings_of(source: Source | Connection) -> DatabaseSettings | None:

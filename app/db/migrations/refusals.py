@@ -1,23 +1,21 @@
-"""Extend a migration's errors with the statement that grants the missing right."""
+"""A migration's errors, with the statement that grants the missing right."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from app.db.engine.translation import translating
 from app.db.errors import DataAccessError
 from app.db.remedies import remedy_for
 from app.db.target.settings import DatabaseSettings
 
 
 @contextmanager
-def with_remedies(settings: DatabaseSettings | None) -> Iterator[None]:
-    """Extend the server's refusal with the missing right, its object and the statement that grants it."""
+def translating_with_remedies(settings: DatabaseSettings | None) -> Iterator[None]:
+    """Raise ours, as `translating` does; a refusal names the right, its object and the statement that grants it."""
     try:
-        yield
+        with translating():
+            yield
     except DataAccessError as error:
-        if settings is None or error.advice:
-            raise
-        remedy = remedy_for(error, settings, migrating=True)
-        if remedy is None:
-            raise
-        error.advice = remedy
+        if settings is not None:
+            error.advice = error.advice or remedy_for(error, settings, migrating=True)
         raise

@@ -16,7 +16,7 @@ from app.db.migrations.autogenerate import OPTIONS
 from app.db.migrations.confirmation import confirm
 from app.db.migrations.implementation import Implementation
 from app.db.migrations.lock import lock_until_commit, migration_lock
-from app.db.migrations.refusals import with_remedies
+from app.db.migrations.refusals import translating_with_remedies
 from app.db.migrations.version import refuse_strangers, version_of
 from app.db.revisions import DEFAULT_VERSION_TABLE
 from app.db.target.settings import DatabaseSettings
@@ -41,7 +41,7 @@ def migrate(connection: Connection, settings: DatabaseSettings) -> None:
     A connection that is in a transaction stays in it: the caller commits, and the caller's timeouts apply.
     Raises `DatabaseAheadError`, `TransientError` for a lock that was not free in time, and Alembic's `CommandError`.
     """
-    with with_remedies(settings), translating():
+    with translating_with_remedies(settings):
         first = _plan(connection, settings)
         if not first.steps:
             return

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.driver.retry import until_unlocked
-from app.db.engine.translation import translating
-from app.db.migrations.connection import connected
+from app.db.migrations.connection import connected, limit_lock_waits
 from app.db.migrations.lock import lock_until_commit
 from app.db.migrations.operations.base import quoted
-from app.db.migrations.refusals import with_remedies
+from app.db.migrations.refusals import translating_with_remedies
 from app.db.migrations.sharding.form import distributed, emptied, taken_back
 from app.db.migrations.sharding.refusal import refuse
 from app.db.migrations.sharding.state import Sharding, routines_there, sharding_of
@@ -88,18 +87,13 @@ async def distribute(
 
 
 async def _once(connection: AsyncConnection, settings: DatabaseSettings, step: Step, *, dry_run: bool) -> list[str]:
-    with with_remedies(settings), translating():
+    with translating_with_remedies(settings):
         async with connection.begin():
-            await _prepare(connection, settings)
+            await limit_lock_waits(connection, settings)
+            await connection.run_sync(lock_until_commit)
+            for setting in _SETTINGS:
+                await connection.exec_driver_sql(setting)
             statements = await connection.run_sync(step)
             for statement in () if dry_run else statements:
                 await connection.exec_driver_sql(statement)
     return statements
-
-
-async def _prepare(connection: AsyncConnection, settings: DatabaseSettings) -> None:
-    limit: dict[str, Any] = {"limit": f"{settings.migration_lock_timeout_seconds * 1000:.0f}"}
-    await connection.execute(text("select set_config('lock_timeout', :limit, true)"), limit)
-    await connection.run_sync(lock_until_commit)
-    for statement in _SETTINGS:
-        await connection.exec_driver_sql(statement)
