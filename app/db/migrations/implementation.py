@@ -3,8 +3,9 @@
 from typing import Any
 
 from alembic.ddl.postgresql import PostgresqlImpl
-from sqlalchemy import Column, ColumnElement, String, Table, Text, cast, text
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import ARRAY, JSON, Column, ColumnElement, String, Table, Text, cast, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.db.migrations.operations.base import escaped
 from app.db.migrations.sharding.form import added, refuse_unshardable, rekeyed, sent_to_shards
@@ -60,7 +61,22 @@ class Implementation(PostgresqlImpl):
     def compare_server_default(
         self, inspector_column: Column[Any], metadata_column: Column[Any], ours: str | None, theirs: str | None
     ) -> bool:
-        """Return whether the defaults differ; those of a varchar and of an enum are compared as text on the server."""
+        """Return whether the defaults differ; those of a varchar and of an enum are compared as text on the server.
+
+        Those of json are compared here: the server has no equality operator for it.
+        """
+        if _is_json(metadata_column.type):
+            return _constant(ours) != _constant(theirs)
         if theirs is not None and theirs != ours and isinstance(inspector_column.type, String):  # an Enum is one, too
             theirs = f"cast({theirs} as text)"
         return bool(super().compare_server_default(inspector_column, metadata_column, ours, theirs))  # type: ignore[no-untyped-call]  # Alembic leaves it without types
+
+
+def _is_json(kind: TypeEngine[Any]) -> bool:
+    items = kind.item_type if isinstance(kind, ARRAY) else kind
+    return isinstance(items, JSON) and not isinstance(items, JSONB)
+
+
+def _constant(default: str | None) -> str | None:
+    """Return the constant itself, as in ``'{}'::json``."""
+    return default and default.partition("::")[0].strip("'")

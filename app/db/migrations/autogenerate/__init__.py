@@ -7,7 +7,6 @@ from alembic.runtime.plugins import Plugin
 from alembic.util import DispatchPriority
 
 from app.db.migrations.autogenerate.checks import compare_checks
-from app.db.migrations.autogenerate.defaults import compare_json_default
 from app.db.migrations.autogenerate.enums import compare_enums
 from app.db.migrations.autogenerate.parts import keep_parts
 from app.db.migrations.autogenerate.rendering import render_type
@@ -27,7 +26,6 @@ _plugin.add_autogenerate_comparator(compare_enums, "schema", "enums", priority=D
 _plugin.add_autogenerate_comparator(compare_triggers, "schema", "triggers", priority=DispatchPriority.LAST)
 _plugin.add_autogenerate_comparator(compare_checks, "table", "checks")
 _plugin.add_autogenerate_comparator(keep_parts, "table", "parts", priority=DispatchPriority.LAST)
-_plugin.add_autogenerate_comparator(compare_json_default, "column", "server_default")
 
 OPTIONS: Final[dict[str, Any]] = {
     "target_metadata": metadata,

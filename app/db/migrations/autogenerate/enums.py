@@ -6,7 +6,7 @@ from typing import Any, Final
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations.ops import MigrateOperation, UpgradeOps
 from alembic.util import PriorityDispatchResult
-from sqlalchemy import Enum, MetaData, text
+from sqlalchemy import MetaData, text
 
 from app.db.migrations.autogenerate.rendering import enum_of
 from app.db.migrations.operations.enums import enum_created, enum_dropped, enum_replaced, value_added
@@ -44,11 +44,7 @@ def _declared(metadata: MetaData) -> Iterator[tuple[str, Values]]:
         for column in table.columns:
             enum = enum_of(column.type)
             if enum is not None:
-                yield str(enum.name), _values(enum)
-
-
-def _values(enum: Enum) -> Values:
-    return tuple(enum.enums)
+                yield str(enum.name), tuple(enum.enums)
 
 
 def _changes(name: str, *, old: Values | None, new: Values) -> Sequence[MigrateOperation]:
