@@ -11,7 +11,6 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     DateTime,
-    Double,
     Enum,
     Float,
     Integer,
@@ -20,7 +19,6 @@ from sqlalchemy import (
     LargeBinary,
     Numeric,
     ScalarSelect,
-    SmallInteger,
     String,
     Text,
     Time,
@@ -32,20 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # The driver takes and gives their values as they are.
-_PLAIN: Final = (
-    BigInteger,
-    Boolean,
-    Date,
-    Double,
-    Float,
-    Integer,
-    Interval,
-    LargeBinary,
-    Numeric,
-    SmallInteger,
-    Time,
-    Uuid,
-)
+_PLAIN: Final = (Boolean, Date, Float, Integer, Interval, LargeBinary, Numeric, Time, Uuid)
 
 P_ID: Final[BindParameter[int]] = bindparam("p_id", type_=BigInteger())
 P_LIMIT: Final[BindParameter[int]] = bindparam("p_limit", type_=BigInteger())

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Executable, Select
 from sqlmodel import SQLModel
 
 from app.db.models.base import ReadModel, table_of
-from app.db.query import Query, Record, Routine, WhenLost
+from app.db.query import Query, Routine, WhenLost
 from app.db.rows import Slice
 from app.repositories.budget import Order, needs_budget, within_budget
 from app.repositories.columns import P_ID, P_LIMIT, pinned
@@ -53,14 +53,29 @@ class Entity(Generic[Read]):
         return "updated_at" in self.table.c
 
     @overload
-    def query(self, name: str, statement: Source, *, sharded: Sharded = None) -> Query[Read]: ...
-    @overload
-    def query(self, name: str, statement: Source, row: type[Row], *, sharded: Sharded = None) -> Query[Row]: ...
     def query(
-        self, name: str, statement: Source, row: type[Any] | None = None, *, sharded: Sharded = None
+        self, name: str, statement: Source, *, lost: WhenLost | None = None, sharded: Sharded = None
+    ) -> Query[Read]: ...
+    @overload
+    def query(
+        self, name: str, statement: Source, row: type[Row], *, lost: WhenLost | None = None, sharded: Sharded = None
+    ) -> Query[Row]: ...
+    def query(
+        self,
+        name: str,
+        statement: Source,
+        row: type[Any] | None = None,
+        *,
+        lost: WhenLost | None = None,
+        sharded: Sharded = None,
     ) -> Query[Any]:
-        """Return a query of the entity, whose rows become its read model unless `row` says otherwise."""
-        return self._kept(Query(self._named(name), statement, row or self.read, sharded=sharded))
+        """Return a query of the entity, whose rows become its read model unless `row` says otherwise.
+
+        One that writes once for each idempotency key (see `once`) says so in `lost`.
+        """
+        query = Query(f"{self.table.name}s.{name}", statement, row or self.read, lost, sharded=sharded)
+        self.queries[query.name] = query
+        return query
 
     def page_query(self, name: str, rows: Callable[[], Select[Any]], order: Order) -> Query[Any]:
         """Return a query for a page of `rows`, which ends early at the budget where the rows may be long."""
@@ -68,20 +83,3 @@ class Entity(Generic[Read]):
             return self.query(name, lambda: rows().order_by(*order(self.table.c)).limit(P_LIMIT))
         page: type[Any] = Slice[self.read]  # type: ignore[name-defined]  # a variable, but a class
         return self.query(name, lambda: within_budget(self.table, self.columns, rows(), order), page)
-
-    @overload
-    def keyed_query(self, name: str, statement: Source, *, sharded: Sharded = None) -> Query[Record]: ...
-    @overload
-    def keyed_query(self, name: str, statement: Source, row: type[Row], *, sharded: Sharded = None) -> Query[Row]: ...
-    def keyed_query(
-        self, name: str, statement: Source, row: type[Any] = Record, *, sharded: Sharded = None
-    ) -> Query[Any]:
-        """Return a query that writes once for each idempotency key (see `once`)."""
-        return self._kept(Query(self._named(name), statement, row, WhenLost.KEYED, sharded=sharded))
-
-    def _named(self, name: str) -> str:
-        return f"{self.table.name}s.{name}"
-
-    def _kept(self, query: Query[Row]) -> Query[Row]:
-        self.queries[query.name] = query
-        return query

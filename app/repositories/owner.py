@@ -42,7 +42,7 @@ class _Owned(BinaryExpression[bool]):
     inherit_cache = True
 
 
-class _OwnedInOrder(BinaryExpression[bool]):
+class _OwnedInOrder(_Owned):
     inherit_cache = True
 
 
@@ -53,26 +53,13 @@ class _Owner(FunctionElement[str]):
 
 @compiles(_Owned)
 def _compile_owned(element: _Owned, compiler: Any, **how: Any) -> str:
+    sides = (element.left, element.right)
     if getattr(compiler.dialect, "sharded", False):
-        return _shard(element, compiler, **how)
-    equal: str = compiler.visit_binary(element, **how)
-    if not _sets_user(compiler):
-        return equal
-    return f"{_set_user(compiler.process(element.right, **how))} IS NOT NULL AND {equal}"
-
-
-def _shard(element: _Owned | _OwnedInOrder, compiler: Any, **how: Any) -> str:
-    """Write the predicate with the columns as they are: Citus looks through no cast, and would ask every shard."""
-    column, value = (compiler.process(side.clause, **how) for side in (element.left, element.right))
-    return f"{column} OPERATOR(pg_catalog.=) {value}"
-
-
-@compiles(_OwnedInOrder)
-def _compile_owned_in_order(element: _OwnedInOrder, compiler: Any, **how: Any) -> str:
-    if getattr(compiler.dialect, "sharded", False):
-        return _shard(element, compiler, **how)
-    user_id = compiler.process(element.right, **how)
-    equal = f"{compiler.process(element.left, **how)} = ANY (ARRAY[{user_id}])"
+        # The columns as they are: Citus looks through no cast, and would ask every shard.
+        column, user_id = (compiler.process(side.clause, **how) for side in sides)
+        return f"{column} OPERATOR(pg_catalog.=) {user_id}"
+    column, user_id = (compiler.process(side, **how) for side in sides)
+    equal = f"{column} = ANY (ARRAY[{user_id}])" if isinstance(element, _OwnedInOrder) else f"{column} = {user_id}"
     return f"{_set_user(user_id)} IS NOT NULL AND {equal}" if _sets_user(compiler) else equal
 
 

@@ -30,7 +30,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import Insert
 
 from app.db.models.base import ReadModel
-from app.db.query import Query, Record
+from app.db.query import Query, Record, WhenLost
 from app.repositories.columns import P_ID, equals, parameter
 from app.repositories.entity import Entity
 from app.repositories.once import P_KEY, once, once_on_shards, written_before, written_now
@@ -103,8 +103,12 @@ def _create_once(entity: Entity[Any], create: type[BaseModel] | None, values: _V
     if create is not None and not entity.has_digest:
         raise TypeError(f"{entity.table.name}: rows that are created from data need idempotency_key(digest=True)")
     parts = partial(_created_once, entity, values, has_data=create is not None)
-    return entity.keyed_query(
-        "create_once", lambda: _once(entity, *parts()), sharded=lambda: once_on_shards(entity, *parts())
+    return entity.query(
+        "create_once",
+        lambda: _once(entity, *parts()),
+        Record,
+        lost=WhenLost.KEYED,
+        sharded=lambda: once_on_shards(entity, *parts()),
     )
 
 

@@ -1,13 +1,13 @@
 """The queries of the messages of a conversation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Executable, Select, select
 
 from app.db.models import Message, MessageRead
-from app.db.query import Record
+from app.db.query import Query, Record, Routine, WhenLost
 from app.db.rows import Slice
 from app.repositories.budget import within_budget
 from app.repositories.columns import P_PLACE
@@ -19,40 +19,46 @@ from app.repositories.order import newest_first, oldest_first
 
 MESSAGES: Final = Entity(Message, MessageRead)
 _message: Final = MESSAGES.table.c
-_SLICE: Final = Slice[MessageRead]
 
 APPEND: Final = MESSAGES.query(
     "append", partial(appending.append, MESSAGES), sharded=partial(on_shards.append, MESSAGES)
 )
-APPEND_ONCE: Final = MESSAGES.keyed_query(
-    "append_once", partial(appending.append_once, MESSAGES), sharded=partial(on_shards.append_once, MESSAGES)
+APPEND_ONCE: Final = MESSAGES.query(
+    "append_once",
+    partial(appending.append_once, MESSAGES),
+    Record,
+    lost=WhenLost.KEYED,
+    sharded=partial(on_shards.append_once, MESSAGES),
 )
 APPEND_MANY: Final = MESSAGES.query(
     "append_many", partial(appending.append_many, MESSAGES), Record, sharded=partial(on_shards.append_many, MESSAGES)
 )
-# By whether they are bounded in characters.
 _HISTORIES: Final[Mapping[bool, tuple[str, appending.History]]] = {
     False: ("history", partial(within_budget, MESSAGES.table, order=newest_first)),
     True: ("context", within_context),
 }
-WITH_HISTORY: Final = {
-    bounded: MESSAGES.query(
-        f"append_with_{name}",
-        partial(appending.append_with_history, MESSAGES, read),
-        _SLICE,
-        sharded=partial(on_shards.append_with_history, MESSAGES, name, read),
-    )
-    for bounded, (name, read) in _HISTORIES.items()
-}
-ONCE_WITH_HISTORY: Final = {
-    bounded: MESSAGES.keyed_query(
-        f"append_once_with_{name}",
-        partial(appending.append_once_with_history, MESSAGES, read),
-        _SLICE,
-        sharded=partial(on_shards.append_once_with_history, MESSAGES, name, read),
-    )
-    for bounded, (name, read) in _HISTORIES.items()
-}
+
+
+def _with_history(
+    name: str, statement: Callable[..., Executable], on_shards: Callable[..., Routine], lost: WhenLost | None = None
+) -> dict[bool, Query[Slice[MessageRead]]]:
+    """Return the queries that append and read the messages before, by whether these are bounded in characters."""
+    return {
+        bounded: MESSAGES.query(
+            f"{name}_with_{what}",
+            partial(statement, MESSAGES, read),
+            Slice[MessageRead],
+            lost=lost,
+            sharded=partial(on_shards, MESSAGES, what, read),
+        )
+        for bounded, (what, read) in _HISTORIES.items()
+    }
+
+
+WITH_HISTORY: Final = _with_history("append", appending.append_with_history, on_shards.append_with_history)
+ONCE_WITH_HISTORY: Final = _with_history(
+    "append_once", appending.append_once_with_history, on_shards.append_once_with_history, WhenLost.KEYED
+)
 BY_KEY: Final = MESSAGES.query("by_key", lambda: _read(_message.idempotency_key == P_KEY))
 AFTER: Final = MESSAGES.page_query("after", lambda: _list(_message.id > P_PLACE), oldest_first)
 BEFORE: Final = MESSAGES.page_query("before", lambda: _list(_message.id < P_PLACE), newest_first)
