@@ -2,11 +2,13 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from app.db.errors import ConflictError, InvalidInputError
 from app.db.executor import Executor
 from app.repositories.checks import checked_user_id
+from app.repositories.chunks import chunks_of
 from app.userdata.exporting import Export
 from app.userdata.lines import Reader, Row
 from app.userdata.statements import insertion
@@ -74,13 +76,5 @@ class _Importer:
 
 def _steps(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """Yield the rows in steps, each of one table."""
-    step: list[Row] = []
-    size = 0
-    for row in rows:
-        if step and (row.of is not step[0].of or len(step) == _STEP_ROWS or size + row.size > _STEP_BYTES):
-            yield step
-            step, size = [], 0
-        step.append(row)
-        size += row.size
-    if step:
-        yield step
+    for _, of_table in groupby(rows, key=lambda row: row.of):
+        yield from chunks_of(of_table, lambda row: row.size, most_items=_STEP_ROWS, most_size=_STEP_BYTES)

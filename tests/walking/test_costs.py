@@ -9,7 +9,7 @@ from app.db import Database, DatabaseSettings
 from app.db.migrations import upgrade
 from app.db.models import MessageCreate, Role
 from app.repositories import MessageRepo, TaskRepo
-from app.repositories.messages.chunks import chunks_of
+from app.repositories.messages.repository import chunks_of_messages
 from tests.support.calls import Rows
 from tests.support.tls import Secure, secure_servers
 from tests.support.wire import WireCounter, counted
@@ -30,7 +30,7 @@ async def test_append_many_costs_its_chunks_and_the_transaction_around_them(warm
     """Rows beyond one statement's limit take several statements in one transaction."""
     messages, counter = MessageRepo(warm[0]), warm[1]
     data = [MessageCreate(role=Role.USER, content="x" * 5_000_000)] * 2
-    chunks = len(list(chunks_of(data)))
+    chunks = len(chunks_of_messages(data))
     assert chunks > 1
     async with counter.expect(chunks + 2):
         await messages.append_many(rows.user_id, rows.conversation.id, data)

@@ -12,9 +12,9 @@ from app.db.models.base import MAX_BIGINT, MIN_BIGINT
 from app.db.query import Query
 from app.db.rows import Slice
 from app.repositories.checks import checked_id, checked_key, checked_limit
+from app.repositories.chunks import chunks_of
 from app.repositories.cursor import CursorFormat
 from app.repositories.messages import appending, queries
-from app.repositories.messages.chunks import chunks_of
 from app.repositories.messages.context import Extent
 from app.repositories.page import Page
 from app.repositories.repository import Repository
@@ -22,6 +22,8 @@ from app.repositories.repository import Repository
 _FOREIGN_KEY: Final = str(next(iter(queries.MESSAGES.table.foreign_key_constraints)).name)
 _CURSOR: Final = CursorFormat("<q")
 _STREAM_ROWS: Final = 100
+_CHUNK_ROWS: Final = 10_000
+_CHUNK_CHARACTERS: Final = 8_000_000
 _READS: Final = TypeAdapter(list[MessageRead], config=ConfigDict(defer_build=True))
 
 
@@ -108,7 +110,7 @@ class MessageRepo(Repository[MessageRead]):
 
         One statement, of one time, for each 10,000 messages or 8 million characters; several are one transaction.
         """
-        chunks = list(chunks_of(data))
+        chunks = chunks_of_messages(data)
         if len(chunks) == 1:
             return await self._chunk(user_id, conversation_id, chunks[0])
         async with self._executor.together() as executor:
@@ -196,6 +198,13 @@ class MessageRepo(Repository[MessageRead]):
         conversation_id = checked_id(conversation_id, name="conversation_id")
         limit = checked_limit(limit)
         return await self._fetch_slice(query, user_id, limit=limit, p_conversation_id=conversation_id, p_place=place)
+
+
+def chunks_of_messages(data: Sequence[MessageCreate]) -> list[list[MessageCreate]]:
+    """Return what `append_many` sends in each statement."""
+    return list(
+        chunks_of(data, lambda message: len(message.content), most_items=_CHUNK_ROWS, most_size=_CHUNK_CHARACTERS)
+    )
 
 
 def _values(conversation_id: int, data: MessageCreate) -> dict[str, Any]:
