@@ -8,10 +8,10 @@ from sqlalchemy import text
 
 from app.cli.tour import Tour
 from app.db import Database, DatabaseSettings
-from app.db.access import guarded_tables
 from app.db.errors import MissingReferenceError, NotFoundError, StaleRowError
 from app.db.migrations import upgrade
 from app.db.models import ConversationRead, MessageCreate, TaskCreate, TaskRead, TaskUpdate
+from app.db.models.base import owned_tables
 from app.doctor.samples import write_samples
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
@@ -28,7 +28,7 @@ async def demo(settings: DatabaseSettings, console: Console) -> bool:
         console.print("migrated: [bold]alembic upgrade head[/]")
         try:
             await write_samples(db, [ada, bob], rows_each=_ROWS_EACH)
-            await db.execute(text(f"analyze {', '.join(map(str, guarded_tables()))}"))
+            await db.execute(text(f"analyze {', '.join(map(str, owned_tables()))}"))
             await _walk(tour, ada, bob)
             tour.begin_again()
             await _walk(tour, ada, bob)
@@ -137,5 +137,5 @@ async def _transactions(tour: Tour, ada: str) -> None:
 
 
 async def _forget(db: Database, user_ids: list[str]) -> None:
-    for table in reversed(guarded_tables()):
+    for table in reversed(owned_tables()):
         await db.execute(table.delete().where(table.c.user_id.in_(user_ids)))

@@ -72,7 +72,7 @@ def _slice(model: type[BaseModel], statement: Executable, more: Sequence[str]) -
     return decoded
 
 
-def _models(model: type[BaseModel], statement: Executable, more: Sequence[str] = ()) -> Decoder[Any]:
+def _models(model: type[BaseModel], statement: Executable, more: Sequence[str]) -> Decoder[Any]:
     validate: Callable[[list[dict[str, Any]]], list[Any]] = TypeAdapter(list[model]).validate_python  # type: ignore[valid-type]  # a variable, but a class
     names = tuple(model.model_fields)
 

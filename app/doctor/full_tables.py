@@ -8,8 +8,8 @@ from sqlalchemy import Executable, Table, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database
-from app.db.access import guarded_tables
 from app.db.engine.translation import translating
+from app.db.models.base import owned_tables
 from app.doctor.explain import Plan, explain
 from app.doctor.plans import any_parameters
 from app.doctor.samples import write_samples
@@ -71,7 +71,7 @@ async def _asked(db: Database) -> Asked:
     for entity in entities().values():
         row = await _row_in_the_middle(db, entity.table)
         asked |= {name: (each.statement, _parameters(each.statement, row)) for name, each in entity.queries.items()}
-    for table in guarded_tables():
+    for table in owned_tables():
         by_user = f"select count(*) from {table} where {_OF_USER}"  # noqa: S608 - our own names
         asked[f"rows of {table} by user"] = text(by_user), {"user": _USER}
     return asked

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from app.db.access import POLICY, guarded_tables
+from app.db.access import POLICY
+from app.db.models.base import owned_tables
 from app.doctor.findings import Finding, error, note, ok, warning
 from app.doctor.subject import OUR_TABLES, Checks, Subject
 
@@ -21,7 +22,7 @@ _SWITCH_ON: Final = "Run: python -m app rls on"
 
 
 async def _row_security(subject: Subject) -> list[Finding]:
-    names = [table.name for table in guarded_tables()]
+    names = [table.name for table in owned_tables()]
     rows = await subject.rows(_STATE, tables=names, policy=POLICY)
     open_tables, ready = [row["name"] for row in rows if not row["guarded"]], subject.settings.row_level_security
     if len(open_tables) == len(rows):

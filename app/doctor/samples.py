@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Column, DateTime, Table, text
 
 from app.db import Database
-from app.db.access import guarded_tables
 from app.db.errors import ConflictError, InvalidInputError
+from app.db.models.base import owned_tables
 from app.repositories.columns import plain_type
 
 _PARENTS_EACH: Final = 20
@@ -42,7 +42,7 @@ async def write_samples(db: Database, users: list[str], *, rows_each: int) -> No
     """
     try:
         async with db.transaction() as session:
-            for table in guarded_tables():
+            for table in owned_tables():
                 await session.execute(text(_insertion(table)), {"users": users, "rows": rows_each})
     except (ConflictError, InvalidInputError) as problem:
         raise NoSamples(f"the sample rows are refused: {problem}") from problem

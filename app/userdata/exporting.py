@@ -68,9 +68,7 @@ class Export:
             return cls(executor, user_id, await extents_of(executor, user_id, {}))
         wanted = _read_token(token, user_id)
         found = await extents_of(executor, user_id, {name: each.bound for name, each in wanted.items()})
-        if {name: (each.rows, each.mark) for name, each in found.items()} != {
-            name: (each.rows, each.mark) for name, each in wanted.items()
-        }:
+        if found != wanted:
             raise StaleRowError("rows have been deleted since the export began: begin again")
         return cls(executor, user_id, wanted, after=after)
 

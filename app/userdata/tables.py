@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Column, ColumnElement, Enum, Label, String, Table, Text, cast
 from sqlalchemy.types import TypeEngine
 
-from app.db.access import guarded_tables
+from app.db.models.base import owned_tables
 from app.repositories.columns import pinned, plain_type
 
 _KINDS: Final = frozenset((bool, bytes, date, datetime, Decimal, float, int, str, time, timedelta, UUID))
@@ -29,14 +29,14 @@ class UserTable:
         if self.name in self.parents.values():
             raise TypeError(f"{self.name}: rows that refer to rows of their own table cannot be exported")
         self.is_parent = any(
-            key.column is table.c.id for each in guarded_tables() if each is not table for key in each.foreign_keys
+            key.column is table.c.id for each in owned_tables() if each is not table for key in each.foreign_keys
         )
 
 
 @cache
 def user_tables() -> list[UserTable]:
     """Return the tables, each after those that its rows refer to."""
-    return [UserTable(table) for table in guarded_tables()]
+    return [UserTable(table) for table in owned_tables()]
 
 
 def kind_of(column: Column[Any]) -> type:

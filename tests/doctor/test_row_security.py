@@ -1,7 +1,8 @@
 """Row-level security that is partly on, or on for an application that is not set up for it."""
 
 from app.db import DatabaseSettings
-from app.db.access import guarded_tables, switch_off, switch_on
+from app.db.access import switch_off, switch_on
+from app.db.models.base import owned_tables
 from app.doctor import Finding, Level, examine
 from tests.doctor.advice import run_statements
 from tests.doctor.conftest import Clinic, MakePatient
@@ -36,7 +37,7 @@ async def test_a_table_that_it_is_off_for_is_found(clinic: Clinic, make_patient:
     """A migration that adds a table leaves this state; switching row-level security on again includes it."""
     name = await make_patient()
     await switch_on(_settings(clinic, name))
-    for table in guarded_tables():
+    for table in owned_tables():
         for undo in ("no force row level security", "disable row level security"):
             async with clinic.as_superuser(name) as db:
                 await run_statements(db, f"alter table {table} {undo};")

@@ -25,8 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from app.db.access import guarded_tables
-from app.db.models.base import one_of
+from app.db.models.base import one_of, owned_tables
 from app.doctor import Level, examine
 from app.doctor.plans import any_parameters
 from app.doctor.samples import NoSamples, sample_value, write_samples
@@ -105,5 +104,5 @@ async def test_refused_samples_leave_nothing(clinic: Clinic, make_patient: MakeP
     async with clinic.as_superuser(name) as db:
         with pytest.raises(NoSamples, match="message"):
             await write_samples(db, ["ada"], rows_each=3)
-        for table in guarded_tables():
+        for table in owned_tables():
             assert (await db.execute(select(func.count()).select_from(table))).scalar_one() == 0

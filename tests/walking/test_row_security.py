@@ -11,10 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.db.access import Roles, give_rights, guarded_tables, switch_off, switch_on
+from app.db.access import Roles, give_rights, switch_off, switch_on
 from app.db.engine.compiled import compiled
 from app.db.errors import ConfigurationError
 from app.db.migrations import upgrade
+from app.db.models.base import owned_tables
 from app.db.query import Query
 from app.repositories import queries
 from app.userdata import erase_user, import_user
@@ -107,7 +108,7 @@ async def test_without_a_user_there_are_no_rows(db: Database, guarded: Guarded, 
     await Rows.of(db, user_id)
     for role in (APPLICATION, OWNER):
         async with Database(guarded.settings(role)) as other:
-            for table in guarded_tables():
+            for table in owned_tables():
                 assert (await other.execute(text(f"select count(*) from {table}"))).scalar_one() == 0
             with pytest.raises(ConfigurationError, match="row-level security"):
                 await other.execute(text(f"insert into task (user_id, title) values ('{user_id}', 'planted')"))
@@ -178,7 +179,7 @@ async def test_a_session_sees_the_rows_of_its_user(db: Database, user_id: str) -
     await Rows.of(db, user_id)
     await Rows.of(db, "somebody-else")
     async with db.transaction(user_id=user_id) as session:
-        for table in guarded_tables():
+        for table in owned_tables():
             owners = (await session.execute(text(f"select distinct user_id from {table}"))).scalars().all()
             assert owners == [user_id]
     async with db.transaction() as session:

@@ -8,7 +8,7 @@ from app.db.access.roles import (
     remedies,
     wanted_rights,
 )
-from app.db.access.row_security import POLICY, guarded_tables, switch_off, switch_on
+from app.db.access.row_security import POLICY, switch_off, switch_on
 
 __all__ = [
     "MISSING_RIGHTS",
@@ -16,7 +16,6 @@ __all__ = [
     "Roles",
     "application_rights",
     "give_rights",
-    "guarded_tables",
     "remedies",
     "switch_off",
     "switch_on",

@@ -3,8 +3,6 @@
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Table
-
 from app.db.driver.retry import until_unlocked
 from app.db.errors import ConfigurationError
 from app.db.migrations.connection import directly_connected, limit_lock_waits
@@ -15,11 +13,6 @@ from app.db.target.settings import DatabaseSettings
 POLICY: Final = "own_rows"
 OWN: Final = "cast(user_id as text) = current_setting('app.user_id', true)"
 """What the policy asks of each row; a user that is not set owns none."""
-
-
-def guarded_tables() -> list[Table]:
-    """Return the tables that have an owner in each row."""
-    return owned_tables()
 
 
 async def switch_on(settings: DatabaseSettings) -> list[str]:
@@ -33,12 +26,12 @@ async def switch_on(settings: DatabaseSettings) -> list[str]:
             "the application would see no row: deploy it with DATABASE_ROW_LEVEL_SECURITY=true, set it here too, "
             "and run this again"
         )
-    return await _run(settings, [each for table in guarded_tables() for each in _guard(str(table))])
+    return await _run(settings, [each for table in owned_tables() for each in _guard(str(table))])
 
 
 async def switch_off(settings: DatabaseSettings) -> list[str]:
     """Take the guard from each table, and return the statements that did it."""
-    return await _run(settings, [each for table in guarded_tables() for each in _release(str(table))])
+    return await _run(settings, [each for table in owned_tables() for each in _release(str(table))])
 
 
 def _guard(table: str) -> list[str]:

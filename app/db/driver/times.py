@@ -16,14 +16,8 @@ from app.db.errors import InvalidInputError
 _ZONED: Final = frozenset({"timestamptz", "tstzrange", "tstzmultirange"})
 
 
-def checked_time(value: Any) -> Any:
-    """Return `value`; raises `InvalidInputError` for a date, or a time without a time zone, also in a list or range."""
-    if _is_naive(value):
-        raise InvalidInputError("a time must have timezone information: write datetime.now(UTC)")
-    return value
-
-
 def _is_naive(value: Any) -> bool:
+    """Return whether `value` is a date, or a time without a time zone, or has one in a list or range."""
     if isinstance(value, datetime):
         return value.utcoffset() is None
     if isinstance(value, Range):
@@ -48,8 +42,8 @@ class CheckedStatement:
     def check(self, arguments: Sequence[Any]) -> None:
         """Raise `InvalidInputError` for an argument that is a time without a time zone, where the server wants one."""
         for place in self._places:
-            if place < len(arguments):  # asyncpg reports a missing one
-                checked_time(arguments[place])
+            if place < len(arguments) and _is_naive(arguments[place]):  # asyncpg reports a missing one
+                raise InvalidInputError("a time must have timezone information: write datetime.now(UTC)")
 
     async def fetch(self, *arguments: Any, **more: Any) -> Any:
         """Return the rows, as asyncpg does."""

@@ -14,9 +14,8 @@ class Holder:
 
     __slots__ = ("connecting_seconds", "ended", "queued_seconds", "running", "since", "task", "warned")
 
-    def __init__(self, *, queued_seconds: float = 0.0, connecting_seconds: float = 0.0) -> None:
-        self.queued_seconds = queued_seconds
-        self.connecting_seconds = connecting_seconds
+    def __init__(self) -> None:
+        self.queued_seconds = self.connecting_seconds = 0.0
         self.task = asyncio.current_task()
         self.since = self.ended = time.monotonic()
         self.running = False
@@ -45,19 +44,16 @@ def _frames(task: "asyncio.Task[Any]") -> list[FrameType]:
     frames: list[FrameType] = []
     awaited: Any = task.get_coro()
     while awaited is not None:
-        frame = (
-            getattr(awaited, "cr_frame", None)
-            or getattr(awaited, "gi_frame", None)
-            or getattr(awaited, "ag_frame", None)
-        )
+        frame = _first(awaited, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:
             frames.append(frame)
-        awaited = (
-            getattr(awaited, "cr_await", None)
-            or getattr(awaited, "gi_yieldfrom", None)
-            or getattr(awaited, "ag_await", None)
-        )
+        awaited = _first(awaited, "cr_await", "gi_yieldfrom", "ag_await")
     return frames
+
+
+def _first(awaited: Any, *names: str) -> Any:
+    """Return the attribute of a coroutine, of a generator, or of an asynchronous one."""
+    return next(filter(None, (getattr(awaited, name, None) for name in names)), None)
 
 
 def _is_callers(frame: FrameType) -> bool:

@@ -37,10 +37,10 @@ class Liveness:
 
     async def is_alive(self, connection: PooledConnection) -> bool:
         """Whether the connection can be used; costs a round trip if it was idle for long."""
+        if self.needs_no_check(connection):
+            return True
         if self.is_outdated(connection):
             return False
-        if connection.is_open and connection.idle_seconds() < self._ping_after_seconds:
-            return True
         if connection.is_open and await self._answers(connection):
             return True
         _log.info("replacing a connection that ended while it was idle")

@@ -12,7 +12,7 @@ from app.db.errors import ConfigurationError
 
 MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 SYSTEM: Final = "system"
-_VERIFYING: Final = ("verify-ca", "verify-full")
+VERIFYING: Final = ("verify-ca", "verify-full")
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class TlsSettings:
     @property
     def verifies(self) -> bool:
         """Return whether the server's certificate is verified; as in libpq, a given CA is used in every mode."""
-        return self.mode in _VERIFYING or self.root_cert is not None
+        return self.mode in VERIFYING or self.root_cert is not None
 
     def contexts(self) -> tuple[ssl.SSLContext | None, ...]:
         """Return the contexts to try in order; None is without TLS."""
@@ -65,10 +65,9 @@ def _trust(context: ssl.SSLContext, root_cert: str | None) -> None:
     try:
         context.load_verify_locations(Path(root_cert).expanduser())
     except (OSError, RuntimeError) as error:
-        words = _reason(error)
-    else:
-        return
-    raise ConfigurationError(f"sslrootcert={root_cert} cannot be used: {words}; it must be a file of PEM certificates")
+        raise ConfigurationError(
+            f"sslrootcert={root_cert} cannot be used: {_reason(error)}; it must be a file of PEM certificates"
+        ) from None
 
 
 def _has_certificate_folder() -> bool:
@@ -82,12 +81,10 @@ def _identify(context: ssl.SSLContext, cert: str, key: str | None) -> None:
         # The password keeps OpenSSL from asking for one at the terminal.
         context.load_cert_chain(Path(cert).expanduser(), Path(key).expanduser() if key else None, password="")
     except (OSError, RuntimeError) as error:
-        words = _reason(error)
-    else:
-        return
-    raise ConfigurationError(
-        f"sslcert={cert} with sslkey={key} cannot be used: {words}; they must be files in PEM, the key unencrypted"
-    )
+        raise ConfigurationError(
+            f"sslcert={cert} with sslkey={key} cannot be used: {_reason(error)}; they must be files in PEM, the key "
+            "unencrypted"
+        ) from None
 
 
 def _reason(error: Exception) -> str:

@@ -4,9 +4,8 @@ from typing import Final
 
 from app.db.errors import ConfigurationError
 from app.db.target.parameters import Parameters
-from app.db.target.tls import MODES, SYSTEM, TlsSettings
+from app.db.target.tls import MODES, SYSTEM, VERIFYING, TlsSettings
 
-_VERIFYING: Final = ("verify-ca", "verify-full")
 _MAY_BE_PLAIN: Final = ("disable", "allow", "prefer")
 _UNVERIFIED: Final = "require, unverified"
 _OTHER_NAMES: Final = {
@@ -57,7 +56,7 @@ def _asked_mode(parameters: Parameters) -> str:
         if len(modes) > 1:
             raise ConfigurationError(f"it has {name} twice with different values")
         said |= modes
-    if said & set(_VERIFYING):
+    if said & set(VERIFYING):
         said.discard("require")
     if len(said) > 1 and said != {_UNVERIFIED, "require"}:
         raise ConfigurationError("it has sslmode twice with different values")

@@ -13,19 +13,10 @@ from alembic.operations.ops import (
     DropConstraintOp,
     DropIndexOp,
 )
-from sqlalchemy import Constraint
 
 from app.db.migrations.operations.base import CHANGED, EXTRA, MISSING, SqlOperation, Words
 
-_KINDS: Final = {
-    "foreignkey": "foreign key",
-    "foreign_key_constraint": "foreign key",
-    "unique": "unique constraint",
-    "unique_constraint": "unique constraint",
-    "check": "check",
-    "check_constraint": "check",
-    "table_or_column_check_constraint": "check",
-}
+_KINDS: Final = {"foreignkey": "foreign key", "unique": "unique constraint", "check": "check"}
 
 
 def in_words(operation: MigrateOperation) -> Words:
@@ -56,10 +47,10 @@ def _of_constraint(operation: MigrateOperation) -> Words | None:
         case DropIndexOp(table_name=table, index_name=name):
             return Words("index", table, str(name), EXTRA)
         case DropConstraintOp(table_name=table, constraint_name=name, constraint_type=kind):
-            return Words(_KINDS.get(kind or "", "constraint"), table, str(name), EXTRA)
-        case AddConstraintOp():
+            return Words(_kind(kind), table, str(name), EXTRA)
+        case AddConstraintOp(constraint_type=kind):
             constraint = operation.to_constraint()
-            return Words(_kind(constraint), constraint.table.name, str(constraint.name), MISSING)
+            return Words(_kind(kind), constraint.table.name, str(constraint.name), MISSING)
     return None
 
 
@@ -82,5 +73,5 @@ def _default(value: Any) -> str:
     return "none" if argument is None else str(getattr(argument, "text", argument))
 
 
-def _kind(constraint: Constraint) -> str:
-    return _KINDS.get(str(constraint.__visit_name__), "constraint")
+def _kind(constraint: str | None) -> str:
+    return _KINDS.get(constraint or "", "constraint")
