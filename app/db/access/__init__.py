@@ -1,13 +1,6 @@
 """Who may do what in the database: the rights of its roles, and row-level security."""
 
-from app.db.access.roles import (
-    MISSING_RIGHTS,
-    Roles,
-    application_rights,
-    give_rights,
-    remedies,
-    wanted_rights,
-)
+from app.db.access.roles import MISSING_RIGHTS, Roles, application_rights, give_rights, remedies, wanted_rights
 from app.db.access.row_security import POLICY, switch_off, switch_on
 
 __all__ = [

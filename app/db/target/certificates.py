@@ -20,13 +20,7 @@ _OWN_CA: Final = (
     ".aivencloud.com",
     ".sql.goog",
 )
-_OTHER_PROVIDERS: Final = (
-    ".compute-1.amazonaws.com",
-    ".rlwy.net",
-    ".render.com",
-    ".flympg.net",
-    ".psdb.cloud",
-)
+_OTHER_PROVIDERS: Final = (".compute-1.amazonaws.com", ".rlwy.net", ".render.com", ".flympg.net", ".psdb.cloud")
 _INTERCEPTED: Final = (
     "its CA is not trusted here: somebody may be intercepting the connection, so find out first whether a "
     "proxy, a VPN or an attacker in this network does, for instance by connecting from another network"
