@@ -5,25 +5,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    BindParameter,
-    Boolean,
-    ColumnElement,
-    Label,
-    LargeBinary,
-    Select,
-    String,
-    Subquery,
-    Table,
-    Text,
-    bindparam,
-    cast,
-    func,
-    literal_column,
-    or_,
-    select,
-)
+import sqlalchemy as sa
 
 from app.repositories.checks import MAX_LIMIT
 from app.repositories.columns import P_LIMIT, plain_type
@@ -31,20 +13,22 @@ from app.repositories.columns import P_LIMIT, plain_type
 PAGE_BYTES: Final = 8_000_000
 """The most that the rows of one page take in UTF-8; a row that is longer alone comes alone."""
 
-Order = Callable[[Any], Sequence[ColumnElement[Any]]]
+Order = Callable[[Any], Sequence[sa.ColumnElement[Any]]]
 """The order of rows with these columns."""
 
-_P_BYTES: Final[BindParameter[int]] = bindparam("p_bytes", PAGE_BYTES, type_=BigInteger())
+_P_BYTES: Final[sa.BindParameter[int]] = sa.bindparam("p_bytes", PAGE_BYTES, type_=sa.BigInteger())
 _BYTES_PER_CHARACTER: Final = 4
 _FIXED_BYTES: Final = 32  # what a number, a time or a UUID takes at most
 
 
-def needs_budget(table: Table, columns: Sequence[Label[Any]]) -> bool:
+def needs_budget(table: sa.Table, columns: Sequence[sa.Label[Any]]) -> bool:
     """Return whether the longest page of these columns of the table could exceed the budget."""
     return sum(_most_bytes(table.c[each.name]) for each in columns) * MAX_LIMIT > PAGE_BYTES
 
 
-def within_budget(table: Table, columns: Sequence[Label[Any]], rows: Select[Any], order: Order) -> Select[Any]:
+def within_budget(
+    table: sa.Table, columns: Sequence[sa.Label[Any]], rows: sa.Select[Any], order: Order
+) -> sa.Select[Any]:
     """Return the first of `rows` in this order, up to the page's limit, which is one less than sent, and the budget.
 
     The last column, `more`, says whether another row follows. The rows are measured where they lie: a long text is not
@@ -52,42 +36,42 @@ def within_budget(table: Table, columns: Sequence[Label[Any]], rows: Select[Any]
     """
     measured = measured_rows(table, rows, order, _bytes([table.c[each.name] for each in columns]).label("bytes"))
     in_page = measured.c.place < P_LIMIT
-    in_budget = or_(measured.c.total <= _P_BYTES, measured.c.place == literal_column("1"))
-    more = cast(measured.c.next.is_not(None), Boolean).label("more")
+    in_budget = sa.or_(measured.c.total <= _P_BYTES, measured.c.place == sa.literal_column("1"))
+    more = sa.cast(measured.c.next.is_not(None), sa.Boolean).label("more")
     page = [measured.c[column.name] for column in columns]
-    return select(*page, more).where(in_page, in_budget).order_by(*order(measured.c))
+    return sa.select(*page, more).where(in_page, in_budget).order_by(*order(measured.c))
 
 
-def measured_rows(table: Table, rows: Select[Any], order: Order, size: Label[int]) -> Subquery:
+def measured_rows(table: sa.Table, rows: sa.Select[Any], order: Order, size: sa.Label[int]) -> sa.Subquery:
     """Return the first of `rows` in this order, `P_LIMIT` of them, each with its place, the total and the next.
 
     `total` is of the sizes up to the row; `next` is null for the last.
     """
     found = rows.order_by(*order(table.c)).limit(P_LIMIT).add_columns(size).subquery("found")
     window: Any = {"order_by": order(found.c), "rows": (None, 0)}  # the same for each: PostgreSQL runs it once
-    return select(
+    return sa.select(
         *found.c,
-        func.row_number().over(**window).label("place"),
-        func.sum(found.c[size.name]).over(**window).label("total"),
-        func.pg_catalog.lead(literal_column("1")).over(**window).label("next"),
+        sa.func.row_number().over(**window).label("place"),
+        sa.func.sum(found.c[size.name]).over(**window).label("total"),
+        sa.func.pg_catalog.lead(sa.literal_column("1")).over(**window).label("next"),
     ).subquery("measured")
 
 
 def _most_bytes(column: Any) -> float:
     type_ = plain_type(column)
-    if not isinstance(type_, String | LargeBinary):
+    if not isinstance(type_, sa.String | sa.LargeBinary):
         return _FIXED_BYTES
     return type_.length * _BYTES_PER_CHARACTER if type_.length else float("inf")
 
 
-def _bytes(columns: Sequence[Any]) -> ColumnElement[Any]:
+def _bytes(columns: Sequence[Any]) -> sa.ColumnElement[Any]:
     """Return the bytes of the columns that alone could exceed the budget; of all texts, if none could."""
     long = [column for column in columns if _most_bytes(column) * MAX_LIMIT > PAGE_BYTES]
     texts = long or [column for column in columns if _most_bytes(column) > _FIXED_BYTES]
     return functools.reduce(operator.add, map(_size, texts))
 
 
-def _size(column: Any) -> ColumnElement[Any]:
-    value = column if isinstance(plain_type(column), LargeBinary) else cast(column, Text())
-    size = func.octet_length(value)
-    return func.coalesce(size, literal_column("0")) if column.nullable else size
+def _size(column: Any) -> sa.ColumnElement[Any]:
+    value = column if isinstance(plain_type(column), sa.LargeBinary) else sa.cast(column, sa.Text())
+    size = sa.func.octet_length(value)
+    return sa.func.coalesce(size, sa.literal_column("0")) if column.nullable else size

@@ -5,20 +5,7 @@ from enum import IntEnum
 from functools import cache, partial
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ColumnElement,
-    CompoundSelect,
-    Executable,
-    Select,
-    bindparam,
-    case,
-    literal_column,
-    select,
-    text,
-    true,
-)
+import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import ForUpdateArg
@@ -32,7 +19,7 @@ XIDS: Final = "replica_xids"
 _XID: Final = "replica_xid"
 _CODE: Final = "replica_code"
 _NUMBER: Final = "cast(cast({} as text) as bigint)"
-_CURRENT_XID: Final = literal_column(_NUMBER.format("pg_catalog.pg_current_xact_id()"), BigInteger)
+_CURRENT_XID: Final = sa.literal_column(_NUMBER.format("pg_catalog.pg_current_xact_id()"), sa.BigInteger)
 _VERDICTS: Final = 16
 
 
@@ -51,7 +38,7 @@ class Verdict(IntEnum):
 # The snapshot is taken when the statement begins. Everything below its xmin had ended by then, and a replica knows of
 # every transaction below it. Beyond, pg_xact_status tells of the moment in which it is called, which is later; it
 # raises for a transaction that the replica has not heard of, of which there is none below xmax.
-_GUARD: Final = text(f"""
+_GUARD: Final = sa.text(f"""
 select case
   when not pg_catalog.pg_is_in_recovery() then {Verdict.PROMOTED}
   when coalesce(pg_catalog.bool_and(xid < xmin), true) then {Verdict.CURRENT}
@@ -98,40 +85,43 @@ def guarded(query: Query[Row]) -> Query[Row] | None:
     `OFFSET 0` keeps the condition where it is decided once, before the query's own plan, which stays what it was.
     """
     statement = query.statement
-    if not isinstance(statement, Select | CompoundSelect) or not _has_columns(statement) or _locks(statement):
+    if not isinstance(statement, sa.Select | sa.CompoundSelect) or not _has_columns(statement) or _locks(statement):
         return None
-    typed = _GUARD.bindparams(bindparam(XIDS, type_=ARRAY(BigInteger)))
-    guard = typed.columns(code=BigInteger).cte("replica").prefix_with("MATERIALIZED")
-    code = select(guard.c.code).scalar_subquery()
+    typed = _GUARD.bindparams(sa.bindparam(XIDS, type_=sa.ARRAY(sa.BigInteger)))
+    guard = typed.columns(code=sa.BigInteger).cte("replica").prefix_with("MATERIALIZED")
+    code = sa.select(guard.c.code).scalar_subquery()
     found = statement.subquery("found")
-    is_current = code % literal_column(f"cast({_VERDICTS} as bigint)") == literal_column(str(int(Verdict.CURRENT)))
-    there = literal_column("1", BigInteger).label("there")
-    rows = select(*found.c, there).where(is_current).offset(literal_column("0")).subquery("rows")
-    always = select(literal_column("1").label("one")).subquery("always")
+    current = sa.literal_column(str(int(Verdict.CURRENT)))
+    is_current = code % sa.literal_column(f"cast({_VERDICTS} as bigint)") == current
+    there = sa.literal_column("1", sa.BigInteger).label("there")
+    rows = sa.select(*found.c, there).where(is_current).offset(sa.literal_column("0")).subquery("rows")
+    always = sa.select(sa.literal_column("1").label("one")).subquery("always")
     columns = [column for column in rows.c if column.name != "there"]
-    signed = case((rows.c.there.is_not(None), code), else_=-code).label(_CODE)
+    signed = sa.case((rows.c.there.is_not(None), code), else_=-code).label(_CODE)
     decode = decoder_of(query.row, statement, last=_CODE)
     return query.restated(
-        select(*columns, signed).select_from(always.outerjoin(rows, true())), partial(_decode_guarded, decode)
+        sa.select(*columns, signed).select_from(always.outerjoin(rows, sa.true())), partial(_decode_guarded, decode)
     )
 
 
-def _with_column(statement: Executable, column: ColumnElement[Any]) -> Executable | None:
+def _with_column(statement: sa.Executable, column: sa.ColumnElement[Any]) -> sa.Executable | None:
     if isinstance(statement, UpdateBase) and list(statement.exported_columns):
         return statement.returning(column)
-    if isinstance(statement, Select):
+    if isinstance(statement, sa.Select):
         return statement.add_columns(column)
-    if isinstance(statement, CompoundSelect) and _has_columns(statement):
+    if isinstance(statement, sa.CompoundSelect) and _has_columns(statement):
         rows = statement.subquery("rows")
-        return select(*rows.c, column)
+        return sa.select(*rows.c, column)
     return None
 
 
 def _has_columns(statement: Any) -> bool:
     """Return whether each column can be named from outside, as a plain text cannot."""
-    if isinstance(statement, CompoundSelect):
+    if isinstance(statement, sa.CompoundSelect):
         return all(map(_has_columns, statement.selects))
-    return isinstance(statement, Select) and all(isinstance(each, ColumnElement) for each in statement.inner_columns)
+    return isinstance(statement, sa.Select) and all(
+        isinstance(each, sa.ColumnElement) for each in statement.inner_columns
+    )
 
 
 def _locks(statement: Any) -> bool:

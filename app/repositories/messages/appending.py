@@ -4,30 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import (
-    ARRAY,
-    BindParameter,
-    Boolean,
-    ColumnElement,
-    CompoundSelect,
-    Executable,
-    Label,
-    Select,
-    Subquery,
-    TableValuedAlias,
-    Text,
-    and_,
-    bindparam,
-    cast,
-    false,
-    func,
-    insert,
-    select,
-    text,
-    true,
-    union_all,
-    update,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql.dml import ReturningUpdate
 from sqlalchemy.sql.expression import CTE
@@ -43,8 +20,8 @@ _conversation, _message = table_of(Conversation), table_of(Message)
 P_CONVERSATION_ID: Final = parameter(_message.c.conversation_id)
 P_ROLE: Final = parameter(_message.c.role)
 P_CONTENT: Final = parameter(_message.c.content)
-P_ROLES: Final[BindParameter[Any]] = bindparam("p_roles", type_=ARRAY(Text()))
-P_CONTENTS: Final[BindParameter[Any]] = bindparam("p_contents", type_=ARRAY(Text()))
+P_ROLES: Final[sa.BindParameter[Any]] = sa.bindparam("p_roles", type_=sa.ARRAY(sa.Text()))
+P_CONTENTS: Final[sa.BindParameter[Any]] = sa.bindparam("p_contents", type_=sa.ARRAY(sa.Text()))
 
 THE_CONVERSATION: Final = (owned(_conversation), _conversation.c.id == P_CONVERSATION_ID)
 FIELDS: Final = ["user_id", "conversation_id", "role", "content", "created_at"]
@@ -53,7 +30,7 @@ STALE: Final = "is_stale"
 NEW: Final = "is_new"
 """The column that says whether this call wrote the row, not an earlier one with its key."""
 
-History = Callable[[Sequence[Label[Any]], Select[Any]], Select[Any]]
+History = Callable[[Sequence[sa.Label[Any]], sa.Select[Any]], sa.Select[Any]]
 """What is read of the earlier messages."""
 
 FILLED: Final = frozenset({"id", "created_at"})
@@ -81,7 +58,7 @@ def touched(*criteria: Any, name: str = "touched") -> CTE:
 def touching(*criteria: Any) -> ReturningUpdate[Any]:
     """Return the update behind `touched`."""
     return (
-        update(_conversation)
+        sa.update(_conversation)
         .where(*THE_CONVERSATION, *criteria)
         .values(updated_at=_conversation.c.updated_at)
         .returning(_conversation.c.user_id, _conversation.c.id, _conversation.c.updated_at)
@@ -91,58 +68,58 @@ def touching(*criteria: Any) -> ReturningUpdate[Any]:
 def append(entity: Entity[Any]) -> Any:
     """Return the INSERT of one message; no row where the conversation is not the caller's."""
     conversation = touched()
-    values = select(conversation.c.user_id, conversation.c.id, P_ROLE, P_CONTENT, conversation.c.updated_at)
+    values = sa.select(conversation.c.user_id, conversation.c.id, P_ROLE, P_CONTENT, conversation.c.updated_at)
     # Of the table, not of the class: in a session that would be the ORM's insert, which cannot be fed from a SELECT.
-    return insert(_message).from_select(FIELDS, values).returning(*entity.columns)
+    return sa.insert(_message).from_select(FIELDS, values).returning(*entity.columns)
 
 
-def append_many(entity: Entity[Any]) -> Executable:
+def append_many(entity: Entity[Any]) -> sa.Executable:
     """Return the INSERT of several messages, of one time, in the order that they are sent in."""
     conversation, sent = touched(), sent_rows()
     values = (
-        select(conversation.c.user_id, conversation.c.id, sent.c.role, sent.c.content, conversation.c.updated_at)
-        .select_from(sent.join(conversation, true()))
+        sa.select(conversation.c.user_id, conversation.c.id, sent.c.role, sent.c.content, conversation.c.updated_at)
+        .select_from(sent.join(conversation, sa.true()))
         .order_by(sent.c.position)
     )
     filled = (column for column in entity.columns if column.name in FILLED)
-    return insert(_message).from_select(FIELDS, values).returning(*filled)
+    return sa.insert(_message).from_select(FIELDS, values).returning(*filled)
 
 
-def sent_rows() -> TableValuedAlias:
+def sent_rows() -> sa.TableValuedAlias:
     """Return the messages of `append_many` as rows."""
     return (
-        func.unnest(P_ROLES, P_CONTENTS)
+        sa.func.unnest(P_ROLES, P_CONTENTS)
         .table_valued("role", "content", with_ordinality="position")
         .render_derived("sent")
     )
 
 
-def append_once(entity: Entity[Any]) -> Executable:
+def append_once(entity: Entity[Any]) -> sa.Executable:
     """Return the statement that appends one message for each idempotency key."""
     before, _, now = _written_once(entity)
-    return once(now, select(before)).add_cte(_touched_after(now))
+    return once(now, sa.select(before)).add_cte(_touched_after(now))
 
 
-def append_with_history(entity: Entity[Any], history: History) -> Executable:
+def append_with_history(entity: Entity[Any], history: History) -> sa.Executable:
     """Return the statement that appends one message and reads the `history` of those before it."""
     locked = _locked()
-    now = insert(_message).from_select(FIELDS, _from(locked)).returning(*entity.columns).cte("written_now")
+    now = sa.insert(_message).from_select(FIELDS, _from(locked)).returning(*entity.columns).cte("written_now")
     return _with_history(entity, now, history, _stale(locked)).add_cte(_touched_after(now))
 
 
-def append_once_with_history(entity: Entity[Any], history: History) -> Executable:
+def append_once_with_history(entity: Entity[Any], history: History) -> sa.Executable:
     """Return the statement that appends one message for each idempotency key and reads those before it."""
     before, locked, now = _written_once(entity)
-    appended = once(now, select(before)).cte("appended")
-    same = cast(select(appended.c[SAME]).scalar_subquery(), Boolean).label(SAME)
-    is_new = cast(select(now.c.id).exists(), Boolean).label(NEW)
+    appended = once(now, sa.select(before)).cte("appended")
+    same = sa.cast(sa.select(appended.c[SAME]).scalar_subquery(), sa.Boolean).label(SAME)
+    is_new = sa.cast(sa.select(now.c.id).exists(), sa.Boolean).label(NEW)
     return _with_history(entity, appended, history, _stale(locked), same, is_new).add_cte(_touched_after(now))
 
 
 def _written_once(entity: Entity[Any]) -> tuple[CTE, CTE, CTE]:
     """Return the message that the key has already, the conversation locked where it has none, and the new message."""
     before = written_before(entity, same_message()).cte("written_before")
-    locked = _locked(~select(before.c.id).exists())
+    locked = _locked(~sa.select(before.c.id).exists())
     insertion = postgresql.insert(_message).from_select([*FIELDS, "idempotency_key"], _from(locked, P_KEY))
     return before, locked, written_now(entity, insertion)
 
@@ -152,52 +129,56 @@ def _locked(*criteria: Any) -> CTE:
     return locking(*criteria).cte("locked")
 
 
-def locking(*criteria: Any) -> Select[Any]:
+def locking(*criteria: Any) -> sa.Select[Any]:
     """Return the query behind it."""
     columns = (_conversation.c.user_id, _conversation.c.id, _conversation.c.updated_at)
-    return select(*columns).where(*THE_CONVERSATION, *criteria).with_for_update(key_share=True)
+    return sa.select(*columns).where(*THE_CONVERSATION, *criteria).with_for_update(key_share=True)
 
 
-def _from(locked: CTE, *more: Any) -> Select[Any]:
+def _from(locked: CTE, *more: Any) -> sa.Select[Any]:
     """Return the values of a new message in the locked conversation."""
-    later = func.greatest(func.clock_timestamp(), locked.c.updated_at + text("interval '1 microsecond'"))
-    return select(locked.c.user_id, locked.c.id, P_ROLE, P_CONTENT, later, *more)
+    later = sa.func.greatest(sa.func.clock_timestamp(), locked.c.updated_at + sa.text("interval '1 microsecond'"))
+    return sa.select(locked.c.user_id, locked.c.id, P_ROLE, P_CONTENT, later, *more)
 
 
 def _touched_after(now: CTE) -> CTE:
     """Touch the conversation last, and only where there is a new message: a repeat does not make it active again."""
-    return touched(select(now.c.id).exists(), name="touched_after")
+    return touched(sa.select(now.c.id).exists(), name="touched_after")
 
 
-def _with_history(entity: Entity[Any], appended: CTE, history: History, *flags: Label[Any]) -> CompoundSelect[Any]:
+def _with_history(
+    entity: Entity[Any], appended: CTE, history: History, *flags: sa.Label[Any]
+) -> sa.CompoundSelect[Any]:
     """Return the message with the `flags` and, newest first, those of the `history` before it."""
-    before = history_before(entity, history, select(appended.c.id).scalar_subquery())
+    before = history_before(entity, history, sa.select(appended.c.id).scalar_subquery())
     names = [column.name for column in entity.columns]
     with_flags, without = ([rows.c[name] for name in names] for rows in (appended, before))
-    return union_all(select(*with_flags, *flags), select(*without, *(false().label(flag.name) for flag in flags)))
+    return sa.union_all(
+        sa.select(*with_flags, *flags), sa.select(*without, *(sa.false().label(flag.name) for flag in flags))
+    )
 
 
-def history_before(entity: Entity[Any], history: History, place: ColumnElement[int]) -> Subquery:
+def history_before(entity: Entity[Any], history: History, place: sa.ColumnElement[int]) -> sa.Subquery:
     """Return the messages of the `history` before the place, newest first."""
-    earlier = select(*entity.columns).where(
+    earlier = sa.select(*entity.columns).where(
         entity.owned, _message.c.conversation_id == P_CONVERSATION_ID, _message.c.id < place
     )
     return history(entity.columns, earlier).subquery("history")
 
 
-def _stale(locked: CTE) -> Label[bool]:
+def _stale(locked: CTE) -> sa.Label[bool]:
     """Return whether another message was committed between the statement's snapshot and the lock.
 
     The statement does not see it: the history lacks it.
     """
-    seen = select(_conversation.c.updated_at).where(*THE_CONVERSATION).scalar_subquery()
-    stale = func.coalesce(select(locked.c.updated_at).scalar_subquery() != seen, false())
-    return cast(stale, Boolean).label(STALE)
+    seen = sa.select(_conversation.c.updated_at).where(*THE_CONVERSATION).scalar_subquery()
+    stale = sa.func.coalesce(sa.select(locked.c.updated_at).scalar_subquery() != seen, sa.false())
+    return sa.cast(stale, sa.Boolean).label(STALE)
 
 
 def same_message() -> Any:
     """Return whether a message is the one that is sent."""
-    return and_(
+    return sa.and_(
         _message.c.conversation_id == P_CONVERSATION_ID,
         equals(_message.c.role, P_ROLE),
         equals(_message.c.content, P_CONTENT),

@@ -4,21 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    BindParameter,
-    ColumnElement,
-    Label,
-    Select,
-    Text,
-    and_,
-    bindparam,
-    cast,
-    func,
-    literal_column,
-    or_,
-    select,
-)
+import sqlalchemy as sa
 
 from app.db.errors import InvalidInputError
 from app.db.models import Message, Role
@@ -32,23 +18,23 @@ _message: Final = table_of(Message)
 MAX_CHARACTERS: Final = PAGE_BYTES // 4
 """The most that a history may be bounded to: so many characters never exceed the budget in bytes."""
 
-_P_CHARACTERS: Final[BindParameter[int]] = bindparam("p_characters", type_=BigInteger())
-_P_ALWAYS: Final[BindParameter[int]] = bindparam("p_always", type_=BigInteger())
+_P_CHARACTERS: Final[sa.BindParameter[int]] = sa.bindparam("p_characters", type_=sa.BigInteger())
+_P_ALWAYS: Final[sa.BindParameter[int]] = sa.bindparam("p_always", type_=sa.BigInteger())
 
 
-def within_context(columns: Sequence[Label[Any]], rows: Select[Any]) -> Select[Any]:
+def within_context(columns: Sequence[sa.Label[Any]], rows: sa.Select[Any]) -> sa.Select[Any]:
     """Return the newest of `rows`, up to the limit, which is one less than sent, and the characters; the newest first.
 
     A turn is not cut: the oldest of them is a user's message, or the first of the conversation. The first `p_always`
     come in any case.
     """
-    measured = measured_rows(_message, rows, newest_first, func.char_length(_message.c.content).label("characters"))
-    fits = and_(measured.c.place < P_LIMIT, measured.c.total <= _P_CHARACTERS)
-    begins = func.bool_or(and_(fits, _begins_a_turn(measured.c)))
+    measured = measured_rows(_message, rows, newest_first, sa.func.char_length(_message.c.content).label("characters"))
+    fits = sa.and_(measured.c.place < P_LIMIT, measured.c.total <= _P_CHARACTERS)
+    begins = sa.func.bool_or(sa.and_(fits, _begins_a_turn(measured.c)))
     whole = begins.over(order_by=newest_first(measured.c), rows=(0, None)).label("whole")
-    turns = select(*measured.c, whole).subquery("turns")
+    turns = sa.select(*measured.c, whole).subquery("turns")
     page = [turns.c[column.name] for column in columns]
-    return select(*page).where(or_(turns.c.whole, turns.c.place <= _P_ALWAYS)).order_by(*newest_first(turns.c))
+    return sa.select(*page).where(sa.or_(turns.c.whole, turns.c.place <= _P_ALWAYS)).order_by(*newest_first(turns.c))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +70,6 @@ class Extent:
         return bounds
 
 
-def _begins_a_turn(columns: Any) -> ColumnElement[bool]:
-    question = cast(columns.role, Text()) == cast(literal_column(f"'{Role.USER.value}'"), Text())
-    return or_(question, columns.next.is_(None))
+def _begins_a_turn(columns: Any) -> sa.ColumnElement[bool]:
+    question = sa.cast(columns.role, sa.Text()) == sa.cast(sa.literal_column(f"'{Role.USER.value}'"), sa.Text())
+    return sa.or_(question, columns.next.is_(None))

@@ -7,21 +7,7 @@ differ from the entry node's.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    ColumnElement,
-    DateTime,
-    Executable,
-    Label,
-    Select,
-    cast,
-    false,
-    insert,
-    literal_column,
-    select,
-    true,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from app.db.models import Message
@@ -34,10 +20,10 @@ from app.repositories.owner import owner
 from app.repositories.routine import Routine
 
 _message = table_of(Message)
-_TOUCHED_AT: Final[ColumnElement[Any]] = literal_column("touched.updated_at", DateTime(timezone=True))
-_NEW_ID: Final[ColumnElement[int]] = literal_column("written.id", BigInteger())
-_NOT_STALE: Final[Label[bool]] = cast(false(), Boolean).label(appending.STALE)
-_SAME: Final[Label[bool]] = cast(true(), Boolean).label(SAME)
+_TOUCHED_AT: Final[sa.ColumnElement[Any]] = sa.literal_column("touched.updated_at", sa.DateTime(timezone=True))
+_NEW_ID: Final[sa.ColumnElement[int]] = sa.literal_column("written.id", sa.BigInteger())
+_NOT_STALE: Final[sa.Label[bool]] = sa.cast(sa.false(), sa.Boolean).label(appending.STALE)
+_SAME: Final[sa.Label[bool]] = sa.cast(sa.true(), sa.Boolean).label(SAME)
 
 _APPEND: Final = """
 declare
@@ -107,8 +93,8 @@ def append_many(entity: Entity[Any]) -> Routine:
     """Return `appending.append_many` as a function."""
     filled = [column for column in entity.columns if column.name in appending.FILLED]
     sent = appending.sent_rows()
-    values = select(owner(), appending.P_CONVERSATION_ID, sent.c.role, sent.c.content, _TOUCHED_AT)
-    statement = insert(_message).from_select(appending.FIELDS, values.order_by(sent.c.position)).returning(*filled)
+    values = sa.select(owner(), appending.P_CONVERSATION_ID, sent.c.role, sent.c.content, _TOUCHED_AT)
+    statement = sa.insert(_message).from_select(appending.FIELDS, values.order_by(sent.c.position)).returning(*filled)
     return _routine(entity, "append_many", _APPEND, filled, insert=statement)
 
 
@@ -129,8 +115,8 @@ def append_with_history(entity: Entity[Any], name: str, history: History) -> Rou
 
 def append_once_with_history(entity: Entity[Any], name: str, history: History) -> Routine:
     """Return `appending.append_once_with_history` as a function."""
-    before = written_before(entity, appending.same_message()).add_columns(_flag(false(), NEW), _NOT_STALE)
-    columns = [*entity.columns, _SAME, _flag(true(), NEW), _NOT_STALE]
+    before = written_before(entity, appending.same_message()).add_columns(_flag(sa.false(), NEW), _NOT_STALE)
+    columns = [*entity.columns, _SAME, _flag(sa.true(), NEW), _NOT_STALE]
     steps = {
         "lock": appending.locking(),
         "before": before,
@@ -140,7 +126,9 @@ def append_once_with_history(entity: Entity[Any], name: str, history: History) -
     return _routine(entity, f"append_once_with_{name}", _ONCE_WITH_HISTORY, columns, **steps)
 
 
-def _routine(entity: Entity[Any], name: str, body: str, columns: list[Label[Any]], **steps: Executable) -> Routine:
+def _routine(
+    entity: Entity[Any], name: str, body: str, columns: list[sa.Label[Any]], **steps: sa.Executable
+) -> Routine:
     """Return a function of which a step is to touch, and so lock, the conversation before an id is drawn."""
     return Routine(f"{entity.table.name}_{name}", columns, body, {"touch": appending.touching(), **steps})
 
@@ -151,19 +139,19 @@ def _values() -> dict[str, Any]:
 
 
 def _insert() -> Any:
-    return insert(_message).values(_values())
+    return sa.insert(_message).values(_values())
 
 
-def _insert_once(columns: Sequence[Label[Any]]) -> Any:
+def _insert_once(columns: Sequence[sa.Label[Any]]) -> Any:
     return returning_once(postgresql.insert(_message).values({**_values(), "idempotency_key": P_KEY}), columns)
 
 
-def _history(entity: Entity[Any], history: History, *flags: str) -> Select[Any]:
+def _history(entity: Entity[Any], history: History, *flags: str) -> sa.Select[Any]:
     """Return the messages of the `history` before the new one, each with its `flags`."""
     rows = appending.history_before(entity, history, _NEW_ID)
-    same = (literal_column(f"written.{flag}", Boolean()).label(flag) for flag in flags)
-    return select(*(rows.c[column.name] for column in entity.columns), *same, _NOT_STALE)
+    same = (sa.literal_column(f"written.{flag}", sa.Boolean()).label(flag) for flag in flags)
+    return sa.select(*(rows.c[column.name] for column in entity.columns), *same, _NOT_STALE)
 
 
-def _flag(value: ColumnElement[bool], name: str) -> Label[bool]:
-    return cast(value, Boolean).label(name)
+def _flag(value: sa.ColumnElement[bool], name: str) -> sa.Label[bool]:
+    return sa.cast(value, sa.Boolean).label(name)
