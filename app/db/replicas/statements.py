@@ -91,7 +91,7 @@ def guarded(query: Query[Row]) -> Query[Row] | None:
     guard = typed.columns(code=sa.BigInteger).cte("replica").prefix_with("MATERIALIZED")
     code = sa.select(guard.c.code).scalar_subquery()
     found = statement.subquery("found")
-    current = sa.literal_column(str(int(Verdict.CURRENT)))
+    current: sa.ColumnElement[int] = sa.literal_column(str(int(Verdict.CURRENT)))
     is_current = code % sa.literal_column(f"cast({_VERDICTS} as bigint)") == current
     there = sa.literal_column("1", sa.BigInteger).label("there")
     rows = sa.select(*found.c, there).where(is_current).offset(sa.literal_column("0")).subquery("rows")
