@@ -7,6 +7,7 @@ from typing import Any, Final
 import uvicorn
 
 from app.api.gate.head import MAX_HEADER_BYTES
+from app.api.server.access import logging_config
 from app.api.server.protocol import LimitedConfig, LimitedProtocol, Limits
 from app.api.settings import ApiSettings
 
@@ -23,6 +24,7 @@ class LimitedServer(uvicorn.Server):
         config = LimitedConfig(
             app,
             http=LimitedProtocol,
+            log_config=logging_config(),
             ws="none",
             lifespan="on",
             server_header=False,
