@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,10 +9,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import ApiError, NotAuthenticatedError
 from app.api.gate.body import SMALL_BODY_BYTES, check_json, read_body, replayed, too_large
-from app.api.gate.head import check_head, declared_length, has_body
+from app.api.gate.head import Head, check_head, declared_length, has_body
 from app.api.handlers import answer
 from app.api.services import services_in
 from app.api.settings import ApiSettings
+from app.api.shares import Place
 from app.db.driver.redaction import forget_frames
 from app.db.errors import DataAccessError
 
@@ -42,21 +42,22 @@ class Gate:
             return
         services = services_in(scope)
         try:
-            check_head(scope)
-            user_id = await self._user_id(scope)
-            place = services.requests.take(user_id)
+            head = check_head(scope)
+            user_id = await self._user_id(scope, head)
+            places = [] if user_id is None else [services.requests.take(user_id)]
         except (ApiError, DataAccessError) as error:
             await _refuse(error, scope, receive, send)
             return
         scope["state"]["user_id"] = user_id
-        with ExitStack() as places:
-            places.enter_context(place)
-            await self._pass_with_body(scope, receive, _giving_back(places, send), places)
+        try:
+            await self._pass_with_body(scope, head, receive, _giving_back(places, send), places)
+        finally:
+            _give_back(places)
 
-    async def _user_id(self, scope: Scope) -> str | None:
+    async def _user_id(self, scope: Scope, head: Head) -> str | None:
         if _path_within(scope) in self._public:
             return None
-        token = _take_token(scope)
+        token = _take_token(scope, head)
         try:
             return await services_in(scope).tokens.user_id(token)
         except BaseException as error:
@@ -65,27 +66,29 @@ class Gate:
         finally:
             del token
 
-    async def _pass_with_body(self, scope: Scope, receive: Receive, send: Send, places: ExitStack) -> None:
-        headers = Headers(scope=scope)
-        if not has_body(headers):
+    async def _pass_with_body(
+        self, scope: Scope, head: Head, receive: Receive, send: Send, places: list[Place]
+    ) -> None:
+        if not has_body(head):
             await self._app(scope, receive, send)
             return
         try:
-            body = await self._body(scope, declared_length(headers), receive, places)
+            body = await self._body(scope, declared_length(head), receive, places)
         except ApiError as error:
             await _refuse(error, scope, receive, send)
             return
         if body is not None:
             await self._app(scope, replayed(body, receive), send)
 
-    async def _body(self, scope: Scope, declared: int | None, receive: Receive, places: ExitStack) -> bytes | None:
+    async def _body(self, scope: Scope, declared: int | None, receive: Receive, places: list[Place]) -> bytes | None:
         is_long = any(path.fullmatch(_path_within(scope)) for path in self._long_bodies)
         limit = self._settings.max_body_bytes if is_long else min(SMALL_BODY_BYTES, self._settings.max_body_bytes)
         if declared is not None and declared > limit:
             raise too_large(limit)
 
         def take_place() -> None:
-            places.enter_context(services_in(scope).long_bodies.take(scope["state"]["user_id"]))
+            if user_id := scope["state"]["user_id"]:
+                places.append(services_in(scope).long_bodies.take(user_id))
 
         seconds = self._settings.body_timeout_seconds
         body = await read_body(receive, limit=limit, seconds=seconds, when_long=take_place)
@@ -94,20 +97,25 @@ class Gate:
         return body
 
 
-def _giving_back(places: ExitStack, send: Send) -> Send:
+def _give_back(places: list[Place]) -> None:
+    while places:
+        places.pop().give_back()
+
+
+def _giving_back(places: list[Place], send: Send) -> Send:
     """Return a `send` that gives the places back with the last byte: the client may send its next request at once."""
 
     async def send_and_give_back(message: Message) -> None:
         await send(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
-            places.close()
+            _give_back(places)
 
     return send_and_give_back
 
 
-def _take_token(scope: Scope) -> str:
+def _take_token(scope: Scope, head: Head) -> str:
     """Return the token and take it out of the request: an error collector records the headers with every frame."""
-    scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+    scheme, _, token = head.pop("authorization", "").partition(" ")
     kept = [(name, value) for name, value in scope["headers"] if name.lower() != b"authorization"]
     if isinstance(scope["headers"], list):
         scope["headers"][:] = kept  # the server's own list

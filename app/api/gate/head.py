@@ -1,10 +1,10 @@
 """What the head of a request may say."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from app.api.errors import (
@@ -15,6 +15,9 @@ from app.api.errors import (
     UnsupportedMediaTypeError,
 )
 from app.db.errors import InvalidInputError
+
+Head = dict[str, str]
+"""The headers that decide what becomes of a request; each is there at most once."""
 
 MAX_HEADERS: Final = 100
 MAX_HEADER_BYTES: Final = 16_384
@@ -32,33 +35,33 @@ _ONCE: Final = frozenset(
 )
 
 
-def check_head(scope: Scope) -> None:
-    """Raise the `ApiError` or `InvalidInputError` that the head alone deserves."""
+def check_head(scope: Scope) -> Head:
+    """Return the headers that decide; raises the `ApiError` or `InvalidInputError` that the head alone deserves."""
     if error := _size_error(scope):
         raise error
-    _check_repetitions([name for name, _ in scope["headers"] if name in _ONCE])
-    headers = Headers(scope=scope)
+    head = _decisive(scope["headers"])
     if scope["http_version"] not in _VERSIONS:
         raise BadRequestError("HTTP: version 1.1 or 1.0")
-    if scope["http_version"] != "1.0" and not headers.get("host"):
+    if scope["http_version"] != "1.0" and not head.get("host"):
         raise BadRequestError("Host: exactly once")
     if scope["query_string"]:
         _check_query(scope["query_string"])
-    if has_body(headers) and not _is_plain_json(headers):
+    if has_body(head) and not _is_plain_json(head):
         raise UnsupportedMediaTypeError
+    return head
 
 
-def has_body(headers: Headers) -> bool:
+def has_body(head: Head) -> bool:
     """Return whether a body follows; raises `BadRequestError` where its length is no number, or said in two ways."""
-    length, encoding = headers.get("content-length"), headers.get("transfer-encoding")
+    length, encoding = head.get("content-length"), head.get("transfer-encoding")
     if length is not None and (encoding is not None or not _LENGTH.fullmatch(length)):
         raise BadRequestError("Content-Length: a number of bytes, and not together with Transfer-Encoding")
     return encoding is not None or (length is not None and int(length) > 0)
 
 
-def declared_length(headers: Headers) -> int | None:
+def declared_length(head: Head) -> int | None:
     """Return how many bytes the body will have, or None if only its end will tell."""
-    return None if "transfer-encoding" in headers else int(headers.get("content-length", "0"))
+    return None if "transfer-encoding" in head else int(head.get("content-length", "0"))
 
 
 def _size_error(scope: Scope) -> ApiError | None:
@@ -70,10 +73,15 @@ def _size_error(scope: Scope) -> ApiError | None:
     return None
 
 
-def _check_repetitions(names: list[bytes]) -> None:
-    if len(set(names)) < len(names):
-        repeated = sorted({name.decode() for name in names if names.count(name) > 1})
+def _decisive(headers: Iterable[tuple[bytes, bytes]]) -> Head:
+    """Return the headers of `_ONCE` by name; raises `BadRequestError` where one is repeated."""
+    found = [(name, value) for name, value in headers if name in _ONCE]
+    head = {name.decode(): value.decode("latin-1") for name, value in found}
+    if len(head) < len(found):
+        names = [name.decode() for name, _ in found]
+        repeated = sorted({name for name in names if names.count(name) > 1})
         raise BadRequestError(f"{', '.join(repeated)}: only once")
+    return head
 
 
 def _check_query(query: bytes) -> None:
@@ -90,7 +98,7 @@ def _check_query(query: bytes) -> None:
         raise InvalidInputError("query: each parameter only once")
 
 
-def _is_plain_json(headers: Headers) -> bool:
-    media_type, _, parameters = headers.get("content-type", "").lower().partition(";")
+def _is_plain_json(head: Head) -> bool:
+    media_type, _, parameters = head.get("content-type", "").lower().partition(";")
     is_utf8 = "charset" not in parameters or _UTF8.search(parameters)
-    return media_type.strip() == _JSON and bool(is_utf8) and headers.get("content-encoding", "identity") == "identity"
+    return media_type.strip() == _JSON and bool(is_utf8) and head.get("content-encoding", "identity") == "identity"
