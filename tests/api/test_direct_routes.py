@@ -1,0 +1,152 @@
+"""A route without FastAPI's solver answers as one with it."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, NoReturn
+
+import fastapi.routing
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.responses import JSONResponse
+from starlette.testclient import TestClient
+
+from app.api import create_app, handlers
+from app.api.direct import DirectRoute
+from app.db import DatabaseSettings
+from tests.api.support import api_settings
+
+PATHS = (
+    "/things/3?limit=5&flag=true",
+    "/things/3",
+    "/things/none",
+    "/things/3?limit=0&flag=maybe",
+    "/things/none?limit=0",
+    "/things/3?limit=5&limit=6",
+    "/twice",
+    "/kept",
+    "/plain/3",
+    "/none",
+)
+
+
+class Body(BaseModel):
+    """What is sent."""
+
+    title: str
+
+
+async def _calls(request: Request) -> list[str]:
+    calls: list[str] = request.scope.setdefault("calls", [])
+    calls.append("calls")
+    return calls
+
+
+Calls = Annotated[list[str], Depends(_calls)]
+
+
+async def _limit(calls: Calls, limit: Annotated[int, Query(ge=1)] = 50) -> int:
+    calls.append("limit")
+    return limit
+
+
+async def _kept() -> AsyncIterator[str]:
+    yield "kept"
+
+
+def _plain() -> str:
+    return "plain"
+
+
+def _app(kind: type[APIRoute]) -> FastAPI:
+    app = FastAPI()
+    app.router.route_class = kind
+    handlers.install(app)
+
+    @app.get("/things/{thing}")
+    async def thing(
+        calls: Calls,
+        limit: Annotated[int, Depends(_limit)],
+        thing: int,
+        flag: Annotated[bool | None, Query()] = None,
+        x_name: Annotated[str | None, Header()] = None,
+    ) -> JSONResponse:
+        return JSONResponse([calls, limit, thing, flag, x_name], headers={"X-Made": "here"})
+
+    @app.get("/twice", dependencies=[Depends(_calls)])
+    async def twice(request: Request) -> Response:
+        return JSONResponse(request.scope["calls"], 202)
+
+    @app.get("/kept")
+    async def kept(value: Annotated[str, Depends(_kept)]) -> JSONResponse:
+        return JSONResponse(value)
+
+    @app.get("/plain/{thing}")
+    async def plain(thing: int, value: Annotated[str, Depends(_plain)]) -> dict[str, Any]:
+        return {"thing": thing, "value": value}
+
+    @app.get("/none", status_code=204)
+    async def none() -> None: ...
+
+    @app.post("/things")
+    async def make(data: Body) -> JSONResponse:
+        return JSONResponse(data.title, 201)
+
+    return app
+
+
+def _answer(response: Any) -> tuple[int, str, dict[str, str]]:
+    return response.status_code, response.text, dict(response.headers)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_answer_is_fastapis(path: str) -> None:
+    """Values, headers, statuses and errors: each dependency is called once, and not if its own parameters are wrong."""
+    usual, direct = (TestClient(_app(kind)).get(path, headers={"X-Name": "ada"}) for kind in (APIRoute, DirectRoute))
+    assert _answer(direct) == _answer(usual)
+
+
+@pytest.mark.parametrize("content", [{"title": "a"}, {"title": 1}, None])
+def test_a_body_is_read_by_fastapi(content: Any) -> None:
+    """With its checks and its errors."""
+    usual, direct = (TestClient(_app(kind)).post("/things", json=content) for kind in (APIRoute, DirectRoute))
+    assert _answer(direct) == _answer(usual)
+
+
+def _refuse(**_: Any) -> NoReturn:
+    raise AssertionError("FastAPI's solver")
+
+
+def test_the_solver_is_left_out_only_where_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for generators, nor for what is to be serialized, nor while a dependency is overridden."""
+    monkeypatch.setattr(fastapi.routing, "solve_dependencies", _refuse)
+    app = _app(DirectRoute)
+    client = TestClient(app)
+    assert client.get("/things/3").status_code == 200
+    for path in ("/kept", "/plain/3", "/none"):
+        with pytest.raises(AssertionError, match="solver"):
+            client.get(path)
+    app.dependency_overrides[_limit] = lambda: 7
+    with pytest.raises(AssertionError, match="solver"):
+        client.get("/things/3")
+    monkeypatch.undo()
+    assert client.get("/things/3").json()[1] == 7
+
+
+def test_an_included_route_is_fastapis() -> None:
+    """It is its router's, which does not know what an application overrides."""
+    app, router = FastAPI(), APIRouter(route_class=DirectRoute)
+
+    @router.get("/limit")
+    async def limit(value: Annotated[int, Depends(_limit)]) -> JSONResponse:
+        return JSONResponse(value)
+
+    app.include_router(router)
+    app.dependency_overrides[_limit] = lambda: 7
+    assert TestClient(app).get("/limit").json() == 7
+
+
+def test_a_page_of_tasks_is_direct() -> None:
+    """As every other route of the service is that reads."""
+    app = create_app(api_settings(docs=False), database=DatabaseSettings(url="postgresql://nobody@127.0.0.1:1/none"))
+    assert {type(route) for route in app.routes} == {DirectRoute}
