@@ -11,8 +11,10 @@ APPLICATION_RIGHTS: Final = ("select", "insert", "update", "delete")
 """What the application does with each table of the models."""
 READER_RIGHTS: Final = ("select",)
 _NAME: Final = r'"?(?P<name>[^"]+?)"?$'
+_ABSENT: Final = _NAME.replace("$", " does not exist")
 _SERVER_ADMIN: Final = "As a superuser, or in your provider's console"
 _OWNER: Final = "As the owner or a superuser"
+_USE_TABLE: Final = ("{use} the table {table}", "grant {rights} on {table} to {role};")
 _SENTENCE: Final = "The role {role} may not {right}. {by}: {statement}"
 
 
@@ -33,9 +35,9 @@ class _Refusal:
 _CONNECTING: Final = (
     _Refusal("42501", f"permission denied for database {_NAME}", "connect to the database {name}",
              "grant connect on database {name} to {role};"),
-    _Refusal("3D000", f"database {_NAME}".replace("$", " does not exist"), "use the database {name}: it does not exist",
+    _Refusal("3D000", f"database {_ABSENT}", "use the database {name}: it does not exist",
              "create database {name} owner {role};", _SERVER_ADMIN),
-    _Refusal("28000", f"role {_NAME}".replace("$", " does not exist"), "log in: it does not exist",
+    _Refusal("28000", f"role {_ABSENT}", "log in: it does not exist",
              "create role {role} login password '...';", _SERVER_ADMIN),
     _Refusal("28000", "is not permitted to log in", "log in", "alter role {role} login;", _SERVER_ADMIN),
 )  # fmt: skip
@@ -70,8 +72,7 @@ _EXTENSIONS: Final = {
 }
 _WORKING: Final = (
     # Not the system's own tables: a statement that reads pg_authid is no reason to grant rights on it.
-    _Refusal("42501", f'permission denied for (table|view|relation) (?!"?pg_){_NAME}', "{use} the table {table}",
-             "grant {rights} on {table} to {role};"),
+    _Refusal("42501", f'permission denied for (table|view|relation) (?!"?pg_){_NAME}', *_USE_TABLE),
     _Refusal("42501", f"permission denied for schema {_NAME}", "use the schema {name}{or_create}",
              "grant {usage} on schema {name} to {role};"),
     _Refusal("42501", f"permission denied for database {_NAME}", "create schemas in the database {name}",
@@ -93,7 +94,7 @@ _WORKING: Final = (
              "change the {kind} {name}", "alter {kind} {name} owner to {role};"),
     _Refusal("3F000", "no schema has been selected to create in", "create objects in any schema of the search_path",
              "create schema if not exists {schema}; grant usage, create on schema {schema} to {role};"),
-    _Refusal("3F000", f"schema {_NAME}".replace("$", " does not exist"), "use the schema {name}: it does not exist",
+    _Refusal("3F000", f"schema {_ABSENT}", "use the schema {name}: it does not exist",
              "create schema {name} authorization {role};"),
     # The text and its SQLSTATE depend on the server's version.
     _Refusal("58P01", r'extension control file "[^"]*/(?P<name>[^/"]+)\.control"', "", "", sentence=_NO_FILES),
@@ -154,9 +155,9 @@ def remedy_of(
 
 def table_remedy(table: str, rights: Sequence[str], *, role: str, schema: str = "public") -> Remedy:
     """Return how `role` gets all `rights` on a table; `schema` is named only if it is not the usual one."""
-    words = _for_a_table(table, rights, schema)
-    right, statement = "{use} the table {table}", "grant {rights} on {table} to {role};"
-    return Remedy(_quoted(role), right.format(**words), _OWNER, statement.format(**words, role=_quoted(role)))
+    words = {**_for_a_table(table, rights, schema), "role": _quoted(role)}
+    right, statement = (each.format(**words) for each in _USE_TABLE)
+    return Remedy(words["role"], right, _OWNER, statement)
 
 
 def schema_remedy(schema: str, *, role: str) -> Remedy:

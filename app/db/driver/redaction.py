@@ -35,9 +35,8 @@ def hide_values(error: BaseException) -> None:
             cause.args = (cause.encoding, "", cause.start, cause.end, cause.reason)
         cause.args = tuple(without_values(arg) if isinstance(arg, str) else arg for arg in cause.args)
         names_objects = getattr(cause, "sqlstate", None) == DEPENDED_ON
-        if (
-            isinstance(getattr(cause, "detail", None), str) and not names_objects
-        ):  # SQLAlchemy keeps a list of notes there
+        has_detail = isinstance(getattr(cause, "detail", None), str)  # SQLAlchemy keeps a list of notes there
+        if has_detail and not names_objects:
             vars(cause)["detail"] = None
 
 
