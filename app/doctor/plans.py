@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Executable
+from sqlalchemy import ARRAY, Cast, Enum, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql import ClauseElement, visitors
 
 from app.db.engine.dialect import LeanDialect
 from app.db.errors import ConfigurationError
@@ -45,10 +45,16 @@ def statements() -> dict[str, Executable]:
 
 
 def any_parameters(statement: Executable) -> dict[str, Any]:
-    """Return a value for each parameter that `statement` needs: only the plan's shape matters, not the rows."""
+    """Return a value for each parameter that `statement` needs: only the plan's shape matters, not the rows.
+
+    The planner reads a value of an enum, so that it must be one of the type's.
+    """
     assert isinstance(statement, ClauseElement)
     compiled: Any = statement.compile(dialect=LeanDialect())
-    return {name: _any_value(bind.type) for name, bind in compiled.binds.items() if bind.required}
+    casts: Any = (each for each in visitors.iterate(statement) if isinstance(each, Cast))
+    members = {each.clause: each.type.enums[0] for each in casts if isinstance(each.type, Enum)}
+    binds = {name: bind for name, bind in compiled.binds.items() if bind.required}
+    return {name: members.get(bind) or _any_value(bind.type) for name, bind in binds.items()}
 
 
 def _any_value(type_: Any) -> Any:

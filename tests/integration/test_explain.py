@@ -4,13 +4,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import FrozenInstanceError
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import Column, Enum, MetaData, Table, insert, select, text
 
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError, InvalidInputError
 from app.db.models import Task
 from app.doctor.explain import Plan, explain
+from app.doctor.plans import any_parameters
 from app.repositories import TaskRepo
+from app.repositories.columns import equals, parameter, pinned
 
 
 async def test_a_plan_without_execution_knows_only_its_shape(empty_copy: Callable[[], Awaitable[str]]) -> None:
@@ -31,6 +33,15 @@ async def test_an_executed_plan_counts_what_it_read(db: Database) -> None:
     assert (scan.nodes, scan.scanned, scan.rows_read) == (("Seq Scan",), ("note",), 30)
     assert loops.rows_read == 4 * 30
     assert scan.buffers is not None
+
+
+async def test_a_query_by_an_enum_can_be_explained(db: Database) -> None:
+    """The planner reads the value that it estimates with: it must be one of the type's."""
+    leaflet = Table("leaflet", MetaData(), Column("mood", Enum("glad", "sad", name="mood"), nullable=False))
+    by_mood = select(pinned(leaflet.c.mood)).where(equals(leaflet.c.mood, parameter(leaflet.c.mood)))
+    async with db.engine.connect() as connection:
+        await connection.run_sync(leaflet.metadata.create_all)
+        assert (await explain(connection, by_mood, any_parameters(by_mood))).scanned == ("leaflet",)
 
 
 async def test_a_write_that_was_explained_did_not_happen(db: Database, user_id: str) -> None:
