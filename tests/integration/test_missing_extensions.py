@@ -59,11 +59,11 @@ async def test_a_migration_names_it_too(
     make_database: MakeDatabase, tmp_path: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The embedded server has no vector type, and the sentence is that of a statement."""
-    folder = with_revisions(tmp_path, vector="op.execute('create table note (place vector(3))')")  # type: ignore[arg-type]
+    folder = with_revisions(tmp_path, vector="op.execute('create table leaflet (place vector(3))')")  # type: ignore[arg-type]
     monkeypatch.setattr("app.db.migrations.history.INI_FILES", (folder / "alembic.ini",))
     settings = DatabaseSettings(url=await make_database())
     async with Database(settings) as db:
-        said = await _refusal(db, "create table note (place vector(3))")
+        said = await _refusal(db, "create table leaflet (place vector(3))")
     with pytest.raises(ConfigurationError, match="It belongs to the extension vector") as refused:
         await upgrade(settings)
     assert refused.value.advice == said

@@ -49,7 +49,7 @@ where classid not in ('pg_operator'::regclass, 'pg_proc'::regclass)"""
 _NEVER = "create function public.never({kind}, {kind}) returns boolean language sql return false"
 _DEFAULTS = MetaData()
 Table(
-    "note",
+    "leaflet",
     _DEFAULTS,
     Column("status", String(9), server_default="open"),
     Column("place", String(9), server_default=text("'here'")),
@@ -153,7 +153,7 @@ async def test_the_default_of_a_varchar_or_an_enum_is_compared_with_the_systems_
                 await connection.exec_driver_sql(_NEVER.format(kind=kind))
                 await connection.exec_driver_sql(f"create operator public.= ({sides}, function = public.never)")
         assert await connection.run_sync(_compared) == []
-        await connection.exec_driver_sql("alter table note alter place set default 'there'")
+        await connection.exec_driver_sql("alter table leaflet alter place set default 'there'")
         assert [found[0][0] for found in await connection.run_sync(_compared)] == ["modify_default"]
 
 

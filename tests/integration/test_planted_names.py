@@ -26,7 +26,7 @@ ATTACK = (
 )
 NOTE = (
     "create type kind as enum ('a', 'b')",
-    "create table note (title varchar(9), day date, kind kind, tags text[], data jsonb)",
+    "create table leaflet (title varchar(9), day date, kind kind, tags text[], data jsonb)",
 )
 # Operators that pg_catalog has for exactly these types, and qualified names.
 SAFE = (
@@ -42,8 +42,8 @@ SAFE = (
     "select * from unnest($1::text[], $2::text[]) with ordinality as sent (role, content, position) order by position",
     "select pg_catalog.array_agg(id), pg_catalog.count(id), count(*), max(id) from task",
     "select set_config('app.user_id', $1::text, true), current_setting('app.user_id', true)",
-    "select day from note where day = $1::date and data @> $2::jsonb",
-    "select day from note where kind operator(pg_catalog.=) $1::kind and cast(kind as text) = $2::text",
+    "select day from leaflet where day = $1::date and data @> $2::jsonb",
+    "select day from leaflet where kind operator(pg_catalog.=) $1::kind and cast(kind as text) = $2::text",
     "insert into task (user_id, title) values ($1::text, $2::text) returning cast(title as varchar)",
 )
 # Cases in which the server has to convert a value first, and the planted object that it uses instead.
@@ -54,8 +54,8 @@ UNSAFE = {
     "select 1 from message join conversation using (user_id)": f"operator public.={VARCHARS}",
     "select nullif(title, '') from task": f"operator public.={VARCHARS}",
     "select id from task where title like 'x%'": f"operator public.~~{VARCHARS}",
-    "select day from note where kind = $1::kind": "operator public.=(public.kind,public.kind)",
-    "select day from note where tags = $1::text[]": f"operator public.={TEXTS}",
+    "select day from leaflet where kind = $1::kind": "operator public.=(public.kind,public.kind)",
+    "select day from leaflet where tags = $1::text[]": f"operator public.={TEXTS}",
     "select octet_length(title) from task": "function public.octet_length(character varying)",
     "select count(id) from task": "function public.count(bigint)",
     "select array_agg(id) from task": "function public.array_agg(bigint)",

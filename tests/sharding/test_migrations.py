@@ -14,26 +14,26 @@ from tests.support.calls import Rows
 from tests.support.databases import EmptyCopy
 from tests.support.migrations import FIRST, start_alembic, with_revisions
 
-NOTE = """
+LEAFLET = """
 import sqlalchemy as sa
 from app.db.migrations import create_updated_at_trigger
 op.create_table(
-    "note",
+    "leaflet",
     sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column("user_id", sa.String(length=255), nullable=False),
     sa.Column("conversation_id", sa.BigInteger(), nullable=False),
     sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
     sa.ForeignKeyConstraint(
-        ["user_id", "conversation_id"], ["conversation.user_id", "conversation.id"], name="fk_note", ondelete="CASCADE"
+        ["user_id", "conversation_id"], ["conversation.user_id", "conversation.id"], name="leaf_fk", ondelete="CASCADE"
     ),
-    sa.PrimaryKeyConstraint("id", name="pk_note"),
+    sa.PrimaryKeyConstraint("id", name="pk_leaflet"),
 )
-create_updated_at_trigger("note")
+create_updated_at_trigger("leaflet")
 """
 INDEX = 'create_index_concurrently("ix_task_title", "task", ["user_id", "title"])'
-KEY = "select pg_get_constraintdef(oid) from pg_constraint where conname = 'pk_note'"
-SHARDED = "select count(*) from pg_dist_partition where logicalrelid = 'note'::regclass"
-FOREIGN = "select confdeltype::text from pg_constraint where conname = 'fk_note'"
+KEY = "select pg_get_constraintdef(oid) from pg_constraint where conname = 'pk_leaflet'"
+SHARDED = "select count(*) from pg_dist_partition where logicalrelid = 'leaflet'::regclass"
+FOREIGN = "select confdeltype::text from pg_constraint where conname = 'leaf_fk'"
 
 
 @pytest.fixture
@@ -69,16 +69,16 @@ async def test_every_revision_goes_back_and_forth_with_rows(own: DatabaseSetting
 
 async def test_a_new_table_is_sharded_at_once(own: DatabaseSettings, tmp_path: Path) -> None:
     """With its foreign key and its trigger, beside the others."""
-    await migrate(own, with_revisions(tmp_path, note=NOTE))
+    await migrate(own, with_revisions(tmp_path, leaflet=LEAFLET))
     async with Database(own) as db:
         rows = await Rows.of(db, "ada")
         assert await value(db, SHARDED) == 1
         assert await value(db, KEY) == "PRIMARY KEY (user_id, id)"
         assert await value(db, FOREIGN) == "c"
-        await db.execute(text(f"insert into note (user_id, conversation_id) values ('ada', {rows.conversation.id})"))
-        before = await value(db, "select updated_at from note where user_id = 'ada'")
-        await db.execute(text("update note set conversation_id = conversation_id where user_id = 'ada'"))
-        after = await value(db, "select updated_at from note where user_id = 'ada'")
+        await db.execute(text(f"insert into leaflet (user_id, conversation_id) values ('ada', {rows.conversation.id})"))
+        before = await value(db, "select updated_at from leaflet where user_id = 'ada'")
+        await db.execute(text("update leaflet set conversation_id = conversation_id where user_id = 'ada'"))
+        after = await value(db, "select updated_at from leaflet where user_id = 'ada'")
         assert isinstance(before, type(after))
         assert str(after) > str(before)
 
@@ -86,7 +86,7 @@ async def test_a_new_table_is_sharded_at_once(own: DatabaseSettings, tmp_path: P
 async def test_a_new_table_of_a_plain_database_stays_plain(empty_copy: EmptyCopy, tmp_path: Path) -> None:
     """The setting alone shards nothing."""
     settings = DatabaseSettings(url=await empty_copy(), sharded=True)
-    await migrate(settings, with_revisions(tmp_path, note=NOTE))
+    await migrate(settings, with_revisions(tmp_path, leaflet=LEAFLET))
     async with Database(settings) as db:
         assert await value(db, KEY) == "PRIMARY KEY (id)"
         assert await value(db, FOREIGN) == "c"
