@@ -117,6 +117,17 @@ async def test_the_functions_come_before_the_setting_and_go_after_it(empty_copy:
     assert await values(settings, FUNCTIONS) == [0]
 
 
+async def test_a_server_without_a_place_for_shards_is_refused(unsharded: DatabaseSettings) -> None:
+    """It was named as the entry node, and no worker was: the statement in the advice has it keep them itself."""
+    await values(unsharded, "select citus_remove_node(nodename, nodeport) from pg_dist_node where groupid > 0")
+    await values(unsharded, "select citus_set_coordinator_host('localhost', current_setting('port')::int)")
+    with pytest.raises(ConfigurationError, match="no node may keep shards") as error:
+        await distribute(unsharded, routines())
+    await values(unsharded, str(error.value).rpartition("keeps them: ")[2])
+    await distribute(unsharded, routines())
+    assert set(await values(unsharded, SHARDED)) == NAMES
+
+
 async def test_without_the_setting_the_tables_stay(unsharded: DatabaseSettings) -> None:
     """The application must be able to work with shards before they are there."""
     status, said = await run(url=unsharded.url.get_secret_value(), sharded=False)

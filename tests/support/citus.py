@@ -40,7 +40,7 @@ async def citus_database(server_url: str) -> AsyncIterator[str]:
             await stack.enter_async_context(_created(url, name))
         there = _written(make_url(server_url).set(database=name))
         async with _open(there) as db:
-            for each in entry:
+            for each in entry if workers else ():  # named, a node without workers keeps no shards
                 await db.execute(text(f"select citus_set_coordinator_host('{each.nodename}', {each.nodeport})"))
             for each in workers:
                 await db.execute(text(f"select citus_add_node('{each.nodename}', {each.nodeport})"))

@@ -11,6 +11,7 @@ from app.db.engine.compiled import compiled
 from app.db.errors import ConfigurationError
 from app.db.migrations.sharding import Distribution, Sharding
 from app.db.migrations.sharding.form import refuse_unshardable
+from app.db.migrations.sharding.refusal import refuse
 from app.db.models.base import owned_tables
 from app.db.query import ROUTINE_PREFIX
 from app.db.target.settings import DatabaseSettings
@@ -104,3 +105,20 @@ def test_a_key_that_spans_users_is_refused(unique: UniqueConstraint | Index) -> 
     table = Table("person", MetaData(), key, Column("user_id", String), Column("email", String), unique)
     with pytest.raises(ConfigurationError, match=r"uq_email of person .* Add user_id"):
         refuse_unshardable([table])
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (Sharding(installed=False, available=False), "does not have the Citus extension"),
+        (Sharding(installed=False), "create extension citus"),
+        (Sharding(is_entry=False, entry="entry.internal:5432"), "connect to the entry node, entry.internal:5432"),
+        (Sharding(has_place=False), "citus_add_node"),
+        (Sharding(), "run python -m app migrate first"),
+    ],
+    ids=["not there", "not created", "a worker", "no place for shards", "no tables"],
+)
+def test_what_stands_in_the_way_is_named_with_what_to_do(state: Sharding, says: str) -> None:
+    """The first problem is the one that is told."""
+    with pytest.raises(ConfigurationError, match=says):
+        refuse(state, SETTINGS)

@@ -12,6 +12,7 @@ import yaml
 
 from app.api import ApiSettings
 from app.db.target.development import DEVELOPMENT_PASSWORD
+from tests.conftest import DOCKER_CITUS_IMAGE
 
 ROOT = Path(__file__).resolve().parents[3]
 POOLER = ROOT / "deploy" / "pgbouncer"
@@ -82,6 +83,15 @@ def test_every_connection_is_verified_and_no_port_is_open_to_others(compose: dic
         urls = [value for value in service.get("environment", {}).values() if value.startswith("postgresql:")]
         assert [url for url in urls if not url.endswith("?sslmode=verify-full&sslrootcert=/tls/ca.crt")] == []
         assert [port for port in service.get("ports", []) if not port.startswith("127.0.0.1:")] == []
+
+
+def test_citus_is_the_image_that_the_tests_use(compose: dict[str, Any]) -> None:
+    """It keeps its data in the image's own folder, and is asked for a connection from outside: its set-up has none."""
+    citus = compose["services"]["citus"]
+    assert citus["image"] == DOCKER_CITUS_IMAGE
+    assert citus["volumes"] == ["citus:/var/lib/postgresql/data"]
+    assert "--host=127.0.0.1" in citus["healthcheck"]["test"]
+    assert f"--dbname={citus['environment']['POSTGRES_DB']}" in citus["healthcheck"]["test"]
 
 
 def test_only_the_certificates_are_made_as_root(compose: dict[str, Any]) -> None:

@@ -32,6 +32,12 @@ def _problems(state: Sharding, settings: DatabaseSettings) -> Iterator[str]:
         yield NOT_CREATED
     if not state.is_entry:
         yield f"this is a worker: connect to the entry node{f', {state.entry}' if state.entry else ''}"
+    if not state.has_place:
+        yield (
+            "no node may keep shards: select citus_add_node('WORKER', PORT) for each worker; without workers, so that "
+            "this server keeps them: select citus_set_node_property(nodename, nodeport, 'shouldhaveshards', true) "
+            "from pg_dist_node"
+        )
     if missing := {table.name for table in owned_tables()} - state.existing:
         yield f"the database has no {_listed(missing)}: run python -m app migrate first"
     if state.guarded:

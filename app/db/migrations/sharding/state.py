@@ -19,6 +19,7 @@ from pg_class where relname = any(:tables) and relkind in ('r', 'p') and pg_tabl
 _CITUS: Final = text("""
 select (select groupid = 0 from pg_dist_local_group) as is_entry,
   (select nodename || ':' || nodeport from pg_dist_node where groupid = 0 limit 1) as entry,
+  (select coalesce(pg_catalog.bool_or(shouldhaveshards), true) from pg_dist_node) as has_place,
   coalesce(pg_catalog.array_agg(cast(relname as text)), '{}') as sharded,
   coalesce(pg_catalog.array_agg(cast(relname as text)) filter (where pg_relation_size(pg_class.oid) > 0), '{}')
     as left_over
@@ -44,6 +45,8 @@ class Sharding:
     """Whether this is the node that all clients connect to, Citus' coordinator."""
     entry: str | None = None
     """The host and port of that node, as the others know it."""
+    has_place: bool = True
+    """Whether a node may keep shards; a server that knows of no nodes keeps them itself."""
     existing: frozenset[str] = frozenset()
     partitioned: frozenset[str] = frozenset()
     guarded: frozenset[str] = frozenset()
@@ -69,7 +72,7 @@ def sharding_of(connection: Connection) -> Sharding:
         return Sharding(**there)
     citus = connection.execute(_CITUS, {"tables": names, "owner": OWNER}).one()
     there |= {"sharded": frozenset(citus.sharded), "left_over": frozenset(citus.left_over)}
-    return Sharding(**there, is_entry=citus.is_entry, entry=citus.entry)
+    return Sharding(**there, is_entry=citus.is_entry, entry=citus.entry, has_place=citus.has_place)
 
 
 def routines_there(connection: Connection, prefix: str) -> list[str]:
