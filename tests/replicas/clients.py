@@ -1,6 +1,7 @@
 """Clients that keep a database busy while something happens to its replica."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from uuid import uuid4
 from app.db import Database
 from app.db.models import TaskCreate, TaskUpdate
 from app.repositories import TaskRepo
-from tests.replicas.reading import status
 from tests.support.replication import Replica
 from tests.support.waiting import until
 
@@ -19,10 +19,20 @@ class Run:
     """A client that writes and reads until it is stopped."""
 
     db: Database
-    reads: int = 0
+    seconds: list[float] = field(default_factory=list)
+    """How long each read took."""
     stale: int = 0
     errors: list[BaseException] = field(default_factory=list)
     stopped: bool = False
+
+    @property
+    def reads(self) -> int:
+        """The number of reads that were answered."""
+        return len(self.seconds)
+
+    def slower_than(self, seconds: float) -> int:
+        """Return how many reads took longer."""
+        return sum(each > seconds for each in self.seconds)
 
     async def go(self) -> None:
         """Write, and read three times, again and again."""
@@ -34,8 +44,9 @@ class Run:
             try:
                 await tasks.update(user_id, task.id, TaskUpdate(title=str(number)))
                 for _ in range(3):
+                    began = time.perf_counter()
                     self.stale += (await tasks.get(user_id, task.id)).title != str(number)
-                    self.reads += 1
+                    self.seconds.append(time.perf_counter() - began)
                     await asyncio.sleep(0.003)
             except Exception as error:  # noqa: BLE001 - each is a failure of the test
                 self.errors.append(error)
@@ -57,7 +68,7 @@ async def busy(db: Database) -> AsyncIterator[Run]:
         run.stopped = True
         await asyncio.gather(*clients)
     assert (run.errors, run.stale) == ([], 0)
-    await until(lambda: status(db).in_use == 0)
+    await until(lambda: not any(replica.in_use for replica in db.pool_status().replicas))
 
 
 def processes_of(replica: Replica) -> list[int]:

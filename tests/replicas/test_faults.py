@@ -4,8 +4,11 @@ import asyncio
 import math
 import os
 import signal
+import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
 
 import pytest
 from sqlalchemy import String, bindparam, case, cast, func, select
@@ -14,11 +17,17 @@ from app.db import Database
 from app.db.models import TaskCreate
 from app.db.query import Query
 from app.repositories import TaskRepo
-from tests.replicas.clients import busy, processes_of
+from tests.replicas.clients import Run, busy, processes_of
 from tests.replicas.conftest import Pair
 from tests.replicas.reading import served, status, until_ready
 from tests.support.proxy import FaultProxy
 from tests.support.waiting import LIMIT_SECONDS, until
+
+_ROUND_TRIP_SECONDS: Final = 0.03
+"""So long that what the machine does beside is short against it."""
+_STICKY_SECONDS: Final = 0.04
+_MAY_BE_SLOW: Final = 0.02
+_LONGEST_PATIENCE_SECONDS: Final = 1.0
 
 
 async def _crashed(pair: Pair) -> None:
@@ -29,28 +38,65 @@ async def _promoted(pair: Pair) -> None:
     await asyncio.to_thread(pair.replica.promote)
 
 
+@pytest.fixture
+async def far(pair: Pair) -> AsyncIterator[tuple[Database, Database]]:
+    """Open a database with the replica and one without, both a long round trip from their servers."""
+    async with (
+        FaultProxy(pair.primary.tcp_url()).running() as primary,
+        FaultProxy(pair.replica.server.tcp_url()).running() as replica,
+        Database(pair.settings(url=primary.url(), replica_url=None)) as alone,
+        Database(
+            pair.settings(url=primary.url(), replica_url=replica.url(), replica_sticky_seconds=_STICKY_SECONDS)
+        ) as routed,
+    ):
+        await until_ready(routed)
+        primary.delay_seconds = replica.delay_seconds = _ROUND_TRIP_SECONDS / 2
+        yield routed, alone
+
+
+@asynccontextmanager
+async def compared(far: tuple[Database, Database]) -> AsyncIterator[Run]:
+    """Keep both databases busy; at the end hardly a read took longer than two that the primary alone answers slowly.
+
+    That is its p99 and a round trip, which here may take as long as any other. A read that was late has waited
+    for its replica first, for a second at most.
+    """
+    routed, alone = far
+    before = status(routed).late
+    async with busy(alone) as beside, busy(routed) as run:
+        yield run
+    slow = run.slower_than(2 * statistics.quantiles(beside.seconds, n=100)[98])
+    assert slow <= _MAY_BE_SLOW * len(run.seconds) + status(routed).late - before
+    assert max(run.seconds) < 2 * max(beside.seconds) + _LONGEST_PATIENCE_SECONDS
+
+
 @pytest.mark.parametrize("harm", [_crashed, _promoted], ids=["killed", "promoted"])
 async def test_it_is_done_without_and_used_again_when_it_is_rebuilt(
-    pair: Pair, routed: Database, harm: Callable[[Pair], Awaitable[None]]
+    pair: Pair, far: tuple[Database, Database], harm: Callable[[Pair], Awaitable[None]]
 ) -> None:
     """While it is gone it is asked about once a second, by nobody who waits."""
-    async with busy(routed) as run:
+    routed, _ = far
+    async with compared(far) as run:
+        await run.reads_on()
         await served(routed, lambda: TaskRepo(routed).count("nobody"))
         try:
             await harm(pair)
             before = status(routed).failed
             await until(lambda: status(routed).failed > before)
             at_first = status(routed).served
-            await run.reads_on()
+            await run.reads_on(200)
             assert status(routed).served == at_first
         finally:
             await asyncio.to_thread(pair.replica.rebuild)
         await served(routed, lambda: TaskRepo(routed).count("nobody"))
+        await run.reads_on()
 
 
-async def test_one_that_hangs_is_waited_for_once(pair: Pair, routed: Database) -> None:
+async def test_one_that_hangs_is_waited_for_once(pair: Pair, far: tuple[Database, Database]) -> None:
     """Only the reads that are under way when it stops wait, as long as an answer usually takes."""
-    async with busy(routed) as run:
+    routed, _ = far
+    async with compared(far) as run:
+        await run.reads_on()
         await served(routed, lambda: TaskRepo(routed).count("nobody"))
         before = status(routed)
         processes = await asyncio.to_thread(processes_of, pair.replica)
