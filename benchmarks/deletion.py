@@ -1,11 +1,13 @@
 """Delete a long conversation while others append: `python -m benchmarks.deletion`, as root to have it cold.
 
+With `--kill` the process that deletes is killed in the middle, then it is deleted again: status 1 if half was left.
 The server writes to disk as in production, and the deletion follows a checkpoint: each page goes to the WAL in full.
 """
 
 import argparse
 import asyncio
 import os
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -27,6 +29,19 @@ from benchmarks.server import create_database, url_of
 _USER, _NAME = "deletion", "deletion"
 _DURABLE = {"fsync": "on", "full_page_writes": "on"}
 _BETWEEN_APPENDS_SECONDS = 0.02
+_DELETE = """
+import asyncio, sys
+from app.db import Database, DatabaseSettings
+from app.repositories import ConversationRepo
+
+async def main(url, user_id, conversation):
+    async with Database(DatabaseSettings(url=url, application_name=user_id)) as db:
+        await ConversationRepo(db).delete(user_id, int(conversation))
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+_DELETING = "from pg_stat_activity where application_name = $1 and query ilike '%delete from %'"
+_MIDDLE_SECONDS = 0.5
 _MESSAGE = MessageCreate(role=Role.USER, content="hello")
 _CONVERSATIONS = """
 insert into conversation (user_id) select 'deletion' union all select 'other-' || n from generate_series(0, 49) n"""
@@ -144,12 +159,48 @@ async def _append(db: Database, found: Deletion, what: str, conversation: Any) -
         await asyncio.sleep(_BETWEEN_APPENDS_SECONDS)
 
 
+async def killed(*, messages: int) -> bool:
+    """Kill the process that deletes, print what is left, and delete again; return whether it was all or nothing."""
+    found = Deletion(messages, among=1, cold=False)
+    with _folder() as data, EmbeddedPostgres(data, port=0, settings=_DURABLE) as postgres:
+        await _fill(await create_database(postgres.port, _NAME), found)
+        url = url_of(postgres.port, _NAME)
+        observer = await asyncpg.connect(url)
+        async with Database(DatabaseSettings(url=url)) as db, _appending(url, found):
+            (doomed,) = (await ConversationRepo(db).list_page(_USER)).items
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", _DELETE, url, _USER, str(doomed.id))
+            await _until(observer, f"select count(*) > 0 {_DELETING}")
+            await asyncio.sleep(_MIDDLE_SECONDS)
+            process.kill()
+            await process.wait()
+            await _until(observer, f"select count(*) = 0 {_DELETING}")
+            left = await _left(observer, doomed.id)
+            if left:
+                await ConversationRepo(db).delete(_USER, doomed.id)
+        last = await _left(observer, doomed.id)
+        await observer.close()
+    print(f"{messages:,} messages, killed after {_MIDDLE_SECONDS:g} s: {left:,} are left, after the next call {last:,}")
+    return last == 0 and (left == 0 or left >= messages)
+
+
+async def _until(observer: Any, sql: str) -> None:
+    while not await observer.fetchval(sql, _USER):  # noqa: ASYNC110 - the server does not notify
+        await asyncio.sleep(0.01)
+
+
+async def _left(observer: Any, conversation: int) -> int:
+    return int(await observer.fetchval("select count(*) from message where conversation_id = $1", conversation))
+
+
 def main() -> None:
     """Print a row for each size."""
     parser = argparse.ArgumentParser(prog="benchmarks.deletion", description=__doc__)
     parser.add_argument("--messages", type=int, nargs="+", default=[100_000, 1_000_000, 5_000_000])
     parser.add_argument("--among", type=int, default=1, help="messages in the table for each one of the conversation")
+    parser.add_argument("--kill", action="store_true", help="kill the process that deletes")
     options = parser.parse_args()
+    if options.kill:
+        sys.exit(not all(asyncio.run(killed(messages=messages)) for messages in options.messages))
     print("| messages | pages | time | server's processor | WAL | append to it | append to others |")
     print("|---|---|---|---|---|---|---|")
     for messages in options.messages:

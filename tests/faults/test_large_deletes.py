@@ -4,13 +4,15 @@ import asyncio
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.db.errors import DataAccessError, MissingReferenceError, NotFoundError
+from app.db.errors import DataAccessError, MissingReferenceError, NotFoundError, OutcomeUnknownError
 from app.db.models import MessageCreate, Role
 from app.repositories import ConversationRepo, MessageRepo
 from tests.support.postgres import Postgres
@@ -34,6 +36,16 @@ async def main(url, user_id, conversation):
 
 asyncio.run(main(*sys.argv[1:]))
 """
+
+
+@pytest.fixture
+async def impatient(migrated_url: str, user_id: str) -> AsyncIterator[Database]:
+    """Open the database with little time for each statement."""
+    settings = DatabaseSettings(
+        url=migrated_url, command_timeout_seconds=0.5, retry_seconds=3, application_name=user_id[-40:]
+    )
+    async with Database(settings) as database:
+        yield database
 
 
 async def _long(db: Database, user_id: str, *, messages: int = MESSAGES) -> int:
@@ -60,40 +72,86 @@ async def test_an_append_does_not_wait_for_the_messages_to_be_deleted(db: Databa
     assert await _count(db, conversation) == 0
 
 
+@asynccontextmanager
+async def _appending(db: Database, user_id: str, doomed: int, kept: int) -> AsyncIterator[dict[int, int]]:
+    """Append to both conversations during the block, to one until it is gone, and count what each has got."""
+    appended, ended = dict.fromkeys((doomed, kept), 0), asyncio.Event()
+
+    async def append_to(conversation: int) -> None:
+        while not ended.is_set():
+            await MessageRepo(db).append(user_id, conversation, HELLO)
+            appended[conversation] += 1
+
+    async def append_until_gone() -> None:
+        with suppress(MissingReferenceError):
+            await append_to(doomed)
+
+    async with asyncio.TaskGroup() as both:
+        both.create_task(append_until_gone())
+        both.create_task(append_to(kept))
+        try:
+            yield appended
+        finally:
+            ended.set()
+
+
 async def test_50000_messages_are_deleted_while_others_append(db: Database, user_id: str) -> None:
     """An append to the conversation succeeds, or finds it gone; those elsewhere all succeed."""
     doomed, kept = await _long(db, user_id), await _long(db, user_id, messages=1)
-    messages, appended = MessageRepo(db), 0
-
-    async def append_until_gone() -> None:
+    async with _appending(db, user_id, doomed, kept) as appended:
+        await ConversationRepo(db).delete(user_id, doomed)
         with pytest.raises(MissingReferenceError):
-            while True:
-                await messages.append(user_id, doomed, HELLO)
-
-    appending = asyncio.create_task(append_until_gone())
-    deleting = asyncio.create_task(ConversationRepo(db).delete(user_id, doomed))
-    while not (deleting.done() and appending.done()):
-        await messages.append(user_id, kept, HELLO)
-        appended += 1
-    await asyncio.gather(deleting, appending)
+            await MessageRepo(db).append(user_id, doomed, HELLO)
     assert await _count(db, doomed) == 0
-    assert await _count(db, kept) == 1 + appended
+    assert await _count(db, kept) == 1 + appended[kept] > 1
+
+
+async def test_an_append_that_waits_for_its_end_has_a_deadline_of_its_own(
+    db: Database, impatient: Database, user_id: str
+) -> None:
+    """At the end of the deletion the conversation is locked; an append that gave up is resolved by its key."""
+    conversation, key = await _long(db, user_id, messages=1), uuid4()
+    async with db.transaction() as deleting:
+        await ConversationRepo(deleting).delete(user_id, conversation)
+        with pytest.raises(OutcomeUnknownError):
+            await MessageRepo(impatient).append(user_id, conversation, HELLO, idempotency_key=key)
+        await deleting.rollback()
+    await MessageRepo(db).append(user_id, conversation, HELLO, idempotency_key=key)
+    assert await _count(db, conversation) == 2
+
+
+async def test_one_that_takes_longer_than_a_command_may_is_undone(
+    db: Database, impatient: Database, user_id: str
+) -> None:
+    """The caller is told that the outcome is unknown; the same call again succeeds."""
+    conversation = await _long(db, user_id, messages=100)
+    async with db.transaction() as holder:
+        await holder.execute(text(_LOCK_ONE), {"id": conversation})
+        with pytest.raises(OutcomeUnknownError):
+            await ConversationRepo(impatient).delete(user_id, conversation)
+    await impatient.close()
+    await until_gone(db, user_id[-40:])
+    assert await _count(db, conversation) == 100
+    await ConversationRepo(db).delete(user_id, conversation)
+    assert await _count(db, conversation) == 0
 
 
 async def test_killed_in_the_middle_it_happens_as_a_whole_or_not_at_all(
     db: Database, migrated_url: str, user_id: str
 ) -> None:
-    """The client's process is killed with kill -9; the same call again succeeds, or finds that it has happened."""
-    conversation = await _long(db, user_id)
-    async with db.transaction() as holder:
-        await holder.execute(text(_LOCK_ONE), {"id": conversation})
-        command = (sys.executable, "-c", _DELETE, migrated_url, user_id, str(conversation))
-        process = await asyncio.create_subprocess_exec(*command)
-        await until_locked(db, application=user_id[-40:])
-        os.kill(process.pid, signal.SIGKILL)
-        assert await process.wait() == -signal.SIGKILL
-    await until_gone(db, user_id[-40:])
-    assert await _count(db, conversation) in (0, MESSAGES)
+    """The client is killed with kill -9 while others append; the same call again succeeds, or finds that it has."""
+    conversation, kept = await _long(db, user_id), await _long(db, user_id, messages=1)
+    async with _appending(db, user_id, conversation, kept) as appended:
+        async with db.transaction() as holder:
+            await holder.execute(text(_LOCK_ONE), {"id": conversation})
+            command = (sys.executable, "-c", _DELETE, migrated_url, user_id, str(conversation))
+            process = await asyncio.create_subprocess_exec(*command)
+            await until_locked(db, application=user_id[-40:])
+            os.kill(process.pid, signal.SIGKILL)
+            assert await process.wait() == -signal.SIGKILL
+        await until_gone(db, user_id[-40:])
+    assert await _count(db, conversation) in (0, MESSAGES + appended[conversation])
+    assert await _count(db, kept) == 1 + appended[kept] > 1
     with suppress(NotFoundError):
         await ConversationRepo(db).delete(user_id, conversation)
     assert await _count(db, conversation) == 0
