@@ -1,11 +1,11 @@
 """From records to rows: read models, slices of a list, records, or the first column."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Generic, TypeVar, get_args, get_origin
+from types import MappingProxyType
+from typing import Any, Final, Generic, NamedTuple, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 from sqlalchemy import Executable
 
 from app.db.filling import filler_of
@@ -17,14 +17,13 @@ MORE: Final = "more"
 """The column of a slice's records that says whether more follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slice(Generic[Row]):
+class Slice(NamedTuple, Generic[Row]):
     """Rows of a list: the one row that a query returns whose statement has further columns than the model."""
 
     items: list[Row]
     more: bool = False
     """Whether more rows follow: the last row's column `MORE`."""
-    flags: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, Any] = MappingProxyType({})
     """The first row's other columns."""
 
 
@@ -73,11 +72,12 @@ def _slice(model: type[BaseModel], statement: Executable, more: Sequence[str]) -
 
 
 def _models(model: type[BaseModel], statement: Executable, more: Sequence[str]) -> Decoder[Any]:
-    validate: Callable[[list[dict[str, Any]]], list[Any]] = TypeAdapter(list[model]).validate_python  # type: ignore[valid-type]  # a variable, but a class
+    # Deferred: most models are filled, and need it for a record that they do not declare.
+    adapter: TypeAdapter[list[Any]] = TypeAdapter(list[model], config=ConfigDict(defer_build=True))  # type: ignore[valid-type]  # a variable, but a class
     names = tuple(model.model_fields)
 
     def validated(records: Sequence[Any]) -> list[Any]:
         # In one call: a third less than one by one. The columns of `more` follow those of the model and are left out.
-        return validate([dict(zip(names, record.values(), strict=False)) for record in records])
+        return adapter.validate_python([dict(zip(names, record.values(), strict=False)) for record in records])
 
     return filler_of(model, statement, more, otherwise=validated) or validated

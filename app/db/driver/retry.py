@@ -7,14 +7,16 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import backoff
-from backoff.types import Details
 
 from app.db.driver.sqlstates import may_connect_soon
 from app.db.errors import DataAccessError, PoolTimeoutError, UnavailableError
 from app.db.target.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    from backoff.types import Details
 
 Value = TypeVar("Value")
 Call = Callable[[], Awaitable[Value]]
@@ -99,7 +101,7 @@ class Retry:
         seen: list[Exception] | None = None,
         seconds: float | None = None,
     ) -> Call[Value]:
-        def note(details: Details) -> None:
+        def note(details: "Details") -> None:
             error: Any = details.get("exception")
             if seen is not None:
                 seen.append(error)
@@ -152,7 +154,7 @@ async def until_unlocked(run: Call[Value], *, seconds: float) -> Value:
     The statements that queued behind it run in the pauses, of up to 15 s. Raises the last error.
     """
 
-    def note(details: Details) -> None:
+    def note(details: "Details") -> None:
         _log.warning("no lock, retrying in %.1f s: %s", details.get("wait", 0), details.get("exception"))
 
     async def target() -> Value:

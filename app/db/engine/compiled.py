@@ -1,9 +1,8 @@
 """A query as the driver takes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy.sql import ClauseElement
 
@@ -13,8 +12,7 @@ from app.db.query import Query
 _dialect: Final = cache(LeanDialect)
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledQuery:
+class CompiledQuery(NamedTuple):
     """The SQL of a query, and how its parameters are numbered there."""
 
     sql: str

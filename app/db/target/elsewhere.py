@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 # By the advice; names of libpq, JDBC, Npgsql, Prisma, node-postgres, pgx, asyncpg, SQLAlchemy, Django and Rails.
@@ -87,12 +88,12 @@ def _plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name).lower()
 
 
-ELSEWHERE: Final[Mapping[str, str]] = {
-    _plain(name): advice for advice, names in _NAMES.items() for name in names.split()
-}
-"""By the name in lower case and without underscores: JDBC's have capitals, Npgsql's have spaces."""
+@cache
+def known_elsewhere() -> Mapping[str, str]:
+    """Return the advice by the name in lower case and without underscores: JDBC's have capitals, Npgsql's spaces."""
+    return {_plain(name): advice for advice, names in _NAMES.items() for name in names.split()}
 
 
 def advice_on(name: str) -> str | None:
     """Return what to write instead of a setting that other clients call `name`."""
-    return ELSEWHERE.get(_plain(name))
+    return known_elsewhere().get(_plain(name))

@@ -23,7 +23,9 @@ class EnvironmentSettings(BaseSettings):
     and the file; neither its text nor the frames behind it hold a value.
     """
 
-    model_config = SettingsConfigDict(env_file=".env", extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True
+    )
 
     error: ClassVar[type[Exception]] = ConfigurationError
     """The class of the error that the constructor raises."""

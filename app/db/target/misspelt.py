@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection
-from difflib import get_close_matches
 from typing import Final
 
 _ALIKE: Final = 0.85
@@ -14,6 +13,8 @@ def meant(name: str, settings: Collection[str]) -> str | None:
 
     It may lack an end, have another unit, its words or letters in another order, or a few other letters.
     """
+    from difflib import get_close_matches  # noqa: PLC0415 - few processes meet such a name
+
     name = re.sub(_UNIT, "", name)
     plain = {each.replace("_", ""): each for each in settings}
     for found in (

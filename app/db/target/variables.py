@@ -5,7 +5,6 @@ import os
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Final
@@ -19,14 +18,16 @@ _CONFLICT: Final = ("<<<<<<<", ">>>>>>>")
 _MARKS: Final = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-@dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable, spelled as it was found, and the file that it was found in."""
+    """A variable, spelled as it was found, and the file that it was found in; its repr has no value."""
 
-    name: str
-    value: str = field(repr=False)
-    file: str | None = None
-    """None is the environment."""
+    __slots__ = ("file", "name", "value")
+
+    def __init__(self, name: str, value: str, file: str | None = None) -> None:
+        self.name = name
+        self.value = value
+        self.file = file
+        """None is the environment."""
 
     @property
     def label(self) -> str:

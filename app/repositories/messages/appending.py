@@ -1,8 +1,7 @@
 """The statements that append messages to a conversation, in the order in which they are committed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -37,8 +36,7 @@ FILLED: Final = frozenset({"id", "created_at"})
 """The columns that the database fills; the others are known from what is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class AppendedOnce:
+class AppendedOnce(NamedTuple):
     """The last messages up to one that was appended with an idempotency key."""
 
     history: list[MessageRead]

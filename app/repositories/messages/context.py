@@ -1,7 +1,6 @@
 """What of a conversation a model is shown: as many messages as fit its context, decided by the server."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -37,18 +36,16 @@ def within_context(columns: Sequence[sa.Label[Any]], rows: sa.Select[Any]) -> sa
     return sa.select(*page).where(sa.or_(turns.c.whole, turns.c.place <= _P_ALWAYS)).order_by(*newest_first(turns.c))
 
 
-@dataclass(frozen=True, slots=True)
 class Extent:
     """How much of a conversation is read: at most `limit` messages, of `max_characters` together if that is given."""
 
-    limit: int
-    max_characters: int | None = None
+    __slots__ = ("limit", "max_characters")
 
-    def __post_init__(self) -> None:
-        checked_limit(self.limit)
-        characters = self.max_characters
-        if characters is not None and not (type(characters) is int and 1 <= characters <= MAX_CHARACTERS):
+    def __init__(self, limit: int, max_characters: int | None = None) -> None:
+        self.limit = checked_limit(limit)
+        if max_characters is not None and not (type(max_characters) is int and 1 <= max_characters <= MAX_CHARACTERS):
             raise InvalidInputError(f"max_characters must be between 1 and {MAX_CHARACTERS:,}")
+        self.max_characters = max_characters
 
     @property
     def is_bounded(self) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from app.db import DatabaseSettings
 from app.db.errors import ConfigurationError
-from app.db.target.elsewhere import ELSEWHERE
+from app.db.target.elsewhere import known_elsewhere
 from app.db.target.url import parse_url
 from tests.support.canary import SECRET
 
@@ -23,7 +23,7 @@ target_session_attrs load_balance_hosts scram_client_key scram_server_key oauth_
 oauth_client_secret oauth_scope"""
 
 
-@pytest.mark.parametrize("name", [*LIBPQ.split(), *ELSEWHERE])
+@pytest.mark.parametrize("name", [*LIBPQ.split(), *known_elsewhere()])
 def test_every_parameter_of_libpq_is_understood_or_has_an_advice_of_its_own(name: str) -> None:
     """It never gets the advice for a setting of the server."""
     with suppress(ConfigurationError):
@@ -34,7 +34,7 @@ def test_every_parameter_of_libpq_is_understood_or_has_an_advice_of_its_own(name
     assert "a setting of the server is written" not in str(caught.value)
 
 
-@pytest.mark.parametrize("advice", sorted(set(ELSEWHERE.values())))
+@pytest.mark.parametrize("advice", sorted(set(known_elsewhere().values())))
 def test_what_an_advice_names_can_be_written(advice: str) -> None:
     """Each setting in it exists and accepts the value shown; each parameter in it is understood."""
     for name, value in re.findall(r"\bDATABASE_([A-Z_]+)(?:=(\w+))?", advice):

@@ -1,7 +1,7 @@
 """One reason why Neon refuses a connection."""
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Decision(Enum):
@@ -12,8 +12,7 @@ class Decision(Enum):
     FIX = "not retried"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """A reason; `pattern` recognizes it in a text."""
 
     pattern: str
