@@ -32,7 +32,7 @@ _RESULTS = Path(__file__).with_name("results.json")
 _ROOT = Path(__file__).parents[1]
 _FULL = (Rounds(0, rounds=25, calls=20), Rounds(1, rounds=8, calls=5), Rounds(5, rounds=6, calls=3))
 _VARIANTS, _VARIANTS_QUICK = Rounds(0, rounds=20, calls=40), Rounds(0, rounds=5, calls=10)
-_SERVED, _SERVED_QUICK = Turns(rounds=10, turns=3), Turns(rounds=5, turns=1)
+_SERVED, _SERVED_QUICK = Turns(rounds=8, turns=3), Turns(rounds=5, turns=1)
 _QUICK = (Rounds(0, rounds=5, calls=10), Rounds(1, rounds=5, calls=1), Rounds(5, rounds=1, calls=1))
 
 
