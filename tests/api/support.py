@@ -24,6 +24,8 @@ from app.db import DatabaseSettings
 SECRET = "a secret for tests: 2f6d0c1b9ae84357"
 ISSUER = "https://issuer.test"
 AUDIENCE = "tasks"
+VALID_SECONDS = 24 * 3600
+"""Tests are imported, some with a token of theirs, long before a whole run comes to them."""
 
 
 class Running(NamedTuple):
@@ -56,14 +58,14 @@ def api_settings(**changes: Any) -> ApiSettings:
 
 def token(user_id: str, *, key: Any = SECRET, algorithm: str = "HS256", kid: str | None = None, **claims: Any) -> str:
     """Return a token as the issuer would; a claim of None is left out."""
-    values = {"sub": user_id, "iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 600} | claims
+    values = {"sub": user_id, "iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + VALID_SECONDS} | claims
     kept = {name: value for name, value in values.items() if value is not None}
     return jwt.encode(kept, key, algorithm=algorithm, headers={"kid": kid} if kid else None)
 
 
 def unsigned(user_id: str, *, algorithm: str = "none") -> str:
     """Return a token without a signature."""
-    claims = {"sub": user_id, "iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + 600}
+    claims = {"sub": user_id, "iss": ISSUER, "aud": AUDIENCE, "exp": time.time() + VALID_SECONDS}
     parts = [json.dumps(part).encode() for part in ({"alg": algorithm, "typ": "JWT", "kid": "rsa"}, claims)]
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + "."
 

@@ -25,7 +25,8 @@ _console: Final = Console(soft_wrap=True, highlight=False)
 
 def start() -> int:
     """Run the private PostgreSQL until Ctrl-C or SIGTERM and print how to reach it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for asked in (signal.SIGINT, signal.SIGTERM):  # a shell has what it starts in the background ignore the first
+        signal.signal(asked, signal.default_int_handler)
     with suppress(KeyboardInterrupt), EmbeddedPostgres(development_folder()) as server:
         _console.print(f"a private PostgreSQL until Ctrl-C; its data stays in {server.data_folder}")
         _console.print(f"export DATABASE_URL='{server.url()}'", style="bold")
