@@ -16,7 +16,8 @@ from benchmarks.spread import Spread
 _JUDGED = f"""The run fails when one is over. A ratio is taken in each round, between what two contenders measured in
 it; shown are the median over the rounds and, in parentheses, the quartiles. A budget is held if the quartile nearer
 to its limit is within it, so that the same code gets the same verdict; fewer than {FEWEST_ROUNDS} rounds give none.
-Why, and where the chat turn is judged: [decision 21](decisions/0021-how-budgets-are-judged.md)."""
+Why, and where the chat turn is judged: [decision 21](decisions/0021-how-budgets-are-judged.md); what observation is
+compared with: [decision 25](decisions/0025-what-observation-may-cost.md)."""
 
 _QUEUE = """Reads and writes by turns, four or more calls of each caller, all at once. A call's time includes the wait
 in the queue, so that it grows with the callers; the slowest caller's time for all its calls is divided by the

@@ -6,6 +6,7 @@ from typing import Final
 from benchmarks.contenders.base import Contender, Place
 
 __all__ = [
+    "BARE_SPANS",
     "BASELINE",
     "CONTENDERS",
     "CORE",
@@ -28,6 +29,7 @@ NO_RESET: Final = "asyncpg pool, no reset"
 SAME_MODELS: Final = "asyncpg pool, no reset, models"
 SLOW_LOG: Final = "this layer, slow log on"
 SPANS: Final = "this layer, OpenTelemetry"
+BARE_SPANS: Final = "this layer, the caller's own spans"
 LISTENED: Final = "this layer, after a listener"
 CORE: Final = "SQLAlchemy Core, AUTOCOMMIT"
 TUNED_SESSION: Final = "SQLModel session, tuned"
@@ -40,6 +42,7 @@ CONTENDERS: Final = {
     SAME_MODELS: "asyncpg_pool:AsyncpgPoolWithModels",
     SLOW_LOG: "ours_watched:OursWithSlowLog",
     SPANS: "ours_watched:OursWithSpans",
+    BARE_SPANS: "ours_watched:OursWithBareSpans",
     LISTENED: "ours_watched:OursBesideAListener",
     TUNED_SESSION: "sqlmodel_session:TunedSqlmodelSession",
     "SQLModel session": "sqlmodel_session:SqlmodelSession",

@@ -5,14 +5,23 @@ from typing import Any
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
+from opentelemetry.util.types import AttributeValue
 from sqlalchemy import Engine, event
 
+from app.db.models import TaskRead
 from app.db.telemetry.slow_log import slow_statement_log
 from app.db.telemetry.spans import opentelemetry
 from benchmarks.contenders.base import Place
 from benchmarks.contenders.ours import Ours
 
 _NEVER_SECONDS = 60.0
+_ATTRIBUTES: dict[str, AttributeValue] = {
+    "db.system.name": "postgresql",
+    "db.query.summary": "tasks.get",
+    "db.response.returned_rows": 1,
+}
+"""What the layer's own span of a `get` has."""
 
 
 class Watched(Ours):
@@ -32,19 +41,43 @@ class OursWithSlowLog(Watched):
         self._db.report_to(slow_statement_log(_NEVER_SECONDS))
 
 
-class OursWithSpans(Watched):
+class WithSpans(Watched):
+    """Spans are made by OpenTelemetry's SDK, and end in memory."""
+
+    async def open(self, url: str, place: Place) -> None:
+        await super().open(url, place)
+        self._exporter, self._provider = InMemorySpanExporter(), TracerProvider()
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
+
+    async def prepare(self) -> None:
+        self._exporter.clear()
+
+
+class OursWithSpans(WithSpans):
     """Each call creates a span."""
 
     how = "the same with OpenTelemetry's SDK: a batch processor, spans kept in memory"
 
     async def open(self, url: str, place: Place) -> None:
         await super().open(url, place)
-        self._exporter, provider = InMemorySpanExporter(), TracerProvider()
-        provider.add_span_processor(BatchSpanProcessor(self._exporter))
-        self._db.report_to(opentelemetry("benchmarks", "benchmarks", tracer_provider=provider))
+        self._db.report_to(opentelemetry("benchmarks", "benchmarks", tracer_provider=self._provider))
 
-    async def prepare(self) -> None:
-        self._exporter.clear()
+
+class OursWithBareSpans(WithSpans):
+    """The caller creates the same span, and nothing else: what it costs whoever makes it."""
+
+    how = "the same, unobserved, with a span of as many attributes that its caller makes of each call"
+
+    async def open(self, url: str, place: Place) -> None:
+        await super().open(url, place)
+        self._tracer = self._provider.get_tracer("benchmarks")
+
+    async def get(self, task: int) -> TaskRead:
+        span = self._tracer.start_span("tasks.get", kind=SpanKind.CLIENT, attributes=_ATTRIBUTES)
+        try:
+            return await super().get(task)
+        finally:
+            span.end()
 
 
 class OursBesideAListener(Watched):
