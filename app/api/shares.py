@@ -14,7 +14,7 @@ class Shares:
         self._held: Counter[str] = Counter()
 
     def take(self, user_id: str) -> "Place":
-        """Return a place of this user, given back at the end of its block; raises the error if there is none."""
+        """Return a place of this user, to be given back or used as a block; raises the error if there is none."""
         held = self._held.get(user_id, 0)
         if held >= self._limit:
             raise self._error

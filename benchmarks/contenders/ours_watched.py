@@ -64,7 +64,7 @@ class OursWithSpans(WithSpans):
 
 
 class OursWithBareSpans(WithSpans):
-    """The caller creates the same span, and nothing else: what it costs whoever makes it."""
+    """The caller creates the same span itself, which shows what the SDK alone costs."""
 
     how = "the same, unobserved, with a span of as many attributes that its caller makes of each call"
 

@@ -21,7 +21,7 @@ EVERYBODY: Final = None
 
 
 class Writes:
-    """The mark of each user who wrote lately, and one for everybody: the floor, which covers users without one.
+    """The mark of each user who wrote lately, and a common one, the floor, for all other users.
 
     The floor begins as unknown: what was written before this process began is covered by its first barrier.
     """
