@@ -63,10 +63,7 @@ async def _time_calls(field: Field, plan: Rounds, port: int, progress: Progress)
     found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     warm_up = max(3, plan.calls // 2)
     for number in range(-1, plan.rounds):
-        progress(
-            f"{plan.delay_ms:g} ms of delay: "
-            + (f"round {number + 1} of {plan.rounds}" if number >= 0 else "warming up")
-        )
+        progress(f"{plan.delay_ms:g} ms of delay: {labelled(number, plan.rounds)}")
         for operation in OPERATIONS:
             for name in field.able(operation):
                 calls = plan.calls if number >= 0 else warm_up

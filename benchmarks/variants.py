@@ -10,7 +10,7 @@ from typing import Any, Final
 from benchmarks.contenders import NO_RESET, OURS, SAME_MODELS, Place
 from benchmarks.processes import Process, start_worker
 from benchmarks.results import Timing
-from benchmarks.rounds import Progress, Rounds, timing
+from benchmarks.rounds import Progress, Rounds, labelled, timing
 from benchmarks.server import create_database, furnish, has_openssl, tls_server, url_of
 
 MEASURED: Final = (OURS, SAME_MODELS, NO_RESET)
@@ -45,9 +45,7 @@ async def _measured(chosen: Sequence[Variant], plan: Rounds, progress: Progress)
     found: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     async with _workers(chosen) as workers:
         for number in range(-1, plan.rounds):
-            progress(
-                "event loops and TLS: " + (f"round {number + 1} of {plan.rounds}" if number >= 0 else "warming up")
-            )
+            progress(f"event loops and TLS: {labelled(number, plan.rounds)}")
             for operation in READS:
                 for key in random.sample(list(workers), len(workers)):
                     measured = await workers[key].ask(do="run", operation=operation, calls=plan.calls)
