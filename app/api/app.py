@@ -26,7 +26,6 @@ from app.repositories import MessageRepo
 _OF_THE_GATE: Final = answers(400, 408, 413, 414, 415, 422, 431)
 _ALWAYS: Final = _OF_THE_GATE | answers(401, 429, 500, 503, 504)
 _PRIVATE: Final = (tasks.router, conversations.router, messages.router, replying.router, me.router)
-_WITH_CONTENT: Final = (messages.router, replying.router)
 _LONG_BODIES_PER_USER: Final = 4  # each is in memory about six times while it is parsed, checked and sent
 _WHOLE_USERS_PER_USER: Final = 2  # exports and erasures in flight: an export has a page of 8 MB and its lines in memory
 _CORS_HEADERS: Final = ("Authorization", "Content-Type", "Idempotency-Key", "If-Match")
@@ -80,8 +79,7 @@ def create_app(
 
 def _add_middleware(app: FastAPI, settings: ApiSettings, headers: tuple[str, ...], public: frozenset[str]) -> None:
     """Add what stands before the routes; the last is the outermost. Pages may send and read `headers`, too."""
-    long_bodies = [route.path_regex for router in _WITH_CONTENT for route in router.routes if isinstance(route, Route)]
-    app.add_middleware(Gate, settings=settings, public=public, long_bodies=long_bodies)
+    app.add_middleware(Gate, settings=settings, public=public, openapi=lambda: app.openapi())  # noqa: PLW0108 - late
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

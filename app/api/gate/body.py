@@ -9,9 +9,8 @@ from typing import Any, Final, NoReturn
 from starlette.types import Message, Receive
 
 from app.api.errors import BadRequestError, BodyTooLargeError, SlowBodyError
+from app.api.gate.body_limits import SMALL_BODY_BYTES
 
-SMALL_BODY_BYTES: Final = 65_536
-"""The longest body of a route that takes no message's content."""
 _MAX_MEMBERS: Final = 100
 # A string that is never closed counts as one: otherwise each quote in it would begin a search of its own.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)

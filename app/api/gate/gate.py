@@ -1,14 +1,14 @@
 """The gate: nothing reaches a route that is too large, ambiguous, without a token, or one too many."""
 
-import re
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import ApiError, NotAuthenticatedError
-from app.api.gate.body import SMALL_BODY_BYTES, check_json, read_body, replayed, too_large
+from app.api.gate.body import check_json, read_body, replayed, too_large
+from app.api.gate.body_limits import BodyLimits
 from app.api.gate.head import Head, check_head, declared_length, has_body
 from app.api.handlers import answer
 from app.api.services import services_in
@@ -23,17 +23,22 @@ _BEARER: Final = "bearer"
 class Gate:
     """Decides by the head, then by the token, then by the body, and lets nothing be read before it has to be.
 
-    Every path needs a token but those in `public`. Every body may have 64 kB, and `max_body_bytes` where the path is
-    one of `long_bodies`. A route reads whose request it is in `request.state.user_id`.
+    Every path needs a token but those in `public`. Every body may have 64 kB, and `max_body_bytes` where the fields
+    that `openapi` documents may be longer. A route reads whose request it is in `request.state.user_id`.
     """
 
     def __init__(
-        self, app: ASGIApp, *, settings: ApiSettings, public: frozenset[str], long_bodies: Sequence[re.Pattern[str]]
+        self,
+        app: ASGIApp,
+        *,
+        settings: ApiSettings,
+        public: frozenset[str],
+        openapi: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._app = app
         self._settings = settings
         self._public = public
-        self._long_bodies = long_bodies
+        self._body_limits = BodyLimits(openapi, most=settings.max_body_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with a problem, or pass the request on."""
@@ -81,8 +86,7 @@ class Gate:
             await self._app(scope, replayed(body, receive), send)
 
     async def _body(self, scope: Scope, declared: int | None, receive: Receive, places: list[Place]) -> bytes | None:
-        is_long = any(path.fullmatch(_path_within(scope)) for path in self._long_bodies)
-        limit = self._settings.max_body_bytes if is_long else min(SMALL_BODY_BYTES, self._settings.max_body_bytes)
+        limit = self._body_limits.of(scope["method"], _path_within(scope), declared)
         if declared is not None and declared > limit:
             raise too_large(limit)
 
