@@ -12,8 +12,8 @@ from app.db import Database, DatabaseSettings
 from app.db.engine.compiled import compiled
 from app.db.executor import Executor
 from app.db.models import MessageCreate, Role, TaskCreate, TaskUpdate
-from app.doctor.explain import Plan
-from app.doctor.recorder import Recorder
+from app.doctor.measuring.explain import Plan
+from app.doctor.measuring.recorder import Recorder
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from benchmarks.results import Growth, Query
 

@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import uvloop
 
-from app.doctor.explain import Plan
+from app.doctor.measuring.explain import Plan
 from benchmarks.processes import processor_seconds
 from benchmarks.server import create_database, server
 from benchmarks.sql import APPEND, UPDATE

@@ -15,8 +15,8 @@ from app.db.access import Roles, give_rights, switch_on
 from app.db.engine.compiled import compiled
 from app.db.executor import Executor
 from app.db.models import MessageCreate, Role
-from app.doctor.explain import Plan
-from app.doctor.recorder import Recorder
+from app.doctor.measuring.explain import Plan
+from app.doctor.measuring.recorder import Recorder
 from app.repositories import MessageRepo, TaskRepo
 from benchmarks.processes import processor_seconds
 from benchmarks.server import create_database, server, url_of

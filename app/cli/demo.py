@@ -12,7 +12,7 @@ from app.db.errors import MissingReferenceError, NotFoundError, StaleRowError
 from app.db.migrations import upgrade
 from app.db.models import ConversationRead, MessageCreate, TaskCreate, TaskRead, TaskUpdate
 from app.db.models.base import owned_tables
-from app.doctor.samples import write_samples
+from app.doctor.criteria.samples import write_samples
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 
 _ROWS_EACH = 5000  # older rows, so that the planner has a reason to use an index

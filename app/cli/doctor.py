@@ -16,7 +16,7 @@ from app.cli.report import show
 from app.db import DatabaseSettings
 from app.db.errors import ConfigurationError
 from app.doctor import Report, examine
-from app.doctor.address import not_understood
+from app.doctor.connection.address import not_understood
 
 _INTERRUPTED: Final = 130
 _INTERRUPTS: Final = (signal.SIGINT, signal.SIGTERM)

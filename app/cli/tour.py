@@ -14,9 +14,9 @@ from rich.text import Text
 from app.db import Database
 from app.db.engine.compiled import compiled
 from app.db.errors import DataAccessError
-from app.doctor.explain import Plan, explain
-from app.doctor.recorder import Recorder
-from app.doctor.round_trips import RoundTrips
+from app.doctor.measuring.explain import Plan, explain
+from app.doctor.measuring.recorder import Recorder
+from app.doctor.measuring.round_trips import RoundTrips
 
 Value = TypeVar("Value")
 _NUMBERS: Final = {"trips": 5, "buffers": 7, "ms": 6, "as promised": 11}

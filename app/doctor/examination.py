@@ -12,28 +12,12 @@ from app.db.engine.translation import translating
 from app.db.errors import DataAccessError, TransientError
 from app.db.remedies import remedy_for
 from app.db.target.url import ConnectionTarget
-from app.doctor import (
-    access,
-    address,
-    capacity,
-    criteria,
-    latency,
-    plans,
-    planting,
-    pooling,
-    replicas,
-    revision,
-    roles,
-    row_security,
-    scratch,
-    server,
-    sharding,
-    structure,
-    transport,
-)
+from app.doctor.connection import address, capacity, latency, pooling, replicas, server, transport
+from app.doctor.criteria import criteria, scratch
 from app.doctor.findings import Finding, error
+from app.doctor.measuring.round_trips import RoundTrips
 from app.doctor.report import Report
-from app.doctor.round_trips import RoundTrips
+from app.doctor.schema import access, plans, planting, revision, roles, row_security, sharding, structure
 from app.doctor.subject import Check, Checks, Subject, open_driver, patient
 
 Tell = Callable[[str], None]

@@ -16,7 +16,7 @@ from app.db.driver.retry import Retry
 from app.db.models import metadata
 from app.db.target.url import ConnectionTarget
 from app.doctor.findings import Finding
-from app.doctor.round_trips import RoundTrips
+from app.doctor.measuring.round_trips import RoundTrips
 
 _TRIES: Final = 3
 _STATEMENT_SECONDS: Final = 10

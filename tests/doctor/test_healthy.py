@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.doctor import Level, examine
-from app.doctor.plans import statements
+from app.doctor.schema.plans import statements
 from tests.doctor.conftest import Clinic, MakePatient
 from tests.support.catalog import describe
 from tests.support.statements import all_statements

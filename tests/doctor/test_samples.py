@@ -27,8 +27,8 @@ from sqlalchemy.types import TypeEngine
 
 from app.db.models.base import one_of, owned_tables
 from app.doctor import Level, examine
-from app.doctor.plans import any_parameters
-from app.doctor.samples import NoSamples, sample_value, write_samples
+from app.doctor.criteria.samples import NoSamples, sample_value, write_samples
+from app.doctor.schema.plans import any_parameters
 from app.repositories.columns import parameter
 from tests.doctor.conftest import Clinic, MakePatient
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError
 from app.doctor import Level, Report, examine
-from app.doctor.scratch import scratch
+from app.doctor.criteria.scratch import scratch
 from tests.doctor.command import command, environment, run_doctor
 from tests.doctor.conftest import Clinic, MakePatient
 from tests.support.canary import SECRET

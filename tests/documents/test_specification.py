@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tomllib
 
-from app.doctor.criteria import CRITERIA
+from app.doctor.criteria.criteria import CRITERIA
 from tests.documents.blocks import ROOT
 
 PAGE = (ROOT / "docs" / "specification.md").read_text()

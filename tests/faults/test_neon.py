@@ -12,7 +12,7 @@ from app.db.driver.neon import REASONS, SHOWS_NEON, Decision, Reason
 from app.db.driver.retry import Retry
 from app.db.errors import ConfigurationError, DataAccessError, UnavailableError
 from app.db.migrations import upgrade
-from app.doctor.address import not_connected
+from app.doctor.connection.address import not_connected
 from tests.support.canary import SECRET, shown_by
 from tests.support.neon import INSECURE, NeonProxy, neon_proxy
 from tests.support.neon_texts import REFUSALS

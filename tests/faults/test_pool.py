@@ -14,7 +14,7 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError, PoolTimeoutError
 from app.db.models import TaskCreate, TaskUpdate
-from app.doctor.round_trips import RoundTrips
+from app.doctor.measuring.round_trips import RoundTrips
 from app.repositories import TaskRepo
 from tests.support.waiting import until, until_locked
 

@@ -13,7 +13,7 @@ from sqlmodel import col, select
 
 from app.db import Database, DatabaseSettings
 from app.db.models import Task, TaskCreate
-from app.doctor.round_trips import RoundTrips
+from app.doctor.measuring.round_trips import RoundTrips
 from app.repositories import TaskRepo
 from tests.faults.conftest import KINDS, Lab
 from tests.support.pgbouncer import PgBouncer

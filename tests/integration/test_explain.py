@@ -9,8 +9,8 @@ from sqlalchemy import Column, Enum, MetaData, Table, insert, select, text
 from app.db import Database, DatabaseSettings
 from app.db.errors import ConfigurationError, InvalidInputError
 from app.db.models import Task
-from app.doctor.explain import Plan, explain
-from app.doctor.plans import any_parameters
+from app.doctor.measuring.explain import Plan, explain
+from app.doctor.schema.plans import any_parameters
 from app.repositories import TaskRepo
 from app.repositories.columns import equals, parameter, pinned
 

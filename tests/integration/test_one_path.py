@@ -13,7 +13,7 @@ from sqlalchemy import Engine, event, text
 from app.db import Database, DatabaseSettings
 from app.db.telemetry.execution import Execution
 from app.db.telemetry.spans import opentelemetry
-from app.doctor.round_trips import RoundTrips
+from app.doctor.measuring.round_trips import RoundTrips
 from app.repositories import TaskRepo
 
 WATCHED = ["nothing", "slow log", "echo", "spans", "a listener on the engine", "a listener on the class", "removed"]

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Executable, text
 
 from app.db import Database, DatabaseSettings
-from app.doctor.explain import explain
-from app.doctor.recorder import Recorder
+from app.doctor.measuring.explain import explain
+from app.doctor.measuring.recorder import Recorder
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.plans import custom_plan, generic_plan
 from tests.support.timing import fastest_seconds

@@ -25,7 +25,7 @@ from app.db.migrations import upgrade
 from app.db.models import Task, TaskCreate
 from app.db.query import Query, Record, WhenLost
 from app.db.replicas.statements import XIDS, Guarded, Verdict, guarded
-from app.doctor.explain import Plan, explain
+from app.doctor.measuring.explain import Plan, explain
 from app.repositories import TaskRepo, queries
 from tests.replicas.conftest import Open, Pair
 from tests.replicas.reading import served, status

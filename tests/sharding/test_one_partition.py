@@ -5,8 +5,8 @@ import re
 import pytest
 
 from app.db import Database, DatabaseSettings
-from app.doctor.explain import explain
-from app.doctor.plans import any_parameters
+from app.doctor.measuring.explain import explain
+from app.doctor.schema.plans import any_parameters
 from app.repositories import queries
 from tests.support.plans import generic_plan
 

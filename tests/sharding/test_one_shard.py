@@ -7,7 +7,7 @@ import pytest
 
 from app.db import Database, DatabaseSettings
 from app.db.engine.compiled import compiled
-from app.doctor.plans import any_parameters
+from app.doctor.schema.plans import any_parameters
 from app.repositories import queries
 
 WHOLE = [name for name, query in queries().items() if query.routine is None]

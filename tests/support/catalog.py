@@ -3,7 +3,7 @@
 from sqlalchemy import text
 
 from app.db import Database
-from app.doctor.catalog import DESCRIBE, described
+from app.doctor.criteria.catalog import DESCRIBE, described
 
 
 async def describe(db: Database) -> dict[str, str]:

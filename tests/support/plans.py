@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Executable, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.doctor.explain import Plan, explain
+from app.doctor.measuring.explain import Plan, explain
 
 
 async def custom_plan(connection: AsyncConnection, statement: Executable, parameters: Mapping[str, Any]) -> Plan:

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.db import Database
 from app.db.query import Query
-from app.doctor.recorder import Recorder
+from app.doctor.measuring.recorder import Recorder
 from tests.support.calls import Call, Rows
 
 Ran = list[tuple[Query[Any], dict[str, Any]]]

@@ -7,7 +7,7 @@ import pytest
 import trustme
 
 from app.db.target.certificates import explain_failure
-from app.doctor.validity import validity_of
+from app.doctor.connection.validity import validity_of
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 DAY = timedelta(days=1)

@@ -1,8 +1,8 @@
 """Revisions in a line, in two branches, and merged."""
 
 from app.doctor.findings import Level
-from app.doctor.lineage import Lineage
-from app.doctor.revision import _compared
+from app.doctor.schema.lineage import Lineage
+from app.doctor.schema.revision import _compared
 
 BEFORE = Lineage({"a": frozenset("a"), "b": frozenset("ab"), "c": frozenset("ac")}, frozenset("bc"))
 AFTER = Lineage({**BEFORE.ancestors, "m": frozenset("abcm")}, frozenset("m"))

@@ -9,7 +9,7 @@ from sqlalchemy.sql import visitors
 
 from app.db import Database, DatabaseSettings
 from app.db.query import Query
-from app.doctor.explain import Plan, explain
+from app.doctor.measuring.explain import Plan, explain
 from app.repositories import queries
 from app.userdata.statements import deletion, ids, page
 from app.userdata.tables import UserTable, user_tables

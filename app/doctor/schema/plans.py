@@ -12,8 +12,8 @@ from sqlalchemy.sql import ClauseElement, visitors
 
 from app.db.engine.dialect import LeanDialect
 from app.db.errors import ConfigurationError
-from app.doctor.explain import Plan, explain
 from app.doctor.findings import Finding, error, note, ok, warning
+from app.doctor.measuring.explain import Plan, explain
 from app.doctor.subject import Checks, Subject, table_names
 from app.repositories import queries
 

@@ -6,9 +6,9 @@ from typing import Final, Self
 
 from app.db.target.development import on_this_machine
 from app.db.target.tls import TlsSettings
+from app.doctor.connection.validity import validity_of
 from app.doctor.findings import Finding, error, note, ok, warning
 from app.doctor.subject import Checks, Subject
-from app.doctor.validity import validity_of
 
 _RENEW_BEFORE: Final = timedelta(days=14)
 _VERIFY: Final = "Write sslmode=verify-full into the URL; for a private CA also sslrootcert=/path/to/ca.crt."

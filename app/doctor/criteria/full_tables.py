@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db import Database
 from app.db.engine.translation import translating
 from app.db.models.base import owned_tables
-from app.doctor.explain import Plan, explain
-from app.doctor.plans import any_parameters
-from app.doctor.samples import write_samples
-from app.doctor.structure import indexes_of
+from app.doctor.criteria.samples import write_samples
+from app.doctor.measuring.explain import Plan, explain
+from app.doctor.schema.plans import any_parameters
+from app.doctor.schema.structure import indexes_of
 from app.doctor.subject import our_tables
 from app.repositories import entities
 

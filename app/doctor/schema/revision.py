@@ -9,7 +9,7 @@ from app.db.migrations import Difference, differences, heads_of, sequences_behin
 from app.db.remedies import WHERE_TABLES_ARE, our_names, remedy_where
 from app.db.revisions import version_table_name
 from app.doctor.findings import Finding, Level, error, note, ok, warning
-from app.doctor.lineage import Lineage
+from app.doctor.schema.lineage import Lineage
 from app.doctor.subject import EXISTING, Checks, Subject, table_names
 
 _REVISION: Final = "schema.revision"

@@ -16,8 +16,8 @@ from app.db.driver.sqlstates import DRIVER_ERRORS, translate_driver
 from app.db.engine.factory import create_engine
 from app.db.errors import ConfigurationError, DataAccessError, TransientError
 from app.db.target.url import ConnectionTarget
+from app.doctor.connection.pooling import shares_sessions
 from app.doctor.findings import Finding, ok, warning
-from app.doctor.pooling import shares_sessions
 from app.doctor.subject import Checks, Subject, open_driver, patient
 
 _POOL_SIZE: Final = 5

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.db import Database
 from app.db.engine.translation import translating
-from app.doctor.capacity import free_connections
+from app.doctor.connection.capacity import free_connections
 from app.doctor.findings import Broken, Level, require
 from app.doctor.subject import Subject
 

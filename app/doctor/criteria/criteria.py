@@ -6,9 +6,12 @@ from typing import Final
 from app.db.errors import DataAccessError
 from app.db.migrations.sharding import sharding_of
 from app.db.models.base import owned_tables
-from app.doctor.catalog import DESCRIBE, described, in_plain_form
-from app.doctor.criteria_reading import connections_are_retried, encrypted, sessions_at_once, tables_match
-from app.doctor.criteria_writing import (
+from app.doctor.criteria.catalog import DESCRIBE, described, in_plain_form
+from app.doctor.criteria.full_tables import fill
+from app.doctor.criteria.reading import connections_are_retried, encrypted, sessions_at_once, tables_match
+from app.doctor.criteria.samples import NoSamples
+from app.doctor.criteria.scratch import Scratch, scratch
+from app.doctor.criteria.writing import (
     every_index_is_used,
     last_write_wins,
     messages_go_with_their_conversation,
@@ -20,9 +23,6 @@ from app.doctor.criteria_writing import (
     times_move,
 )
 from app.doctor.findings import Broken, Finding, error, note, ok
-from app.doctor.full_tables import fill
-from app.doctor.samples import NoSamples
-from app.doctor.scratch import Scratch, scratch
 from app.doctor.subject import Checks, Subject
 
 CRITERIA: Final[Mapping[str, str]] = {

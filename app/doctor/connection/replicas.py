@@ -8,7 +8,7 @@ from typing import Any, Final
 from app.db.driver.sqlstates import DRIVER_ERRORS, translate_driver
 from app.db.errors import DataAccessError, TransientError
 from app.db.target.url import ConnectionTarget
-from app.doctor import transport
+from app.doctor.connection import transport
 from app.doctor.findings import Finding, Level, error, note, ok, warning
 from app.doctor.subject import Check, Checks, Subject, open_driver
 

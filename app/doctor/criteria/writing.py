@@ -13,11 +13,11 @@ from app.db.errors import MissingReferenceError
 from app.db.migrations import downgrade, known_revisions, upgrade
 from app.db.models import MessageCreate, TaskCreate, TaskUpdate
 from app.db.models.updated_at import is_touched
-from app.doctor.catalog import DESCRIBE, described
+from app.doctor.criteria.catalog import DESCRIBE, described
+from app.doctor.criteria.full_tables import index_names, plans, seconds
+from app.doctor.criteria.samples import references_of, write_samples
+from app.doctor.criteria.scratch import Scratch
 from app.doctor.findings import Broken, require
-from app.doctor.full_tables import index_names, plans, seconds
-from app.doctor.samples import references_of, write_samples
-from app.doctor.scratch import Scratch
 from app.doctor.subject import EXISTING, our_tables, table_names
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 

@@ -1,0 +1,1 @@
+"""The specification's success criteria, tried in a schema of their own."""
