@@ -33,7 +33,7 @@ def page(items: Sequence[pytest.Item]) -> str:
         for mark in item.iter_markers("fault"):
             outcomes = dict(mark.kwargs)
             row = (outcomes.pop("row"), outcomes.pop("name"))
-            files.setdefault(row, set()).add(item.path.name)
+            files.setdefault(row, set()).add(f"{item.path.parent.name}/{item.path.name}")
             for kind, outcome in outcomes.items():
                 said = cells.setdefault(row, {}).setdefault(kind, [])
                 said += [] if outcome in said else [outcome]

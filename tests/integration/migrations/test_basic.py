@@ -20,7 +20,7 @@ from tests.support.databases import MakeDatabase
 from tests.support.programs import postgres_program
 from tests.support.timing import fastest_seconds
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def alembic(*arguments: str, folder: Path, url: str | None = None) -> subprocess.CompletedProcess[str]:
