@@ -91,6 +91,11 @@ class FaultProxy(Faults):
         for flow in self._flows:
             flow.release()
 
+    def move(self, url: str) -> None:
+        """Lead to another server from now on; connections that are open are reset."""
+        self._url = url
+        self.reset()
+
     def reset(self) -> None:
         """Close the open connections with RST."""
         for flow in self._flows:

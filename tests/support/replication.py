@@ -89,13 +89,19 @@ class Replica:
 @contextmanager
 def primary_and_replica() -> Iterator[tuple[Postgres, Replica]]:
     """Run both, and delete them at the end."""
-    with Postgres(settings=_PRIMARY, port=0) as primary:
-        folder = make_home(None, server_account())
+    with Postgres(settings=_PRIMARY, port=0) as primary, replica_of(primary) as replica:
+        yield primary, replica
+
+
+@contextmanager
+def replica_of(primary: Postgres) -> Iterator[Replica]:
+    """Run a replica of a server, and delete it at the end."""
+    folder = make_home(None, server_account())
+    try:
+        replica = Replica(primary, folder)
         try:
-            replica = Replica(primary, folder)
-            try:
-                yield primary, replica
-            finally:
-                replica.server.stop(mode="immediate")
+            yield replica
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            replica.server.stop(mode="immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

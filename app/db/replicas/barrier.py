@@ -11,13 +11,17 @@ from sqlalchemy import BigInteger, text
 
 from app.db.engine.runner import Runner
 from app.db.errors import DataAccessError
-from app.db.query import Query, WhenLost
+from app.db.query import Query, Record, WhenLost
+from app.db.replicas.identity import SERVER, Identity, identity_of
+from app.db.replicas.mark import Stamp
 
 _log = logging.getLogger(__name__)
 _BARRIER: Final = Query(
     "replicas.barrier",
-    text("select cast(cast(pg_catalog.pg_current_xact_id() as text) as bigint) as xid").columns(xid=BigInteger),
-    int,
+    text(f"select cast(cast(pg_catalog.pg_current_xact_id() as text) as bigint) as xid, {SERVER} as server").columns(
+        xid=BigInteger, server=BigInteger
+    ),
+    Record,
     WhenLost.NOT_DONE,  # to run it twice is harmless
 )
 _PAUSE_SECONDS: Final = 1.0
@@ -29,6 +33,8 @@ class Barrier:
     def __init__(self, runner: Runner, passed: Callable[..., None]) -> None:
         self._runner = runner
         self._passed = passed
+        self.primary: Identity | None = None
+        """The server that gave the last barrier."""
         self._task: asyncio.Task[None] | None = None
         self._not_before = 0.0
 
@@ -50,9 +56,12 @@ class Barrier:
     async def _ask(self) -> None:
         began = time.monotonic()
         try:
-            (xid,) = await self._runner.run(_BARRIER, {})
+            (found,) = await self._runner.run(_BARRIER, {})
+            stamp = Stamp(**found)
+            if self.primary is None or self.primary.server != stamp.server:
+                self.primary = await identity_of(self._runner)
         except DataAccessError as error:
             self._not_before = time.monotonic() + _PAUSE_SECONDS
             _log.warning("reads stay on the primary, which gave no barrier: %s", error)
         else:
-            self._passed(xid, began=began)
+            self._passed(stamp, began=began)

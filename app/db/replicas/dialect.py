@@ -13,10 +13,12 @@ from app.db.engine.dialect import LeanDialect
 from app.db.engine.sessions import SET_USER
 from app.db.errors import DataAccessError, OutcomeUnknownError, TransientError
 from app.db.query import QUERY, WhenLost
+from app.db.replicas.identity import SERVER
+from app.db.replicas.mark import Stamp
 from app.db.replicas.writes import EVERYBODY, USER, Writes
 
 NAME: Final = "postgresql.asyncpg_routed"
-_XID: Final = "select cast(cast(pg_catalog.pg_current_xact_id_if_assigned() as text) as bigint)"
+_STAMP: Final = f"select cast(cast(pg_catalog.pg_current_xact_id_if_assigned() as text) as bigint), {SERVER}"
 
 
 @dataclass(slots=True)
@@ -57,8 +59,8 @@ class RoutedDialect(LeanDialect):
     def do_commit(self, dbapi_connection: Any) -> None:
         """Commit, and note which users must see the transaction."""
         transaction = self._transactions.pop(dbapi_connection.driver_connection, None)
-        xid = self._xid(dbapi_connection.driver_connection) if transaction else None
-        if transaction is None or xid is None:
+        stamp = self._stamp(dbapi_connection.driver_connection) if transaction else None
+        if transaction is None or stamp is None:
             super().do_commit(dbapi_connection)  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
             return
         began = time.monotonic()
@@ -70,7 +72,7 @@ class RoutedDialect(LeanDialect):
                     self._writes.doubt(user_id, in_flight=True)
             raise
         for user_id in transaction.concerned:
-            self._writes.note(user_id, xid, began=began)
+            self._writes.note(user_id, stamp, began=began)
 
     def do_rollback(self, dbapi_connection: Any) -> None:
         """Roll back."""
@@ -121,12 +123,12 @@ class RoutedDialect(LeanDialect):
             raise
         self._writes.doubt(user_id)
 
-    def _xid(self, driver: Any) -> int | None:
+    def _stamp(self, driver: Any) -> Stamp | None:
         try:
-            xid: int | None = await_only(driver.fetchval(_XID))
+            xid, server = await_only(driver.fetchrow(_STAMP))
         except DRIVER_ERRORS as error:  # nothing is committed yet
             raise translate_driver(error, lost=TransientError) from error
-        return xid
+        return None if xid is None else Stamp(xid, server)
 
 
 def _may_have_happened(error: BaseException) -> bool:

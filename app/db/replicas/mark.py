@@ -2,7 +2,7 @@
 
 import math
 import time
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from weakref import WeakSet
 
 MOST_XIDS: Final = 8
@@ -11,10 +11,17 @@ MOST_XIDS: Final = 8
 _AGAIN_SECONDS: Final = 0.05
 
 
+class Stamp(NamedTuple):
+    """A transaction, and the server that it ran on: another server's transactions have the same ids."""
+
+    xid: int
+    server: int
+
+
 class Mark:
     """The transactions that reads of a user must see, and whether there may be others whose ids are unknown."""
 
-    __slots__ = ("_proven", "acknowledged", "began", "not_before", "settles", "xids")
+    __slots__ = ("_proven", "acknowledged", "began", "covers", "not_before", "settles", "xids")
 
     def __init__(self, xids: tuple[int, ...], *, began: float, settles: float | None = None) -> None:
         self.xids = xids
@@ -25,6 +32,8 @@ class Mark:
         """From this time on a barrier comes after every write of the mark; None if `xids` are all of them."""
         self.not_before = 0.0
         """Until this time a replica is not worth asking."""
+        self.covers: int | None = None
+        """Another server, of which a token has told: whatever the user wrote there is in the mark, too."""
         self._proven: WeakSet[Any] | None = None
 
     @classmethod

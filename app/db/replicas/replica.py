@@ -2,11 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, Final, TypeVar
-
-from sqlalchemy import Boolean, text
 
 from app.db.driver.connect import connect
 from app.db.engine.compiled import compiled
@@ -14,12 +12,13 @@ from app.db.errors import DataAccessError, InvalidInputError
 from app.db.pool.connection import PooledConnection
 from app.db.pool.ready import ReadyPool
 from app.db.pool.status import ReplicaStatus
-from app.db.query import Query, WhenLost
+from app.db.query import Query
+from app.db.replicas.identity import PROMOTED, Identity, identity_of
 from app.db.replicas.patience import Patience
 from app.db.replicas.runner import ReplicaRunner
 from app.db.replicas.standing import Standing
-from app.db.replicas.statements import XIDS, Guarded, Verdict
-from app.db.replicas.writes import Marks
+from app.db.replicas.statements import XIDS, Guarded, Verdict, told
+from app.db.replicas.writes import Marks, Needed
 from app.db.target.settings import DatabaseSettings
 from app.db.target.url import ConnectionTarget
 from app.db.telemetry.execution import Reports
@@ -30,13 +29,6 @@ _CHECKS_AT_ONCE: Final = 4
 _HANGS_SECONDS: Final = 2.0
 _STRIKES: Final = 3
 _CHECK_SECONDS: Final = 2.0
-_PROMOTED: Final = "it is no replica any more"
-_IS_REPLICA: Final = Query(
-    "replicas.check",
-    text("select pg_catalog.pg_is_in_recovery() as is_replica").columns(is_replica=Boolean),
-    bool,
-    WhenLost.NOT_DONE,
-)
 _READ_ONLY: Final = "25006"
 
 
@@ -47,7 +39,13 @@ class Replica:
     query, or an answer is overdue. After trouble it has to answer a check first, for which no caller waits.
     """
 
-    def __init__(self, settings: DatabaseSettings, target: ConnectionTarget, reports: Reports) -> None:
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        target: ConnectionTarget,
+        reports: Reports,
+        primary: Callable[[], Identity | None],
+    ) -> None:
         self.place = target.place(target.hosts, target.ports).rpartition("@")[2].rpartition("/")[0]
         pooling = settings.model_copy(update={"retry_seconds": _CONNECTING_SECONDS, "pool_min_size": 0})
         self.pool = ReadyPool(partial(connect, settings, target), pooling, pooled=target.pooled)
@@ -55,6 +53,9 @@ class Replica:
         self._runner = ReplicaRunner(
             self.pool, reports, row_level_security=settings.row_level_security, place=self.place
         )
+        self._primary = primary
+        self._copies: set[tuple[int, int | None]] = set()
+        """Which server has been found to be a copy of which primary: a host, or a pooler, may have another tomorrow."""
         self._patience = Patience()
         self._refused: set[str] = set()
         """Queries that no replica can run, or not in reasonable time."""
@@ -90,10 +91,10 @@ class Replica:
         return None
 
     async def read(
-        self, query: Query[Row], connection: PooledConnection, parameters: Mapping[str, Any], marks: Marks
+        self, query: Query[Row], connection: PooledConnection, parameters: Mapping[str, Any], needed: Needed
     ) -> list[Row] | None:
         """Return the rows, or None where the primary is to be asked."""
-        xids = [xid for mark in marks for xid in mark.unproven(connection.driver)]
+        xids = [xid for mark in needed.marks for xid in mark.unproven(connection.driver)]
         answer = self._start(self._runner.run_on(connection, query, {**parameters, XIDS: xids}), self._answers)
         began = time.monotonic()
         try:
@@ -111,7 +112,7 @@ class Replica:
             return None
         assert isinstance(rows, Guarded)
         self._learn(query, began)
-        return self._judged(rows, marks, connection)
+        return rows if self._is_current(rows, needed, connection) else None
 
     def _await_no_longer(self, answer: asyncio.Task[Any], query: Query[Any], began: float) -> None:
         """Let the answer come for itself; if it does not come at all, the replica hangs."""
@@ -166,22 +167,28 @@ class Replica:
     def _sql(self, query: Query[Any]) -> str:
         return compiled(query, row_level_security=self._row_level_security).sql
 
-    def _judged(self, rows: Guarded[Row], marks: Marks, connection: PooledConnection) -> list[Row] | None:
+    def _is_current(self, rows: Guarded[Any], needed: Needed, connection: PooledConnection) -> bool:
+        """Return whether the rows can be shown; if not, remember why."""
         self._lag_seconds = rows.lag_seconds
-        if rows.verdict is Verdict.CURRENT:
-            self._counts["served"] += 1
-            return rows
         if rows.verdict is Verdict.PROMOTED:
-            self._lost(_PROMOTED)
-            return None
+            self._lost(PROMOTED)
+        elif (rows.server, needed.primary) not in self._copies:
+            self._lost("it or the primary is another server than before")
+        elif rows.verdict is Verdict.CURRENT:
+            self._counts["served"] += 1
+            return True
+        else:
+            self._was_behind(rows.verdict, needed.marks, connection)
+        return False
+
+    def _was_behind(self, verdict: Verdict, marks: Marks, connection: PooledConnection) -> None:
         self._counts["behind"] += 1
-        if rows.verdict is Verdict.BEHIND:
+        if verdict is Verdict.BEHIND:
             for mark in marks:
                 mark.was_behind()
         elif not self.pool.pooled:  # a pooler's next statement may run on another server
             for mark in marks:
                 mark.prove(connection.driver)
-        return None
 
     def _failed(self, query: Query[Any], error: DataAccessError) -> None:
         if error.sqlstate == _READ_ONLY:
@@ -203,14 +210,15 @@ class Replica:
         """Have one more connection ready, on which the replica has just answered."""
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
-                (is_replica,) = await self._runner.run(_IS_REPLICA, {})
+                found, primary = await identity_of(self._runner), self._primary()
         except (TimeoutError, DataAccessError) as error:
             self._not_ready(str(error) or "no answer in time")
         else:
-            if is_replica:
+            if primary and (why := found.objection(primary)):
+                self._lost(why)
+            elif primary:
+                self._copies.add((told(found.server), primary.server))
                 self._standing.gain()
-            else:
-                self._lost(_PROMOTED)
 
     def _not_ready(self, why: str) -> None:
         status = self.pool.status()

@@ -11,6 +11,7 @@ from app.db.errors import DataAccessError, OutcomeUnknownError
 from app.db.pool.status import PoolStatus, ReplicaStatus
 from app.db.query import Query, WhenLost
 from app.db.replicas.barrier import Barrier
+from app.db.replicas.identity import Identity
 from app.db.replicas.replica import Replica
 from app.db.replicas.statements import Marked, guarded, marked
 from app.db.replicas.writes import USER, Writes
@@ -29,7 +30,9 @@ class Routing:
         self._primary = primary
         self._barrier = Barrier(primary, writes.passed_barrier)
         writes.ask_for_barrier = self._barrier.ask
-        self._replicas = [Replica(settings, target, reports) for target in settings.replica_targets()]
+        self._replicas = [
+            Replica(settings, target, reports, self._primary_identity) for target in settings.replica_targets()
+        ]
         self.reads_on_primary = 0
         """How many reads of a user's rows no replica answered."""
         measure_configured_replicas(settings, self)
@@ -62,14 +65,19 @@ class Routing:
             await replica.close()
 
     async def _read(self, query: Query[Row], parameters: Mapping[str, Any], user_id: str) -> list[Row] | None:
-        marks, asking = self.writes.needed(user_id), guarded(query)
-        if marks is None or asking is None:
+        needed, asking = self.writes.needed(user_id), guarded(query)
+        if needed is None or asking is None:
             return None
         for replica in self._in_order(user_id):
             connection = replica.take(asking)
             if connection is not None:
-                return await replica.read(asking, connection, parameters, marks)
+                return await replica.read(asking, connection, parameters, needed)
         return None
+
+    def _primary_identity(self) -> Identity | None:
+        """Return which server the marks are of; None until the barrier has asked."""
+        known = self._barrier.primary
+        return known if known and known.server == self.writes.server else None
 
     def _in_order(self, user_id: str) -> Sequence[Replica]:
         """Return the user's own replica first, the same in every process: it has the user's rows in memory."""
@@ -84,10 +92,10 @@ class Routing:
             if not _is_undone(error):
                 self.writes.doubt(user_id, in_flight=True)
             raise
-        if not isinstance(rows, Marked) or rows.xid is None:
+        if not isinstance(rows, Marked) or rows.stamp is None:
             self.writes.doubt(user_id)
         else:
-            self.writes.note(user_id, rows.xid, began=began)
+            self.writes.note(user_id, rows.stamp, began=began)
         return rows
 
 

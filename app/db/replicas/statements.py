@@ -11,16 +11,21 @@ from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.selectable import ForUpdateArg
 
 from app.db.query import Query
+from app.db.replicas.identity import SERVER
+from app.db.replicas.mark import Stamp
 from app.db.rows import Decoder, decoder_of
 
 Row = TypeVar("Row")
 
 XIDS: Final = "replica_xids"
-_XID: Final = "replica_xid"
+_STAMP: Final = "replica_stamp"
 _CODE: Final = "replica_code"
 _NUMBER: Final = "cast(cast({} as text) as bigint)"
-_CURRENT_XID: Final = sa.literal_column(_NUMBER.format("pg_catalog.pg_current_xact_id()"), sa.BigInteger)
+_CURRENT: Final = sa.literal_column(f"pg_catalog.concat(pg_catalog.pg_current_xact_id(), ' ', {SERVER})", sa.Text)
 _VERDICTS: Final = 16
+_LONGEST_LAG: Final = 2**26 - 1
+"""In milliseconds, 18 hours; the verdict, the lag and the server share one number."""
+_SERVERS: Final = 2**32
 
 
 class Verdict(IntEnum):
@@ -46,10 +51,11 @@ select case
     when xid < xmin then true
     when xid < xmax then pg_catalog.pg_xact_status(cast(cast(xid as text) as xid8)) <> 'in progress'
     else false end) then {Verdict.APPLIED}
-  else {Verdict.BEHIND} end + {_VERDICTS} * coalesce(case
+  else {Verdict.BEHIND} end + {_VERDICTS} * least({_LONGEST_LAG}, coalesce(case
     when pg_catalog.pg_last_wal_receive_lsn() <= pg_catalog.pg_last_wal_replay_lsn() then 0
     else cast(1000.0 * greatest(0, extract(epoch from
-      pg_catalog.clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp())) as bigint) end, 0) as code
+      pg_catalog.clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp())) as bigint) end, 0))
+  + cast({_VERDICTS * (_LONGEST_LAG + 1)} as bigint) * ({SERVER} % cast({_SERVERS} as bigint)) as code
 from (select {_NUMBER.format("pg_catalog.pg_snapshot_xmin(now)")} as xmin,
     {_NUMBER.format("pg_catalog.pg_snapshot_xmax(now)")} as xmax
   from pg_catalog.pg_current_snapshot() as now) as snapshot
@@ -59,7 +65,7 @@ left join pg_catalog.unnest(:{XIDS}) as xid on true""")  # noqa: S608 - constant
 class Marked(list[Row], Generic[Row]):
     """The rows of a write, and its transaction; None where there are no rows to tell."""
 
-    xid: int | None = None
+    stamp: Stamp | None = None
 
 
 class Guarded(list[Row], Generic[Row]):
@@ -67,15 +73,16 @@ class Guarded(list[Row], Generic[Row]):
 
     verdict: Verdict = Verdict.BEHIND
     lag_seconds: float = 0.0
+    server: int = 0
 
 
 @cache
 def marked(query: Query[Row]) -> Query[Row]:
     """Return the write with its transaction's id in a last column; the same query where it has no place for one."""
-    statement = _with_column(query.statement, _CURRENT_XID.label(_XID))
+    statement = _with_column(query.statement, _CURRENT.label(_STAMP))
     if statement is None:
         return query
-    return query.restated(statement, partial(_decode_marked, decoder_of(query.row, query.statement, last=_XID)))
+    return query.restated(statement, partial(_decode_marked, decoder_of(query.row, query.statement, last=_STAMP)))
 
 
 @cache
@@ -104,6 +111,11 @@ def guarded(query: Query[Row]) -> Query[Row] | None:
     )
 
 
+def told(server: int) -> int:
+    """Return what an answer tells of this server."""
+    return server % _SERVERS
+
+
 def _with_column(statement: sa.Executable, column: sa.ColumnElement[Any]) -> sa.Executable | None:
     if isinstance(statement, UpdateBase) and list(statement.exported_columns):
         return statement.returning(column)
@@ -130,7 +142,7 @@ def _locks(statement: Any) -> bool:
 
 def _decode_marked(decode: Decoder[Row], records: Sequence[Any]) -> list[Row]:
     rows = Marked(decode(records))
-    rows.xid = records[-1][_XID] if records else None
+    rows.stamp = Stamp(*map(int, records[-1][_STAMP].split())) if records else None
     return rows
 
 
@@ -138,5 +150,6 @@ def _decode_guarded(decode: Decoder[Row], records: Sequence[Any]) -> list[Row]:
     code: int = records[0][_CODE]
     rows: Guarded[Row] = Guarded(decode(records if code > 0 else ()))
     rows.verdict = Verdict(abs(code) % _VERDICTS)
-    rows.lag_seconds = abs(code) // _VERDICTS / 1000
+    rows.lag_seconds = abs(code) // _VERDICTS % (_LONGEST_LAG + 1) / 1000
+    rows.server = abs(code) // (_VERDICTS * (_LONGEST_LAG + 1))
     return rows
