@@ -1,7 +1,7 @@
 """An export becomes the rows of a user again, in bounded steps."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from app.db.errors import ConflictError, InvalidInputError
 from app.db.executor import Executor
 from app.repositories.checks import checked_user_id
 from app.repositories.chunks import chunks_of
-from app.userdata.exporting import Export
+from app.userdata.exporting import Export, extents_of
 from app.userdata.lines import Reader, Row
 from app.userdata.statements import insertion
 from app.userdata.tables import UserTable
@@ -32,7 +32,7 @@ async def import_user(executor: Executor, user_id: str, lines: Iterable[bytes]) 
     The user must have nothing, or the beginning of this very file: after an import that was interrupted the same call
     goes on where that one stopped. Each step is one statement of at most 2,000 rows or 8 MB. Raises
     `InvalidInputError`, which names the line: the rows before it stay, and the same call with the corrected file goes
-    on.
+    on. Raises `ConflictError` if the user has other rows at the end: somebody else has written meanwhile.
     """
     user_id = checked_user_id(user_id)
     reader = Reader(lines)
@@ -42,7 +42,20 @@ async def import_user(executor: Executor, user_id: str, lines: Iterable[bytes]) 
     importer = _Importer(executor, user_id, there.ids)
     for step in _steps(reader.read()):
         await importer.write(step)
+    await _check_rows(executor, user_id, reader.rows)
     return reader.rows
+
+
+async def _check_rows(executor: Executor, user_id: str, rows: Mapping[str, int]) -> None:
+    found = {name: extent.rows for name, extent in (await extents_of(executor, user_id, {})).items()}
+    if found != rows:
+        told = ", ".join(
+            f"{found[name]:,} of {name} instead of {rows[name]:,}" for name in rows if found[name] != rows[name]
+        )
+        raise ConflictError(
+            f"something else wrote while the file was imported ({told}), such as a second import: erase the user, and"
+            " import again"
+        )
 
 
 class _Importer:

@@ -87,6 +87,17 @@ async def test_cancelled_in_the_middle_it_goes_on(db: Database, user_id: str) ->
     assert await exported(db, restored) == b"".join(lines)
 
 
+async def test_two_imports_at_once_are_not_taken_for_one(db: Database, user_id: str) -> None:
+    """The user would have everything twice; each that ends well has seen the rows of the file alone."""
+    lines = [_HEADER, *(_TASK.replace(b'"id":1', b'"id":%d' % number) for number in range(1, 5001))]
+    lines.append(b'{"end":{"task":5000}}\n')
+    done = await asyncio.gather(*(import_user(db, user_id, lines) for _ in range(2)), return_exceptions=True)
+    conflicts = [each for each in done if isinstance(each, ConflictError)]
+    count = await TaskRepo(db).count(user_id)
+    assert (count == 5000) != bool(conflicts)
+    assert all("of task instead of 5,000" in str(each) for each in conflicts)
+
+
 _HEADER = b'{"format":"user-data","version":1}\n'
 _TASK = (
     b'{"task":{"id":1,"title":"Buy milk","description":null,"completed":false,'
