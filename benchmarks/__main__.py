@@ -27,6 +27,9 @@ from benchmarks.services import served
 from benchmarks.tables import tables
 from benchmarks.terminal import show, telling
 from benchmarks.variants import variants
+from benchmarks.volume.kept import MESSAGES, Kept
+from benchmarks.volume.measuring import measure as measure_volume
+from benchmarks.volume.section import write_figures
 
 _RESULTS = Path(__file__).with_name("results.json")
 _ROOT = Path(__file__).parents[1]
@@ -85,8 +88,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few rounds, a few minutes; no report is written")
     parser.add_argument("--report", action="store_true", help="measure nothing; write the last run's report again")
+    parser.add_argument("--no-volume", action="store_true", help=f"without the table of {MESSAGES:,} messages")
     options = parser.parse_args()
-    results = Results.load(_RESULTS) if options.report else _run(quick=options.quick)
+    results = Results.load(_RESULTS) if options.report else _run(quick=options.quick, volume=not options.no_volume)
     if not results.quick:
         results.save(_RESULTS)
         write_document(results, _ROOT)
@@ -94,12 +98,18 @@ def main() -> int:
     return sum(budget.verdict is Verdict.OVER for budget in budgets(results))
 
 
-def _run(*, quick: bool) -> Results:
+def _run(*, quick: bool, volume: bool) -> Results:
+    kept = Kept() if volume and not quick else None
+    made_seconds = uvloop.run(kept.make()) if kept else 0.0
     hows = {name: load(name).how for name in CONTENDERS}
     results = Results(machine={}, versions=versions(), hows=hows, quick=quick)
     clock = Clock({} if quick else Results.load(_RESULTS).chapter_seconds)
-    with telling(clock) as teller, server() as postgres:
-        uvloop.run(measure(results, postgres.port, teller))
+    with telling(clock) as teller:
+        with server() as postgres:
+            uvloop.run(measure(results, postgres.port, teller))
+        if kept:
+            found = uvloop.run(measure_volume(kept, made_seconds=made_seconds, progress=teller))
+            write_figures(found, _ROOT)
     results.took_seconds, results.chapter_seconds = clock.seconds, clock.chapters()
     return results
 

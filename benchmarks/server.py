@@ -111,13 +111,13 @@ async def _place(connection: Any, user: str) -> Place:
 async def machine(url: str) -> dict[str, str]:
     """Return the properties of the machine and server that the numbers depend on."""
     connection = await asyncpg.connect(url)
-    postgres = await connection.fetchval("show server_version")
+    postgres, fsync = [await connection.fetchval(f"show {name}") for name in ("server_version", "fsync")]
     await connection.close()
     return {
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "Python": f"{platform.python_version()} with uvloop {version('uvloop')}",
-        "PostgreSQL": f"{postgres}, on the same machine, TCP on loopback, no TLS, fsync off",
+        "PostgreSQL": f"{postgres}, on the same machine, TCP on loopback, no TLS, fsync {fsync}",
     }
 
 
