@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -12,18 +12,15 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.db.driver.retry import Retry
 from app.db.engine.factory import create_pool, create_pooled_engine
-from app.db.engine.runner import Runner
+from app.db.engine.runner import Echo, Runner
 from app.db.engine.sessions import create_sessionmaker, transaction
 from app.db.engine.translation import executing
 from app.db.errors import ConfigurationError, DataAccessError, OutcomeUnknownError, TransientError
 from app.db.executor import Executor, SessionExecutor
 from app.db.pool.status import PoolStatus
 from app.db.query import Query
-from app.db.remedies import WHERE_TABLES_ARE, names_a_table_of_ours, our_names, remedy_for, remedy_of_text, remedy_where
-from app.db.revisions import NO_SUCH_TABLE, SCHEMA_ERRORS, explain_schema_error, recorded_revisions
 from app.db.target.settings import DatabaseSettings
 from app.db.telemetry.configured import configured_reports
-from app.db.telemetry.echo import Echo
 from app.db.telemetry.execution import Report
 
 if TYPE_CHECKING:
@@ -44,14 +41,15 @@ class Database:
         self.settings = settings
         self.pool = create_pool(settings)
         self._reports = configured_reports(settings, self.pool)
-        advise = partial(remedy_of_text, settings=settings)
         writes, dialect = None, {}
         if settings.has_replicas:
             from app.db import replicas  # noqa: PLC0415 - without the setting not even the import is paid
 
             writes = replicas.Writes(settings)
             dialect = replicas.routed_dialect(writes)
-        self.engine: AsyncEngine = create_pooled_engine(settings, self.pool, self._reports, advise, **dialect)
+        self.engine: AsyncEngine = create_pooled_engine(
+            settings, self.pool, self._reports, partial(_advise, settings), **dialect
+        )
         self.sessionmaker = create_sessionmaker(self.engine, settings)
         runner = Runner(
             self.pool,
@@ -133,32 +131,13 @@ class Database:
         return await self._retry.after(error, run, began=began)
 
     async def _explain(self, error: DataAccessError, *, ours: bool = False) -> None:
-        """Add to a refusal what removes its cause: a right, a schema, or for a statement of `ours` the revision.
-
-        An older copy may have been restored under the running application.
-        """
+        """Add to a refusal what removes its cause: a right, a schema, or for a statement of `ours` the revision."""
         if error.advice or error.sqlstate is None:
             return
-        error.advice = remedy_for(error, self.settings)
-        if error.advice is None and error.sqlstate in SCHEMA_ERRORS:
-            missing = error.sqlstate == NO_SUCH_TABLE and names_a_table_of_ours(error)
-            with suppress(DataAccessError):
-                error.advice = await self._advice_on_schema(missing=missing, ours=ours)
+        from app.db.remedies import advice_on  # noqa: PLC0415 - as in `_advise`
 
-    async def _advice_on_schema(self, *, missing: bool, ours: bool) -> str | None:
-        if missing:
-            place = await self._execute(WHERE_TABLES_ARE, our_names(), TransientError)
-            if advice := remedy_where(place.mappings().one(), self.settings):
-                return advice
-        return explain_schema_error(await self._revisions()) if ours else None
-
-    async def _revisions(self) -> Sequence[str]:
-        try:
-            return (await self._execute(recorded_revisions(), None, TransientError)).scalars().all()
-        except DataAccessError as error:
-            if error.sqlstate != NO_SUCH_TABLE:
-                raise
-            return ()
+        run = partial(self._execute, lost=TransientError)
+        error.advice = await advice_on(error, self.settings, run, ours=ours)
 
     async def execute(self, statement: Executable, parameters: Any = None, *, repeatable: bool = False) -> Result[Any]:
         """Run any statement, durably, in one round trip; the connection is back before the result is returned.
@@ -228,3 +207,9 @@ class Database:
     async def _once(self, function: Callable[[AsyncSession], Awaitable[Value]]) -> Value:
         async with self.transaction() as session:
             return await function(session)
+
+
+def _advise(settings: DatabaseSettings, sqlstate: str | None, text: str) -> str | None:
+    from app.db.remedies import remedy_of_text  # noqa: PLC0415 - its tables are for statements that fail
+
+    return remedy_of_text(sqlstate, text, settings)

@@ -40,7 +40,9 @@ _SLOTS: Final[Mapping[str, str]] = {
     "extra": "__pydantic_extra__",
     "private": "__pydantic_private__",
 }
-_HARMLESS_CONFIGURATION: Final = frozenset({"frozen", "from_attributes", "hide_input_in_errors", "title"})
+_HARMLESS_CONFIGURATION: Final = frozenset(
+    {"defer_build", "frozen", "from_attributes", "hide_input_in_errors", "title"}
+)
 
 
 def filler_of(model: type[BaseModel], statement: sa.Executable, more: Sequence[str], *, otherwise: Fill) -> Fill | None:

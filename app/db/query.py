@@ -1,7 +1,6 @@
 """A query as a value: everything that the layer must know of a statement in order to run it."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -57,7 +56,6 @@ class Routine(Protocol):
         """The statement that calls it."""
 
 
-@dataclass(frozen=True, eq=False)
 class Query(Generic[Row]):
     """One constant statement, written to SQL once and run by `Database.fetch` or in a session.
 
@@ -69,18 +67,27 @@ class Query(Generic[Row]):
     needs one. `on_primary` says that no replica may answer it, however much that one has.
     """
 
-    name: str
-    source: Executable | Callable[[], Executable]
-    row: type[Row]
-    lost: WhenLost | None = None
-    pinned: bool = True
-    sharded: Callable[[], Routine] | None = None
-    on_primary: bool = False
-
-    def __post_init__(self) -> None:
-        if self.name in _names:
-            raise ValueError(f"a query named {self.name} exists already: each needs its own name")
-        _names.add(self.name)
+    def __init__(
+        self,
+        name: str,
+        source: Executable | Callable[[], Executable],
+        row: type[Row],
+        lost: WhenLost | None = None,
+        *,
+        pinned: bool = True,
+        sharded: Callable[[], Routine] | None = None,
+        on_primary: bool = False,
+    ) -> None:
+        if name in _names:
+            raise ValueError(f"a query named {name} exists already: each needs its own name")
+        _names.add(name)
+        self.name: Final = name
+        self.source: Final = source
+        self.row: Final = row
+        self.lost: Final = lost
+        self.pinned: Final = pinned
+        self.sharded: Final = sharded
+        self.on_primary: Final = on_primary
 
     @cached_property
     def statement(self) -> Executable:

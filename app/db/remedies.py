@@ -1,17 +1,27 @@
 """What removes the cause of a refusal: the right that the role lacks, and the statement that grants it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import Executable, Result, RowMapping, text
 
 from app.db.driver.permissions import EXPLAINED, elsewhere_remedy, remedy_of, schema_remedy
 from app.db.errors import ConfigurationError, DataAccessError
 from app.db.models import metadata
-from app.db.revisions import version_table_name
+from app.db.revisions import (
+    NO_SUCH_TABLE,
+    SCHEMA_ERRORS,
+    explain_schema_error,
+    recorded_revisions,
+    version_table_name,
+)
 from app.db.target.options import first_schema
 from app.db.target.settings import DatabaseSettings
 from app.db.target.url import ConnectionTarget
+
+Run = Callable[[Executable, Any], Awaitable[Result[Any]]]
+"""Run a statement with these parameters; raises a `DataAccessError`."""
 
 _NO_SCHEMA: Final = ("3F000", "no schema has been selected to create in")
 # A schema that the role may not use is left out of its search_path, and its tables do not exist for the role. A set of
@@ -49,7 +59,37 @@ def our_names() -> Mapping[str, Any]:
     return {"names": [version_table_name(), *(table.name for table in metadata.sorted_tables)]}
 
 
-def names_a_table_of_ours(error: DataAccessError) -> bool:
+async def advice_on(error: DataAccessError, settings: DatabaseSettings, run: Run, *, ours: bool) -> str | None:
+    """Return what removes the cause of a refusal: a right, a schema, or for a statement of `ours` the revision.
+
+    An older copy may have been restored under the running application.
+    """
+    advice = remedy_for(error, settings)
+    if advice is None and error.sqlstate in SCHEMA_ERRORS:
+        missing = error.sqlstate == NO_SUCH_TABLE and _names_a_table_of_ours(error)
+        with suppress(DataAccessError):
+            advice = await _advice_on_schema(settings, run, missing=missing, ours=ours)
+    return advice
+
+
+async def _advice_on_schema(settings: DatabaseSettings, run: Run, *, missing: bool, ours: bool) -> str | None:
+    if missing:
+        place = await run(WHERE_TABLES_ARE, our_names())
+        if advice := remedy_where(place.mappings().one(), settings):
+            return advice
+    return explain_schema_error(await _revisions(run)) if ours else None
+
+
+async def _revisions(run: Run) -> Sequence[str]:
+    try:
+        return (await run(recorded_revisions(), None)).scalars().all()
+    except DataAccessError as error:
+        if error.sqlstate != NO_SUCH_TABLE:
+            raise
+        return ()
+
+
+def _names_a_table_of_ours(error: DataAccessError) -> bool:
     """Return whether the server says of a table of ours, without a schema, that it does not exist."""
     return any(f'relation "{name}" does not exist' in error.args[0] for name in our_names()["names"])
 

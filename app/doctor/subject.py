@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -116,7 +116,7 @@ def patient(settings: DatabaseSettings) -> DatabaseSettings:
 async def open_driver(settings: DatabaseSettings, target: ConnectionTarget) -> Any:
     """Return a new asyncpg connection that keeps no prepared statements, so that it works behind any pooler."""
     settings = patient(settings)
-    return await Retry(settings, tries=_TRIES).connecting(partial(connect, settings, replace(target, pooled=True)))
+    return await Retry(settings, tries=_TRIES).connecting(partial(connect, settings, target.but(pooled=True)))
 
 
 @asynccontextmanager

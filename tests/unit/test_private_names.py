@@ -24,7 +24,7 @@ MACHINERY = (
     "pydantic_settings",
     "sqlmodel",
 )  # write into each subclass
-DOCUMENTED = {"_exit"}  # from os, and public in spite of its name
+DOCUMENTED = {"_exit", "_replace"}  # from os and of named tuples, and public in spite of their names
 
 
 def _private(name: str) -> bool:

@@ -1,12 +1,10 @@
 """What each SQLSTATE means, and the one place where asyncpg's errors become ours."""
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from app.db.driver.neon import Decision, Reason, find_reason
-from app.db.driver.permissions import remedy_of
 from app.db.driver.redaction import DEPENDED_ON, chain, without_values
 from app.db.errors import (
     ConfigurationError,
@@ -20,6 +18,9 @@ from app.db.errors import (
     TransientError,
     UnavailableError,
 )
+
+if TYPE_CHECKING:
+    from app.db.driver.neon import Reason
 
 
 class _Lost(DataAccessError):  # noqa: N818 - never raised
@@ -114,9 +115,7 @@ def translate_connect(error: BaseException, place: str, *, password_advice: str 
 def may_connect_soon(error: BaseException) -> bool:
     """Return whether connecting may succeed within seconds after it failed with `error`."""
     reasons = map(_reason, chain(error))
-    return isinstance(error, UnavailableError) and not any(
-        reason.decision is Decision.LATER for reason in reasons if reason
-    )
+    return isinstance(error, UnavailableError) and not any(reason.passes_later for reason in reasons if reason)
 
 
 def is_out_of_connections(error: BaseException) -> bool:
@@ -124,15 +123,21 @@ def is_out_of_connections(error: BaseException) -> bool:
     return getattr(error, "sqlstate", None) == _TOO_MANY_CONNECTIONS
 
 
-def _reason(error: BaseException) -> Reason | None:
-    return find_reason(str(error.sqlstate), str(error.args[0])) if isinstance(error, asyncpg.PostgresError) else None
+def _reason(error: BaseException) -> "Reason | None":
+    if not isinstance(error, asyncpg.PostgresError):
+        return None
+    from app.db.driver.neon import find_reason  # noqa: PLC0415 - its tables are for a server that refuses
+
+    return find_reason(str(error.sqlstate), str(error.args[0]))
 
 
 def _refusal(error: asyncpg.PostgresError, place: str, password_advice: str | None) -> DataAccessError:
+    from app.db.driver.permissions import remedy_of  # noqa: PLC0415 - likewise
+
     sqlstate, text = str(error.sqlstate), without_values(str(error.args[0]))
     reason = _reason(error)
     if reason:
-        kind = ConfigurationError if reason.decision is Decision.FIX else UnavailableError
+        kind = ConfigurationError if reason.needs_a_fix else UnavailableError
     else:
         refused = sqlstate == "08P01" and re.search(_POOLER_REFUSES, text)
         kind = UnavailableError if sqlstate.startswith(_MAY_PASS) and not refused else ConfigurationError

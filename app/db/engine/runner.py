@@ -7,7 +7,10 @@ Without SQLAlchemy's connection, cursor and result, which cost each call three t
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from logging import Logger
 from typing import Any, TypeVar
+
+from sqlalchemy.log import InstanceLogger
 
 from app.db.driver.cancellation import cancel_and_close, uninterrupted
 from app.db.driver.sqlstates import DRIVER_ERRORS, REPLACE_CONNECTION, sqlstate_of
@@ -18,10 +21,26 @@ from app.db.errors import DataAccessError
 from app.db.pool.connection import PooledConnection
 from app.db.pool.pool import Pool
 from app.db.query import Query
-from app.db.telemetry.echo import Echo
 from app.db.telemetry.execution import Reports
 
 Row = TypeVar("Row")
+
+
+class Echo:
+    """Logs each query and its time, as SQLAlchemy's engine does; its parameters only where that is asked for."""
+
+    def __init__(self, logger: Logger | InstanceLogger, *, show_parameters: bool) -> None:
+        self._logger = logger
+        self._show_parameters = show_parameters
+
+    def sent(self, sql: str, arguments: Sequence[Any]) -> None:
+        """Log a query that is about to be sent."""
+        self._logger.info("%s", sql)
+        self._logger.info("%s", tuple(arguments) if self._show_parameters else "[parameters hidden]")
+
+    def took(self, seconds: float) -> None:
+        """Log how long its answer took."""
+        self._logger.info("%.1f ms", seconds * 1000)
 
 
 class Runner:

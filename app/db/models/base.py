@@ -95,7 +95,8 @@ class ReadModel(BaseModel):
     It trusts the database: a length that a later migration allows must not fail in code that runs today.
     """
 
-    model_config = ConfigDict(frozen=True, from_attributes=True)
+    # Repositories fill it (`app.db.filling`): the validator is built when something else asks for it.
+    model_config = ConfigDict(frozen=True, from_attributes=True, defer_build=True)
 
 
 def row_id() -> Any:

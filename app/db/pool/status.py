@@ -1,7 +1,6 @@
 """What the pool is doing."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.db.pool.holder import Holder
@@ -31,8 +30,7 @@ class ReplicaStatus(NamedTuple):
     last_error: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class PoolStatus:
+class PoolStatus(NamedTuple):
     """The figures of one moment."""
 
     size: int

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 from zlib import crc32
 
@@ -56,7 +55,7 @@ class Routing:
 
     def add_to(self, status: PoolStatus) -> PoolStatus:
         """Return the figures of the primary's pool with those of the replicas."""
-        return replace(status, replicas=self.status(), reads_on_primary=self.reads_on_primary)
+        return status._replace(replicas=self.status(), reads_on_primary=self.reads_on_primary)
 
     async def close(self) -> None:
         """Close the connections to the replicas."""

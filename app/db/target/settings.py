@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr, StringConstraints
@@ -128,7 +127,7 @@ class DatabaseSettings(EnvironmentSettings):
         notes = (*self._notes, *target.notes)
         if (target.connect_timeout_seconds or 0) > self.retry_seconds:
             notes += (f"connect_timeout is longer than DATABASE_RETRY_SECONDS, {self.retry_seconds:g}, the deadline",)
-        return replace(target, notes=notes)
+        return target.but(notes=notes)
 
     def _target(self, url: SecretStr, field: str) -> ConnectionTarget:
         """Return where the URL of the field leads, and whether that is a pooler."""
@@ -139,7 +138,7 @@ class DatabaseSettings(EnvironmentSettings):
                 f"{target} is a transaction pooler, where settings at the start of a session are an error: "
                 f"take them out of {_PREFIX}{field.upper()}; in a transaction SET LOCAL works"
             )
-        return replace(target, pooled=pooled)
+        return target.but(pooled=pooled)
 
     def direct_target(self) -> ConnectionTarget:
         """Return where migrations, LISTEN and session locks go; raises `ConfigurationError` where it cannot be told."""

@@ -1,12 +1,9 @@
 """TLS as each sslmode asks for it."""
 
 import ssl
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final
-
-import certifi
 
 from app.db.errors import ConfigurationError
 
@@ -15,16 +12,34 @@ SYSTEM: Final = "system"
 VERIFYING: Final = ("verify-ca", "verify-full")
 
 
-@dataclass(frozen=True)
 class TlsSettings:
     """How the connection is encrypted, and which CA it trusts."""
 
-    mode: str
-    root_cert: str | None = None
-    cert: str | None = None
-    key: str | None = None
-    direct: bool = False
-    """Start TLS without asking the server first: saves a round trip on PostgreSQL 17 and Neon."""
+    def __init__(
+        self,
+        mode: str,
+        root_cert: str | None = None,
+        cert: str | None = None,
+        key: str | None = None,
+        *,
+        direct: bool = False,
+    ) -> None:
+        self.mode: Final = mode
+        self.root_cert: Final = root_cert
+        self.cert: Final = cert
+        self.key: Final = key
+        self.direct: Final = direct
+        """Start TLS without asking the server first: saves a round trip on PostgreSQL 17 and Neon."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TlsSettings) and self._given == other._given
+
+    def __hash__(self) -> int:
+        return hash(self._given)
+
+    @property
+    def _given(self) -> tuple[object, ...]:
+        return self.mode, self.root_cert, self.cert, self.key, self.direct
 
     @property
     def verifies(self) -> bool:
@@ -60,6 +75,8 @@ def _trust(context: ssl.SSLContext, root_cert: str | None) -> None:
     if root_cert is None or root_cert == SYSTEM:
         context.load_default_certs()
         if not context.cert_store_stats()["x509_ca"] and not _has_certificate_folder():  # slim containers
+            import certifi  # noqa: PLC0415 - few machines need it
+
             context.load_verify_locations(certifi.where())
         return
     try:

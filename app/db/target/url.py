@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final, Self
 
 from app.db.errors import ConfigurationError
 from app.db.target.development import refuse_development_password
@@ -34,22 +33,43 @@ _DEFAULTS: Final = {
 _SESSION_ATTRIBUTES: Final = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionTarget:
+class ConnectionTarget:  # noqa: PLW1641 - the settings are a dict, which has no hash
     """Where and how to connect; its repr has no password."""
 
-    hosts: tuple[str, ...]
-    ports: tuple[int, ...]
-    user: str
-    password: str | None = field(repr=False)
-    database: str
-    tls: TlsSettings
-    target_session_attrs: str = "any"
-    server_settings: Mapping[str, str] = field(default_factory=dict)
-    connect_timeout_seconds: float | None = None
-    pooled: bool = False
-    notes: tuple[str, ...] = ()
-    """What means something else here than it says, or is weaker than it could be: logged once."""
+    def __init__(  # noqa: PLR0913 - the parts of a URL
+        self,
+        *,
+        hosts: tuple[str, ...],
+        ports: tuple[int, ...],
+        user: str,
+        password: str | None,
+        database: str,
+        tls: TlsSettings,
+        target_session_attrs: str,
+        server_settings: Mapping[str, str],
+        connect_timeout_seconds: float | None,
+        pooled: bool,
+        notes: tuple[str, ...],
+    ) -> None:
+        self.hosts: Final = hosts
+        self.ports: Final = ports
+        self.user: Final = user
+        self.password: Final = password
+        self.database: Final = database
+        self.tls: Final = tls
+        self.target_session_attrs: Final = target_session_attrs
+        self.server_settings: Final = server_settings
+        self.connect_timeout_seconds: Final = connect_timeout_seconds
+        self.pooled: Final = pooled
+        self.notes: Final = notes
+        """What means something else here than it says, or is weaker than it could be: logged once."""
+
+    def but(self, **changes: Any) -> Self:
+        """Return the same target with other values of some attributes."""
+        return type(self)(**{**vars(self), **changes})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ConnectionTarget) and vars(self) == vars(other)
 
     def __str__(self) -> str:
         return self.place(self.hosts, self.ports)
@@ -78,7 +98,7 @@ class ConnectionTarget:
                 f"{self} is a pooler, and the server cannot be derived from its host: set DATABASE_DIRECT_URL"
             )
         settings = with_endpoint(self.server_settings, endpoint.removesuffix(POOLER))
-        return replace(self, hosts=hosts, ports=ports, server_settings=settings, pooled=False)
+        return self.but(hosts=hosts, ports=ports, server_settings=settings, pooled=False)
 
 
 def parse_url(url: str, *, variable: str = "DATABASE_URL") -> ConnectionTarget:

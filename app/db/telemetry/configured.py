@@ -1,12 +1,14 @@
 """Which reports the settings and the process ask for."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from app.db.pool.pool import Pool
 from app.db.target.settings import DatabaseSettings
 from app.db.telemetry.execution import Report
-from app.db.telemetry.replicas import Replicas
-from app.db.telemetry.slow_log import slow_statement_log
+
+if TYPE_CHECKING:
+    from app.db.telemetry.replicas import Replicas
 
 _SCOPE = "app.db"
 _PLACEHOLDERS = ("opentelemetry.trace", "opentelemetry.metrics")
@@ -19,6 +21,8 @@ def configured_reports(settings: DatabaseSettings, pool: Pool) -> list[Report]:
     """
     reports: list[Report] = []
     if settings.slow_statement_seconds is not None:
+        from app.db.telemetry.slow_log import slow_statement_log  # noqa: PLC0415 - few ask for it
+
         reports.append(slow_statement_log(settings.slow_statement_seconds))
     if _has_provider():
         from app.db.telemetry.pool_metrics import measure_pool  # noqa: PLC0415 - it need not be installed
@@ -29,7 +33,7 @@ def configured_reports(settings: DatabaseSettings, pool: Pool) -> list[Report]:
     return reports
 
 
-def measure_configured_replicas(settings: DatabaseSettings, replicas: Replicas) -> None:
+def measure_configured_replicas(settings: DatabaseSettings, replicas: "Replicas") -> None:
     """Have the replicas measured if the process has a provider of OpenTelemetry."""
     if _has_provider():
         from app.db.telemetry.replica_metrics import measure_replicas  # noqa: PLC0415 - it need not be installed

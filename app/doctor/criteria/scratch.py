@@ -3,10 +3,11 @@
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from pydantic_settings import SettingsConfigDict
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -41,13 +42,15 @@ class Scratch:
 class _Settings(DatabaseSettings):
     """The settings for the direct host, where the search_path lasts; it contains only the scratch schema."""
 
+    model_config = SettingsConfigDict(arbitrary_types_allowed=True)
+
     goal: ConnectionTarget
 
     @classmethod
     def of(cls, settings: DatabaseSettings, schema: str) -> "_Settings":
         target = settings.direct_target()
         options = f"{target.server_settings.get('options', '')} -c search_path={schema}".strip()
-        goal = replace(target, server_settings={**target.server_settings, "options": options})
+        goal = target.but(server_settings={**target.server_settings, "options": options})
         unhurried = {
             "pool_size": _POOL_SIZE,
             "command_timeout_seconds": _COMMAND_SECONDS,
@@ -114,7 +117,7 @@ def _refuse_elsewhere(schema: str) -> Any:
 
 async def _keeper(settings: DatabaseSettings, target: ConnectionTarget, schema: str) -> Any:
     named = {**target.server_settings, "application_name": schema}
-    return await open_driver(settings, replace(target, server_settings=named))
+    return await open_driver(settings, target.but(server_settings=named))
 
 
 async def _clear_away(keeper: Any) -> None:

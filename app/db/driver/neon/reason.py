@@ -21,6 +21,16 @@ class Reason(NamedTuple):
     sqlstate: str | None = None
     """The code that PostgreSQL or PgBouncer gives the same text; None for the proxy's own texts."""
 
+    @property
+    def needs_a_fix(self) -> bool:
+        """Whether waiting does not remove it."""
+        return self.decision is Decision.FIX
+
+    @property
+    def passes_later(self) -> bool:
+        """Whether it ends by itself, but not within seconds."""
+        return self.decision is Decision.LATER
+
 
 def fix(pattern: str, advice: str, sqlstate: str | None = None) -> Reason:
     """Return a reason that waiting does not remove."""
