@@ -4,6 +4,7 @@ from enum import Enum
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # The driver takes and gives their values as they are.
@@ -32,7 +33,9 @@ def pinned(column: sa.Column[Any]) -> sa.Label[Any]:
     enum is read as text: asyncpg would ask the server for its labels on each new connection.
     """
     type_ = plain_type(column)
-    if isinstance(type_, sa.String) and not isinstance(type_, sa.Text):  # an Enum is one, too
+    if _is_native_enum(column):
+        return _AsText(column, sa.String()).label(column.name)
+    if isinstance(type_, sa.String) and not isinstance(type_, sa.Text):  # an Enum may be one, too
         type_ = sa.String()
     return sa.cast(column, type_).label(column.name)
 
@@ -40,7 +43,7 @@ def pinned(column: sa.Column[Any]) -> sa.Label[Any]:
 def parameter(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     """Return the parameter ``p_<column>`` as a value of the column's type."""
     bind: sa.BindParameter[Any] = sa.bindparam(f"p_{column.name}", type_=_sent_as(column))
-    return sa.cast(bind, column.type) if _is_native_enum(column) else bind
+    return _AsMember(bind, column.type) if _is_native_enum(column) else bind
 
 
 def equals(column: sa.Column[Any], value: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
@@ -64,6 +67,49 @@ def plain_type(column: sa.Column[Any]) -> TypeEngine[Any]:
     """
     type_ = column.type
     return type_.impl_instance if isinstance(type_, TypeDecorator) and not isinstance(type_, sa.Interval) else type_
+
+
+# Citus takes neither cast where it needs an immutable expression, in RETURNING and in COALESCE: a label can be renamed.
+class _AsText(sa.Cast[str]):
+    """A column of an enum as text."""
+
+    inherit_cache = True
+
+
+class _AsMember(sa.Cast[str]):
+    """Text as a value of an enum."""
+
+    inherit_cache = True
+
+
+@compiles(_AsText)
+def _compile_as_text(element: _AsText, compiler: Any, **how: Any) -> str:
+    if not _is_sharded(compiler):
+        return str(compiler.visit_cast(element, **how))
+    column, labels = compiler.process(element.clause, **how), _labels(element.clause.type, compiler)
+    cases = " ".join(f"WHEN {column} OPERATOR(pg_catalog.=) {label} THEN {label}" for label in labels)
+    return f"CAST(CASE {cases} END AS VARCHAR)"
+
+
+@compiles(_AsMember)
+def _compile_as_member(element: _AsMember, compiler: Any, **how: Any) -> str:
+    if not _is_sharded(compiler):
+        return str(compiler.visit_cast(element, **how))
+    text, type_ = compiler.process(element.clause, **how), compiler.process(element.typeclause)
+    cases = " ".join(
+        f"WHEN CAST({text} AS TEXT) OPERATOR(pg_catalog.=) {label} THEN CAST({label} AS {type_})"
+        for label in _labels(element.type, compiler)
+    )
+    return f"CASE {cases} END"
+
+
+def _is_sharded(compiler: Any) -> bool:
+    return bool(getattr(compiler.dialect, "sharded", False))
+
+
+def _labels(type_: TypeEngine[Any], compiler: Any) -> list[str]:
+    assert isinstance(type_, sa.Enum)
+    return [compiler.render_literal_value(label, sa.String()) for label in type_.enums]
 
 
 def _is_native_enum(column: sa.Column[Any]) -> bool:
