@@ -10,6 +10,7 @@ from app.db import Database, DatabaseSettings
 from app.db.errors import OutcomeUnknownError, TransientError
 from app.db.migrations import upgrade
 from app.db.models import TaskCreate
+from app.doctor import examine
 from app.repositories import TaskRepo
 from tests.replicas.conftest import Pair
 from tests.replicas.reading import served, status, until_ready
@@ -65,6 +66,10 @@ async def _reads_its_writes(db: Database, user_id: str) -> int:
     return written
 
 
+def _settings(primary: FaultProxy, replica: FaultProxy) -> DatabaseSettings:
+    return DatabaseSettings(url=primary.url(), replica_url=replica.url(), replica_sticky_seconds=0)
+
+
 async def _first_write(db: Database) -> None:
     """Write until a connection to the new primary is there."""
     while True:
@@ -104,7 +109,7 @@ async def test_after_a_failover_the_replica_of_the_old_primary_is_never_asked(fa
     async with (
         FaultProxy(family.primary.tcp_url()).running() as primary,
         FaultProxy(family.other.server.tcp_url()).running() as replica,
-        Database(DatabaseSettings(url=primary.url(), replica_url=replica.url(), replica_sticky_seconds=0)) as db,
+        Database(settings := _settings(primary, replica)) as db,
     ):
         await TaskRepo(db).create("ada", TaskCreate(title="before"))
         await served(db, lambda: TaskRepo(db).count("ada"))
@@ -117,6 +122,9 @@ async def test_after_a_failover_the_replica_of_the_old_primary_is_never_asked(fa
         at_first = status(db).served
         written = await _reads_its_writes(db, user_id)
         assert status(db).served == at_first
+        report = await examine(settings)
+        (found,) = [each for each in report.findings if each.check == "replicas.system"]
+        assert "of timeline 00000001, the primary of 00000002" in found.found
         with replica_of(family.heir.server) as new:
             replica.move(new.server.tcp_url())
             assert await served(db, lambda: TaskRepo(db).count(user_id)) == written
@@ -160,3 +168,31 @@ async def test_where_the_role_may_not_compare_the_servers_the_replica_is_asked(p
             assert await served(db, lambda: TaskRepo(db).count(user_id)) == 1
     finally:
         psql(pair.primary.url(), f"grant {right} to public; drop owned by stranger; drop role stranger")
+
+
+async def test_a_replica_that_follows_the_new_primary_is_asked_again_after_a_checkpoint(user_id: str) -> None:
+    """Only then its control file says which timeline it is on; the doctor's advice is to run it."""
+    with primary_and_replica() as (old, heir), replica_of(old) as other:
+        async with Database(DatabaseSettings(url=old.url(), replica_url=None)) as db:
+            await upgrade(db.engine)
+        received = "select pg_last_wal_receive_lsn()"
+        while heir.run(received) != other.run(received):
+            pass
+        old.stop(mode="immediate")  # without a last record that only one of them may receive
+        heir.promote()
+        new = f"host=127.0.0.1 port={heir.server.port} user=postgres sslmode=disable"
+        other.run(f"alter system set primary_conninfo = '{new}'", reload=True)
+        settings = DatabaseSettings(url=heir.url(), replica_url=other.url(), replica_sticky_seconds=0)
+        async with Database(settings) as db:
+            assert await _reads_its_writes(db, user_id) > 0
+            assert status(db).served == 0
+            (found,) = [each for each in (await examine(settings)).findings if each.check == "replicas.system"]
+            assert "run on the primary and then on it: checkpoint" in found.advice
+            psql(heir.server.url(), "checkpoint")
+            position = psql(heir.server.url(), "select pg_current_wal_flush_lsn()")
+            while other.run(f"select pg_last_wal_replay_lsn() >= '{position}'") != "t":
+                pass
+            other.run("checkpoint")
+            assert await served(db, lambda: TaskRepo(db).count(user_id)) > 0
+            (found,) = [each for each in (await examine(settings)).findings if each.check == "replicas.system"]
+            assert "a copy of the primary" in found.found

@@ -21,15 +21,22 @@ _TIMELINE: Final = """case when pg_catalog.pg_is_in_recovery()
   else pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8) end"""
 
 
-def _asks(name: str, system: str, timeline: str) -> Query[Record]:
-    sql = f"""select {SERVER} as server, pg_catalog.pg_is_in_recovery() as is_replica,
+def _asks(system: str, timeline: str) -> str:
+    return f"""select {SERVER} as server, pg_catalog.pg_is_in_recovery() as is_replica,
         cast({system} as text) as system, cast({timeline} as text) as timeline"""
+
+
+def _query(name: str, sql: str) -> Query[Record]:
     columns = {"server": BigInteger, "is_replica": Boolean, "system": Text, "timeline": Text}
     return Query(f"replicas.{name}", text(sql).columns(**columns), Record, WhenLost.NOT_DONE)
 
 
-_IDENTITY: Final = _asks("identity", _SYSTEM, _TIMELINE)
-_WITHOUT_RIGHTS: Final = _asks("identity_without_rights", "null", "null")
+IDENTITY_SQL: Final = _asks(_SYSTEM, _TIMELINE)
+"""What is asked of a server to compare it with another: the columns of an `Identity`."""
+IDENTITY_FUNCTIONS: Final = ("pg_control_system()", "pg_control_checkpoint()", "pg_control_recovery()")
+"""The functions in it that a role may be forbidden to call."""
+_IDENTITY: Final = _query("identity", IDENTITY_SQL)
+_WITHOUT_RIGHTS: Final = _query("identity_without_rights", _asks("null", "null"))
 
 
 class Identity(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from app.db.driver.sqlstates import DRIVER_ERRORS, translate_driver
 from app.db.errors import DataAccessError, TransientError
+from app.db.replicas.identity import IDENTITY_FUNCTIONS, IDENTITY_SQL, Identity
 from app.db.target.url import ConnectionTarget
 from app.doctor.connection import transport
 from app.doctor.findings import Finding, Level, error, note, ok, warning
@@ -15,7 +16,6 @@ from app.doctor.subject import Check, Checks, Subject, open_driver
 _LAG_SECONDS: Final = 10
 _LAG_BYTES: Final = 16 * 1024 * 1024  # a segment of the WAL
 _MISSING_RIGHT: Final = "42501"
-_IDENTITY: Final = "select cast(system_identifier as text) from pg_catalog.pg_control_system()"
 _POSITION: Final = "select cast(pg_catalog.pg_current_wal_lsn() as text)"
 _STATE: Final = """
 select pg_is_in_recovery() as is_replica, pg_is_in_recovery() and pg_is_wal_replay_paused() as is_paused,
@@ -75,16 +75,23 @@ async def _transport(subject: Subject) -> list[Finding]:
 async def _same_system(subject: Subject, driver: Any) -> list[Finding]:
     check = "replicas.system"
     try:
-        here, there = [await each.fetchval(_IDENTITY) for each in (subject.driver, driver)]
+        here, there = [Identity(**await each.fetchrow(IDENTITY_SQL)) for each in (subject.driver, driver)]
     except DRIVER_ERRORS as problem:
         if translate_driver(problem, lost=TransientError).sqlstate != _MISSING_RIGHT:
             raise
-        grant = f"grant execute on function pg_control_system() to {subject.target.user};"
-        return [note(check, "not compared with the primary: the role may not call pg_control_system()", grant)]
-    if here == there:
-        return [ok(check, "a copy of the primary")]
-    advice = "Take its URL out of DATABASE_REPLICA_URL: reads would show the rows of another server."
-    return [error(check, "a copy of another server than DATABASE_URL's", advice)]
+        functions = ", ".join(IDENTITY_FUNCTIONS)
+        grant = f"grant execute on function {functions} to {subject.target.user};"
+        return [note(check, f"not compared with the primary: the role may not call {functions}", grant)]
+    if here.system != there.system:
+        advice = "Take its URL out of DATABASE_REPLICA_URL: it has the rows of another server, and is never asked."
+        return [error(check, "a copy of another server than DATABASE_URL's", advice)]
+    if there.is_replica and here.timeline != there.timeline:
+        advice = (
+            "If it follows this primary, run on the primary and then on it: checkpoint; otherwise build it anew from "
+            "the primary, or take its URL out of DATABASE_REPLICA_URL."
+        )
+        return [warning(check, f"of timeline {there.timeline}, the primary of {here.timeline}: never asked", advice)]
+    return [ok(check, "a copy of the primary")]
 
 
 def _lag(state: Any) -> list[Finding]:
