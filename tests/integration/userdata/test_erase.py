@@ -94,6 +94,21 @@ async def test_others_append_while_a_user_is_erased(db: Database, user_id: str) 
     assert len((await stored(db, f"{user_id}-2"))["message"]) == appended
 
 
+async def test_erasures_at_once_are_one(db: Database, user_id: str) -> None:
+    """Two of the same user, as where a request is sent twice: both end, and no row is counted twice."""
+    await fill_messages(db, user_id, messages=5_000)
+    rows = {table: len(found) for table, found in (await stored(db, user_id)).items()}
+    erased = dict.fromkeys(rows, 0)
+
+    async def erase() -> None:
+        async for table, count in erase_user(db, user_id):
+            erased[table] += count
+
+    await asyncio.gather(*(erase() for _ in range(3)))
+    assert not any((await stored(db, user_id)).values())
+    assert erased == rows
+
+
 async def test_killed_in_the_middle_the_same_call_goes_on(db: Database, migrated_url: str, user_id: str) -> None:
     """The process is killed with kill -9 after its first steps, and leaves no session."""
     await fill_messages(db, user_id, messages=50_000)

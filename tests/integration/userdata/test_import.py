@@ -127,6 +127,15 @@ _MESSAGE = (
         ([_HEADER, b'{"spaceship":{"id":1}}\n'], "line 2: spaceship: Extra inputs are not permitted"),
         ([_HEADER, _TASK.replace(b"false", b'"no"')], "line 2: task.completed: Input should be a valid boolean"),
         ([_HEADER, _TASK.replace(b'"title":"Buy milk",', b"")], "line 2: task.title: Field required"),
+        (
+            [_HEADER, _TASK.replace(b'"title"', b'"user_id":"eve","title"')],
+            "line 2: task.user_id: Extra inputs",
+        ),
+        ([_HEADER, _TASK.replace(b"Buy milk", b"\\ud800")], "line 2: Invalid JSON"),
+        (
+            [_HEADER, _TASK.replace(b'"Buy milk"', b"[" * 9_999 + b"]" * 9_999)],
+            "line 2: Invalid JSON: recursion",
+        ),
         ([_HEADER, _MESSAGE], "line 2: message.conversation_id: there is no conversation 1 before this line"),
     ],
 )
