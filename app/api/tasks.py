@@ -34,7 +34,10 @@ async def create_task(
 async def list_tasks(
     user_id: UserIdDep, tasks: TaskRepoDep, completed: Completed = None, limit: Limit = 50, after: After = None
 ) -> Response:
-    """List tasks, newest first. A page may have fewer than `limit`: the end is where `next_cursor` is null."""
+    """List tasks, newest first.
+
+    A page may have fewer than `limit`: the end is where `next_cursor` is null.
+    """
     page = await tasks.list_page(user_id, completed=completed, limit=limit, after=after)
     return JsonAnswer(page, of=Page[TaskRead])
 
@@ -49,7 +52,10 @@ async def get_task(user_id: UserIdDep, tasks: TaskRepoDep, task_id: RowIdPath) -
 async def update_task(
     user_id: UserIdDep, tasks: TaskRepoDep, task_id: RowIdPath, data: TaskUpdate, if_match: IfMatch = None
 ) -> Response:
-    """Change the fields that are sent; with `If-Match` only if nobody else has changed the task since."""
+    """Change the fields that are sent.
+
+    With `If-Match` only if nobody else has changed the task since.
+    """
     return tagged(await tasks.update(user_id, task_id, data, expected_updated_at=updated_at_of(if_match)))
 
 

@@ -1,5 +1,6 @@
 """A table with its models, declared once."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
@@ -18,6 +19,13 @@ Row = TypeVar("Row")
 Source = Executable | Callable[[], Executable]
 """A statement, or a function that builds it when it is first needed."""
 Sharded = Callable[[], Routine] | None
+
+
+def plural(noun: str) -> str:
+    """Return the noun in the plural: tasks, categories, addresses."""
+    if re.search("[^aeiou]y$", noun):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if re.search("(s|x|z|ch|sh)$", noun) else f"{noun}s"
 
 
 class Entity(Generic[Read]):
@@ -73,7 +81,7 @@ class Entity(Generic[Read]):
 
         One that writes once for each idempotency key (see `once`) says so in `lost`.
         """
-        query = Query(f"{self.table.name}s.{name}", statement, row or self.read, lost, sharded=sharded)
+        query = Query(f"{plural(self.table.name)}.{name}", statement, row or self.read, lost, sharded=sharded)
         self.queries[query.name] = query
         return query
 

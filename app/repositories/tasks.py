@@ -19,7 +19,8 @@ class TaskRepo(Repository[TaskRead]):
     async def create(self, user_id: str, data: TaskCreate, *, idempotency_key: UUID | None = None) -> TaskRead:
         """Return the new task, as stored.
 
-        With a key, the task that was first created with it, as it is today; raises `ConflictError` if from other data.
+        With a key, the task that was first created with it, as it is today.
+        Raises `ConflictError` if that was from other data.
         """
         return await self._create(user_id, data, idempotency_key)
 
@@ -34,7 +35,7 @@ class TaskRepo(Repository[TaskRead]):
     async def list_page(
         self, user_id: str, *, completed: bool | None = None, limit: int = 50, after: str | None = None
     ) -> Page[TaskRead]:
-        """Return at most `limit` tasks (1 to 1000), newest first; raises `InvalidCursorError`."""
+        """Return at most `limit` tasks, newest first; raises `InvalidCursorError`."""
         return await self._page(user_id, limit, after, completed=completed)
 
     async def update(
@@ -42,7 +43,7 @@ class TaskRepo(Repository[TaskRead]):
     ) -> TaskRead:
         """Return the task with the fields that `data` sets changed; the last write wins.
 
-        With `expected_updated_at` only if the task has not changed since, else `StaleRowError`. Raises `NotFoundError`.
+        With `expected_updated_at` only if it has not changed since, else `StaleRowError`. Raises `NotFoundError`.
         """
         return await self._update(user_id, id, data, expected_updated_at)
 
@@ -51,5 +52,5 @@ class TaskRepo(Repository[TaskRead]):
         await self._delete(user_id, id)
 
     async def count(self, user_id: str, *, completed: bool | None = None) -> int:
-        """Return how many tasks there are; reads them all in the index, so it is too dear for a list."""
+        """Return how many tasks there are; reads all in the index: too dear for a list."""
         return await self._count(user_id, completed=completed)

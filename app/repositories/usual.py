@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import Insert
 from app.db.models.base import ReadModel
 from app.db.query import Query, Record, WhenLost
 from app.repositories.columns import P_ID, equals, parameter
-from app.repositories.entity import Entity
+from app.repositories.entity import Entity, plural
 from app.repositories.once import P_KEY, once, once_on_shards, written_before, written_now
 from app.repositories.order import LatestFirst, NewestFirst
 from app.repositories.owner import owned, owner
@@ -136,7 +136,10 @@ def _deleted(entity: Entity[Any]) -> Any:
     for column in _cascading_to(entity.table):
         table = column.table
         gone = (
-            sa.delete(table).where(owned(table), column == P_ID).returning(sa.literal_column("1")).cte(f"{table.name}s")
+            sa.delete(table)
+            .where(owned(table), column == P_ID)
+            .returning(sa.literal_column("1"))
+            .cte(plural(table.name))
         )
         # Counted, since the server would otherwise run it last.
         statement = statement.where(sa.select(sa.func.count()).select_from(gone).scalar_subquery().is_not(None))

@@ -51,7 +51,7 @@ class Task(SQLModel, table=True):
 
 
 class TaskCreate(InputModel):
-    """A new task: a title of 1 to 200 characters that is not blank, a description of at most 1000."""
+    """A new task; its title is not blank and has at most 200 characters."""
 
     title: Title
     description: Description | None = None
