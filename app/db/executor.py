@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol, TypeVar
 
+from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.engine.translation import executing
@@ -33,7 +34,8 @@ class SessionExecutor:
         with executing():  # a lost connection: the server undid the whole transaction
             statement = query.statement if query.sharded is None else query.statement_for(sharded=self._is_sharded())
             result = await self._session.execute(statement, parameters, execution_options={QUERY: query})
-            return query.decode(result.mappings().all())
+            has_rows = not isinstance(result, CursorResult) or result.returns_rows
+            return query.decode(result.mappings().all() if has_rows else [])
 
     def _is_sharded(self) -> bool:
         return bool(getattr(self._session.get_bind().dialect, "sharded", False))

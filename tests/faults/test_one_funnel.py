@@ -1,19 +1,25 @@
 """Every executor raises the same error for the same failure, and never one of asyncpg's or SQLAlchemy's."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, DatabaseSettings
 from app.db.errors import (
     ClosedError,
+    DataAccessError,
+    InvalidInputError,
     PoolTimeoutError,
+    StaleRowError,
     TransientError,
 )
 from app.db.executor import executor_of
+from app.db.models import Task
 from tests.support.funnel import ALONE, FAILURES, IN_TRANSACTION, Failure, Run, query_of
 from tests.support.postgres import Postgres
 from tests.support.waiting import until_active
@@ -83,15 +89,75 @@ async def test_a_closed_database_serves_nothing(migrated_server: Postgres) -> No
     assert (db.pool_status().in_use, db.pool_status().idle) == (0, 0)
 
 
+INSERT = "insert into task (user_id, title) values ('funnel', 'x') returning id"
+AFTER_THE_BLOCK: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
+    "a repository": lambda session: executor_of(session).fetch(query_of(INSERT), {}),
+    "execute": lambda session: session.execute(text(INSERT)),
+    "scalars": lambda session: session.scalars(text(INSERT)),
+    "stream": lambda session: session.stream(text(INSERT)),
+    "get": lambda session: session.get(Task, 1),
+    "connection": lambda session: session.connection(),
+    "commit": lambda session: session.commit(),
+    "begin_nested": lambda session: session.begin_nested().start(),
+    "add": lambda session: session.run_sync(lambda sync: sync.add(Task(user_id="funnel", title="x"))),
+}
+
+
 @pytest.mark.funnel(name="the session's block has ended", alone="has none", in_transaction="ClosedError")
-async def test_a_finished_session_serves_nothing(funnel_db: Database) -> None:
+@pytest.mark.parametrize("way", AFTER_THE_BLOCK)
+async def test_a_finished_session_serves_nothing(funnel_db: Database, way: str) -> None:
     """A background task that uses it gets an error, not an id whose row is never stored."""
     async with funnel_db.transaction() as session:
         await session.execute(text("select 1"))
-    insert = "insert into task (user_id, title) values ('funnel', 'x') returning id"
     with pytest.raises(ClosedError, match="block has ended"):
-        await executor_of(session).fetch(query_of(insert), {})
+        await AFTER_THE_BLOCK[way](session)
     assert funnel_db.pool_status().in_use == 0
+
+
+@pytest.mark.funnel(
+    name="the block ends while a task still uses the session", alone="has none", in_transaction="DataAccessError"
+)
+async def test_a_session_left_while_a_task_uses_it_spoils_no_connection(funnel_db: Database) -> None:
+    """Its connection is in a transaction, which ends with it: nobody else continues in it."""
+    with pytest.raises(DataAccessError, match="used by two tasks at once"):
+        async with funnel_db.transaction() as session:
+            await session.execute(text("select 1"))
+            left = asyncio.create_task(session.execute(text("select pg_sleep(0.2)")))
+            await asyncio.sleep(0.05)
+    await asyncio.wait([left])
+    assert left.exception() is not None
+    for _ in range(3):
+        async with funnel_db.transaction() as session:
+            await session.execute(text("select 1"))
+        assert await funnel_db.fetch(query_of("select 1 as one"), {}) == [{"one": 1}]
+
+
+async def test_a_transaction_that_a_statement_begins_ends_with_its_connection(funnel_db: Database) -> None:
+    """Otherwise the writes of the calls after it would not be durable, nor would any be refused."""
+    await funnel_db.execute(text("begin"))
+    (row,) = await funnel_db.fetch(query_of(INSERT), {})
+    async with Database(funnel_db.settings) as other:
+        assert await other.fetch(query_of(f"select id from task where id = {row['id']}"), {}) == [row]
+
+
+@pytest.mark.funnel(
+    name="a row of the session was changed by another", alone="has none", in_transaction="StaleRowError"
+)
+async def test_a_flush_of_a_row_that_is_gone_is_stale(funnel_db: Database) -> None:
+    """SQLAlchemy counts the rows that its UPDATE changes."""
+    (row,) = await funnel_db.fetch(query_of(INSERT), {})
+    with pytest.raises(StaleRowError, match="deleted or changed"):
+        async with funnel_db.transaction() as session:
+            task = await session.get_one(Task, row["id"])
+            await funnel_db.execute(text("delete from task where id = :id"), row)
+            task.title = "y"
+
+
+async def test_a_list_of_parameters_shows_no_value_either(funnel_db: Database) -> None:
+    """The driver quotes the value and its place in the list."""
+    with pytest.raises(InvalidInputError) as refused:
+        await funnel_db.execute(text("select cast(:value as text)"), [{"value": "x"}, {"value": "secret\ud800"}])
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.funnel(name="cancelled", alone="CancelledError", in_transaction="CancelledError")

@@ -13,6 +13,7 @@ from app.db.errors import (
     InvalidInputError,
     MissingReferenceError,
     OutcomeUnknownError,
+    StatementTimeoutError,
     TransientError,
 )
 from app.db.executor import executor_of
@@ -63,6 +64,27 @@ FAILURES = [
         InvalidInputError,
         "query argument",
         {"value": 2**70},
+    ),
+    Failure(
+        "a parameter is missing",
+        "select cast(:value as bigint) as value",
+        InvalidInputError,
+        InvalidInputError,
+        "A value is required for bind parameter 'value'",
+    ),
+    Failure(
+        "the server ends a statement that takes too long",
+        "do $$ begin raise exception 'canceling statement due to statement timeout' using errcode = '57014'; end $$",
+        StatementTimeoutError,
+        StatementTimeoutError,
+        "statement timeout",
+    ),
+    Failure(
+        "a deadlock or a serialization failure, again and again",
+        "do $$ begin raise exception 'deadlock detected' using errcode = '40P01'; end $$",
+        TransientError,
+        TransientError,
+        "deadlock detected",
     ),
     Failure(
         "an answer that cannot be read",
@@ -117,6 +139,20 @@ async def _stream(db: Database, sql: str, parameters: dict[str, Any]) -> object:
         return [row async for row in await session.stream(text(sql), parameters)]
 
 
+async def _savepoint(db: Database, sql: str, parameters: dict[str, Any]) -> object:
+    async with db.transaction() as session, session.begin_nested():
+        return (await session.scalars(text(sql), parameters)).all()
+
+
+async def _connection(db: Database, sql: str, parameters: dict[str, Any]) -> object:
+    async with db.transaction() as session:
+        return (await (await session.connection()).execute(text(sql), parameters)).all()
+
+
+async def _retried(db: Database, sql: str, parameters: dict[str, Any]) -> object:
+    return await db.run_in_transaction(lambda session: session.execute(text(sql), parameters))
+
+
 async def _run_once(db: Database, sql: str, parameters: dict[str, Any]) -> object:
     async with db.together() as executor:
         return await executor.fetch(query_of(sql), parameters)
@@ -128,6 +164,9 @@ IN_TRANSACTION: dict[str, Run] = {
     "session": _session,
     "session, second statement": _later_in_transaction,
     "stream": _stream,
+    "a savepoint": _savepoint,
+    "the session's connection": _connection,
+    "run_in_transaction": _retried,
     "together": _run_once,
 }
 _queries: dict[str, Query[Record]] = {}

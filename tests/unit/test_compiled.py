@@ -8,6 +8,7 @@ from sqlalchemy.types import ARRAY, Boolean, DateTime, TypeEngine
 
 from app.db.engine.compiled import compiled
 from app.db.engine.dialect import LeanDialect
+from app.db.errors import InvalidInputError
 from app.repositories import queries
 from tests.support.statements import all_statements
 
@@ -37,5 +38,5 @@ def _converts(type_: TypeEngine[Any]) -> bool:
 
 def test_a_parameter_that_is_missing_is_an_error() -> None:
     """It is not taken for null."""
-    with pytest.raises(KeyError):
+    with pytest.raises(InvalidInputError, match="p_id"):
         compiled(queries()["tasks.get"]).arguments({"p_user_id": "ada"})

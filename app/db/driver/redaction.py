@@ -7,7 +7,7 @@ DEPENDED_ON = "2BP01"
 """The DETAIL of this SQLSTATE lists the objects that depend on what was to be dropped, and no values."""
 _VALUES = (
     (r"(?s)\n(?:DETAIL|CONTEXT|HINT):.*", ""),
-    (r"(?s)(query argument \$\d+): .* (\(.*\))$", r"\1 \2"),
+    (r"(?s)(query argument \$\d+)(?: in element #\d+ of executemany\(\) sequence)?: .* (\(.*\))$", r"\1 \2"),
     (r'(?s)((?:syntax for type|value for enum) [^:]+|out of range|literal|in tsquery): ".*"', r"\1"),
 )
 

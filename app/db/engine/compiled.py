@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy.sql import ClauseElement
 
 from app.db.engine.dialect import LeanDialect
+from app.db.errors import InvalidInputError
 from app.db.query import Query
 
 _dialect: Final = cache(LeanDialect)
@@ -20,9 +21,12 @@ class CompiledQuery(NamedTuple):
     constants: Mapping[str, Any]
 
     def arguments(self, parameters: Mapping[str, Any]) -> list[Any]:
-        """Return the values in the order of `sql`."""
+        """Return the values in the order of `sql`; raises `InvalidInputError` for one that is missing."""
         values = {**self.constants, **parameters} if self.constants else parameters
-        return [values[name] for name in self.names]
+        try:
+            return [values[name] for name in self.names]
+        except KeyError as missing:
+            raise InvalidInputError(f"A value is required for bind parameter {missing}") from None
 
 
 @cache

@@ -3,16 +3,17 @@
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
-from sqlalchemy.orm import sessionmaker
+from sqlalchemy.orm import Session, SessionTransaction, sessionmaker
 
 from app.db.driver.cancellation import uninterrupted
 from app.db.driver.sqlstates import DRIVER_ERRORS
 from app.db.engine.translation import translating
-from app.db.errors import DataAccessError, OutcomeUnknownError
+from app.db.errors import ClosedError, DataAccessError, OutcomeUnknownError
 from app.db.target.settings import DatabaseSettings
 
 _log = logging.getLogger(__name__)
@@ -21,9 +22,46 @@ SET_USER = text("select pg_catalog.set_config('app.user_id', :user_id, true)")
 _CLEANUP_ERRORS = (SQLAlchemyError, DataAccessError, *DRIVER_ERRORS)
 
 
+class SessionUntilClosed(Session):
+    """A session that is used until it is closed: after that, and not only at its next COMMIT, it is an error."""
+
+    _is_closed = False
+
+    def close(self) -> None:
+        """Close it for good."""
+        try:
+            super().close()
+        finally:
+            self._is_closed = True
+
+    def get_bind(self, *arguments: Any, **more: Any) -> Any:
+        """Return the engine, which every statement asks for."""
+        self._check()
+        return super().get_bind(*arguments, **more)
+
+    def begin(self, nested: bool = False) -> SessionTransaction:  # noqa: FBT001, FBT002 - as SQLAlchemy declares it
+        """Begin a transaction or a savepoint."""
+        self._check()
+        return super().begin(nested)
+
+    def add(self, instance: object, **more: Any) -> None:
+        """Add an object."""
+        self._check()
+        super().add(instance, **more)
+
+    def commit(self) -> None:
+        """Commit the transaction."""
+        self._check()
+        super().commit()
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise ClosedError("the session's block has ended: nothing was done; open a new one, or use the Database")
+
+
 def create_sessionmaker(engine: AsyncEngine, settings: DatabaseSettings) -> async_sessionmaker[AsyncSession]:
     """Return what opens sessions: usable until they are closed, then an error; with the timeouts of the settings."""
-    sync_maker = sessionmaker()
+    sync_maker = sessionmaker(class_=SessionUntilClosed)
     milliseconds = {
         name: f"{seconds * 1000:.0f}"
         for name, seconds in (

@@ -4,17 +4,17 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from sqlalchemy import exc as sa
+from sqlalchemy.orm.exc import StaleDataError
 
 from app.db.driver.redaction import hide_values, without_values
 from app.db.driver.sqlstates import DRIVER_ERRORS, OF_THE_DRIVER, sqlstate_of, translate_driver
-from app.db.errors import ClosedError, DataAccessError, InvalidInputError, TransientError
+from app.db.errors import DataAccessError, InvalidInputError, StaleRowError, TransientError
 
 _MISUSE: Final = {  # by SQLAlchemy's code
     "isce": "one session is used by two tasks at once: give each task its own",
     "7s2a": "the transaction was rolled back: a flush in it failed, and its error was caught",
 }
 _LOST_BEFORE: Final = "8s2b"
-_CLOSED_SESSION: Final = "permanently closed"
 
 
 class translating(AbstractContextManager[Any]):  # noqa: N801 - reads as a verb: `with translating():`
@@ -61,8 +61,16 @@ def translate(error: BaseException, *, lost: type[DataAccessError] = TransientEr
         return _from_misuse(error)
     if isinstance(error, sa.DBAPIError):
         return _from_dbapi(error, lost)
-    # Any other is of a value that SQLAlchemy could not even convert.
-    return InvalidInputError(without_values(str(error.orig))) if isinstance(error, sa.StatementError) else None
+    if isinstance(error, sa.StatementError):  # a value is missing, or SQLAlchemy could not even convert it
+        return InvalidInputError(without_values(_own_text(error.orig or error)))
+    if isinstance(error, StaleDataError):
+        return StaleRowError("a row of the session was deleted or changed by another transaction")
+    return None
+
+
+def _own_text(error: BaseException) -> str:
+    """Return the text without SQLAlchemy's link to its own documentation."""
+    return str(error.args[0] if error.args else error)
 
 
 def _from_misuse(error: sa.InvalidRequestError) -> DataAccessError | None:
@@ -70,8 +78,6 @@ def _from_misuse(error: sa.InvalidRequestError) -> DataAccessError | None:
         return DataAccessError(_MISUSE[error.code])
     if error.code == _LOST_BEFORE:
         return TransientError("the connection broke earlier in this transaction, and its error was caught")
-    if _CLOSED_SESSION in str(error):
-        return ClosedError("the session's block has ended: nothing was done; open a new one, or use the Database")
     return None  # a `.one()` without a row, say, is the caller's own
 
 

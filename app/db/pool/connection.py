@@ -39,6 +39,11 @@ class PooledConnection:
         """Whether neither side has closed it, as far as is known here."""
         return not self.driver.is_closed()
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether it is open and in no transaction, such as one whose session was left while a task still used it."""
+        return self.is_open and not self.driver.is_in_transaction()
+
     def age_seconds(self) -> float:
         """Return how long ago it was opened."""
         return time.monotonic() - self.opened_at

@@ -92,7 +92,7 @@ class Pool:
         if self._is_others_turn(connection):
             connection.driver.terminate()
             self._opening.give_up_one()
-        elif self._liveness.is_outdated(connection) or not connection.is_open:
+        elif self._liveness.is_outdated(connection) or not connection.is_clean:
             connection.driver.terminate()
             self._opening.start()
         else:
