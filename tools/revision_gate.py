@@ -1,6 +1,7 @@
 """Check the revisions before a merge: ``python -m tools.revision_gate``, part of ``make check``."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -18,22 +19,48 @@ from alembic.util import CommandError
 _INI = Path(__file__).parents[1] / "alembic.ini"
 _OLDEST_SERVER = "14"
 _REPLACE_ENUM = "replace-enum"  # our own rule
+_REPLACED = (
+    "code that runs may write what is taken away, the table is rewritten, and a row that has the value stops it. Add "
+    "the new values first, move the rows, and take the old ones away a deploy later"
+)
 _NAME = re.compile(r"\d{4}_\d\d_\d\d_\d{4}_[a-z0-9_]+\.py")
 _CONCURRENT = re.compile(r"(create( unique)?|drop) index concurrently", re.IGNORECASE)
 _AROUND = re.compile(r"(set|reset|begin|commit|(insert into|update|delete from) alembic_version)\b", re.IGNORECASE)
 
 _EXPLAINED: Final = {
     "prefer-text-field": "the specification gives lengths; raising one later changes the catalogue only",
+    "prefer-bigint-over-int": "ids are bigint by `row_id`; what else a model counts may be small",
+    "prefer-bigint-over-smallint": "likewise",
 }
 """Rules of squawk that do not apply here, with reasons. A revision lists its own exceptions in `explained`."""
+
+_ADVICE: Final = {
+    **dict.fromkeys(
+        ("ban-drop-column", "ban-drop-table", "ban-drop-constraint", "ban-drop-not-null", "ban-drop-type"),
+        "Deploy code that does not need it any more, then drop it.",
+    ),
+    **dict.fromkeys(
+        ("changing-column-type", "renaming-column", "renaming-table"),
+        "Add a new one, write both, fill in, read the new one, and drop the old one a deploy later.",
+    ),
+    "ban-drop-default": "Deploy code that gives the value itself, then drop the default.",
+}
+"""What to do instead, for rules of which squawk does not say it."""
 
 _DOWN: Final = [
     "ban-drop-column",
     "ban-drop-constraint",
+    "ban-drop-default",
     "ban-drop-function",
+    "ban-drop-not-null",
     "ban-drop-table",
     "ban-drop-type",
-    "constraint-missing-not-valid",  # what was valid before is valid again, in one transaction
+    # What was valid before is valid again, in one transaction.
+    "adding-foreign-key-constraint",
+    "adding-not-nullable-field",
+    "changing-column-type",
+    "constraint-missing-not-valid",
+    "disallowed-unique-constraint",
 ]
 """Rules that a downgrade breaks by its nature."""
 
@@ -66,7 +93,7 @@ def _of_one(revision: Script, ini: Path) -> Iterator[str]:
     allowed_up = [*allowed, *(["ban-drop-constraint"] if _adds_again_what_it_drops(up) else [])]
     yield from (f"{name}: {problem}" for problem in (*_mixed(up), *_squawk(up, allowed_up, "up")))
     if "$replace_enum$" in up and _REPLACE_ENUM not in explained:
-        yield f"{name}: {_REPLACE_ENUM}: code that runs may write what is taken away, and the table is rewritten"
+        yield f"{name}: {_sentence(_REPLACE_ENUM, _REPLACED, None)}"
     try:
         down = _sql(command.downgrade, f"{revision.revision}:{revision.down_revision or 'base'}", ini)
     except CommandError:
@@ -115,7 +142,7 @@ def _squawk(sql: str, allowed: list[str], label: str) -> list[str]:
     ran = subprocess.run(  # noqa: S603 - a program in our own environment
         [
             Path(sysconfig.get_path("scripts")) / "squawk",
-            *("--reporter", "gcc", "--pg-version", _OLDEST_SERVER, "--stdin-filepath", label),
+            *("--reporter", "json", "--pg-version", _OLDEST_SERVER, "--stdin-filepath", label),
             *("--exclude", ",".join(allowed)),
         ],
         input=sql,
@@ -123,7 +150,16 @@ def _squawk(sql: str, allowed: list[str], label: str) -> list[str]:
         text=True,
         check=False,
     )
-    return [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()] if ran.returncode else []
+    found = json.loads(ran.stdout or "[]")
+    if ran.returncode and not found:
+        return [f"{label}: squawk ended with {ran.returncode}: {ran.stderr.strip()}"]
+    return [f"{label}: {_sentence(each['rule_name'], each['message'], each['help'])}" for each in found]
+
+
+def _sentence(rule: str, message: str, help_: str | None) -> str:
+    """Return what is wrong, what to do instead, and what to do where it is right all the same."""
+    explain = f'if it is right all the same, say why in the revision: explained = {{"{rule}": "the reason"}}'
+    return f"{rule}: {' '.join(filter(None, [message, help_ or _ADVICE.get(rule)]))} ({explain})"
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from tests.support.migrations import ROOT
 
 _HEAD = '''"""Models of a test."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 

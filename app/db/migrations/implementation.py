@@ -3,11 +3,12 @@
 from typing import Any
 
 from alembic.ddl.postgresql import PostgresqlImpl
-from sqlalchemy import ARRAY, JSON, Column, ColumnElement, String, Table, Text, cast, text
+from sqlalchemy import ARRAY, JSON, Column, ColumnElement, Index, String, Table, Text, cast, literal_column, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from app.db.migrations.operations.base import escaped
+from app.db.migrations.autogenerate.indexes import has_same_predicate, is_rewritten
+from app.db.migrations.operations.base import escaped, literal
 from app.db.migrations.sharding.form import added, refuse_unshardable, rekeyed, sent_to_shards
 from app.db.migrations.sharding.state import sharding_of
 from app.db.models.base import OWNER
@@ -58,6 +59,15 @@ class Implementation(PostgresqlImpl):
         table.c.version_num.type = _RevisionNumber(32)
         return table
 
+    def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> Any:
+        """Return how the indexes differ, their predicates too; not in how PostgreSQL has rewritten an expression."""
+        found = super().compare_indexes(metadata_index, reflected_index)
+        if not has_same_predicate(metadata_index, reflected_index):
+            return type(found).Different(["another predicate"])
+        if found.is_different and is_rewritten(metadata_index, reflected_index):
+            return super().compare_indexes(reflected_index, reflected_index)
+        return found
+
     def compare_server_default(
         self, inspector_column: Column[Any], metadata_column: Column[Any], ours: str | None, theirs: str | None
     ) -> bool:
@@ -65,6 +75,10 @@ class Implementation(PostgresqlImpl):
 
         Those of json are compared here: the server has no equality operator for it.
         """
+        default = getattr(metadata_column.server_default, "arg", None)
+        if isinstance(default, str) and metadata_column.identity is None:  # Alembic leaves a quote in it as it is
+            ours = literal(default)
+            metadata_column = Column(metadata_column.name, metadata_column.type, server_default=literal_column(ours))
         if _is_json(metadata_column.type):
             return _constant(ours) != _constant(theirs)
         if theirs is not None and theirs != ours and isinstance(inspector_column.type, String):  # an Enum is one, too

@@ -16,6 +16,7 @@ from app.db.migrations.autogenerate import OPTIONS
 from app.db.migrations.confirmation import confirm
 from app.db.migrations.implementation import Implementation
 from app.db.migrations.lock import lock_until_commit, migration_lock
+from app.db.migrations.operations.base import OFFLINE
 from app.db.migrations.refusals import translating_with_remedies
 from app.db.migrations.version import refuse_strangers, version_of
 from app.db.revisions import DEFAULT_VERSION_TABLE
@@ -61,7 +62,7 @@ def migrate(connection: Connection, settings: DatabaseSettings) -> None:
 
 def print_sql(settings: DatabaseSettings) -> None:
     """Print the SQL of the current command; needs no database."""
-    options = {**_OPTIONS, "dialect_name": "postgresql", "literal_binds": True, "settings": settings}
+    options = {**_OPTIONS, **OFFLINE, "literal_binds": True, "settings": settings}
     options["version_table"] = _version_table()
     context.configure(**options)
     plan = context.get_context().opts["fn"]

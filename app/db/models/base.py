@@ -68,8 +68,8 @@ class _WithoutNull:
     @staticmethod
     def __get_pydantic_json_schema__(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         documented = handler(schema)
-        (value,) = (each for each in documented.pop("anyOf") if each != {"type": "null"})
-        return {**documented, **value}
+        values = [each for each in documented.pop("anyOf") if each != {"type": "null"}]
+        return {**documented, **(values[0] if len(values) == 1 else {"anyOf": values})}  # a Decimal has two forms
 
 
 Value = TypeVar("Value")
@@ -83,10 +83,13 @@ UserId = Annotated[str, StringConstraints(min_length=1, max_length=255), Storabl
 RowId = Annotated[int, Bounds(ge=MIN_BIGINT, le=MAX_BIGINT)]
 
 
+_BYTES: Final = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+
 class InputModel(BaseModel):
     """The base of what a caller passes in: validated, unknown fields refused, values kept out of error texts."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(**_BYTES, extra="forbid", hide_input_in_errors=True)
 
 
 class ReadModel(BaseModel):
@@ -96,7 +99,7 @@ class ReadModel(BaseModel):
     """
 
     # Repositories fill it (`app.db.filling`): the validator is built when something else asks for it.
-    model_config = ConfigDict(frozen=True, from_attributes=True, defer_build=True)
+    model_config = ConfigDict(**_BYTES, frozen=True, from_attributes=True, defer_build=True)
 
 
 def row_id() -> Any:
@@ -154,6 +157,9 @@ def one_of(values: type[Enum], *, name: str) -> sa.Enum:
     return sa.Enum(values, name=name, values_callable=lambda members: [member.value for member in members])
 
 
+CLOCK: Final = "clock_timestamp()"
+
+
 def set_by_database(*, on_update: bool = False) -> Any:
     """Return a timestamptz column that the database fills, and that refuses a time without a time zone.
 
@@ -162,7 +168,7 @@ def set_by_database(*, on_update: bool = False) -> Any:
     trigger from the column's name.
     """
     more: dict[str, Any] = {"server_onupdate": sa.FetchedValue()} if on_update else {}
-    column = sa.Column(UTCDateTime(), server_default=sa.text("clock_timestamp()"), nullable=False, **more)
+    column = sa.Column(UTCDateTime(), server_default=sa.text(CLOCK), nullable=False, **more)
     return Field(default=None, sa_column=column)
 
 

@@ -29,6 +29,8 @@ class Leaflet(SQLModel, table=True):
     mood: Mood = Mood.GOOD
     moods: list[Mood] = Field(sa_column=sa.Column(sa.ARRAY(sa.Enum(Mood)), nullable=False, server_default="{}"))
     due: date | None = None
+    lasting: timedelta | None = None
+    pages: int = Field(default=3, sa_column_kwargs={"server_default": "3"})
     tags: list[str] = Field(sa_column=sa.Column(postgresql.ARRAY(sa.Text), nullable=False, server_default="{}"))
     more: dict[str, Any] = Field(sa_column=sa.Column(postgresql.JSONB, nullable=False, server_default="{}"))
     raw: dict[str, Any] | None = Field(sa_column=sa.Column(sa.JSON, server_default="{}"))
@@ -108,6 +110,77 @@ COLUMNS = """\
     colour: str | None = None
     task_id: int | None = Field(sa_column=sa.Column(sa.BigInteger))
 """
+
+
+ADDED = """
+        sa.CheckConstraint("title not like '%a:b%'", name="title_plain"),
+        sa.UniqueConstraint("user_id", "due", name="uq_due", postgresql_nulls_not_distinct=True),
+        sa.UniqueConstraint("user_id", "body", name="uq_body", deferrable=True, initially="DEFERRED"),
+        sa.Index("ix_case", sa.text("(case when title = 'x:y' then 1 end)"), sa.text("lower(body) desc")),
+    """
+
+
+async def test_what_the_server_rewrites_or_could_be_lost_comes_back_as_written(tree: Tree) -> None:
+    """Percent signs, quotes in a default, options of a constraint, and expressions that PostgreSQL writes otherwise."""
+    bare = LEAFLET.replace("    updated_at: datetime = set_by_database(on_update=True)\n", "")
+    tree.write_models(bare)
+    await tree.alembic("revision", "--autogenerate", "-m", "add leaflet")
+    await tree.alembic("upgrade", "head")
+    async with Database(DatabaseSettings(url=tree.url)) as db:
+        await db.execute(text("insert into leaflet (user_id, title, body, mood) values ('ada', 'x', 'y', 'GOOD')"))
+    tree.write_models(
+        LEAFLET.replace("newest_first()))", f"newest_first()), {ADDED})").replace(
+            "sa_column=sa.Column(sa.Text, nullable=False)",
+            """sa_column=sa.Column(sa.Text, nullable=False, server_default="it's 100%")""",
+        )
+    )
+    await _migrate_as_written(tree, "change leaflet")
+    async with Database(DatabaseSettings(url=tree.url)) as db:
+        await db.execute(
+            text("insert into leaflet (user_id, title, mood, due) values ('ada', 'z', 'GOOD', current_date)")
+        )
+        await db.execute(text("update leaflet set title = 'w'"))
+        moved = "select body, updated_at > created_at from leaflet order by id"
+        assert (await db.execute(text(moved))).all() == [("y", True), ("it's 100%", True)]
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [("mood = 'GOOD'", "title = 'GOOD'"), ("mood = 'GOOD'", "mood = 'BAD'")],
+    ids=["column", "constant"],
+)
+async def test_another_predicate_of_an_index_is_found(tree: Tree, was: str, becomes: str) -> None:
+    """The index is made anew."""
+    index = """sa.Index("ix_mood", "title", postgresql_where=sa.text("{}")),"""
+    tree.write_models(LEAFLET.replace("newest_first()))", f"newest_first()), {index.format(was)})"))
+    await tree.alembic("revision", "--autogenerate", "-m", "add leaflet")
+    await tree.alembic("upgrade", "head")
+    await tree.alembic("check")
+    tree.write_models(LEAFLET.replace("newest_first()))", f"newest_first()), {index.format(becomes)})"))
+    await _migrate_as_written(tree, "another predicate")
+
+
+async def test_a_table_without_a_model_is_dropped_for_a_reason_and_comes_back_whole(tree: Tree) -> None:
+    """Its trigger and its enum types go with it, and return. A table that no revision of ours has made is not seen."""
+    tree.write_models(LEAFLET)
+    await tree.alembic("revision", "--autogenerate", "-m", "add leaflet")
+    await tree.alembic("upgrade", "head")
+    async with Database(DatabaseSettings(url=tree.url)) as db:
+        await db.execute(text("create table theirs (id bigint, updated_at timestamptz)"))
+    tree.write_models("")
+    before = await _schema(tree)
+    await tree.alembic("revision", "--autogenerate", "-m", "no leaflet")
+    path = next(each for each in tree.revisions() if "no_leaflet" in each.name)
+    status, said = await tree.run("tools.revision_gate")
+    assert (status, "ban-drop-table" in said, "ban-drop-type" in said) == (1, True, True), said
+    reasons = ", ".join(re.findall(r'explained = {(".+?": "the reason")}', said))
+    path.write_text(path.read_text().replace("\ndef upgrade", f"explained = {{{reasons}}}\n\n\ndef upgrade", 1))
+    assert await tree.run("tools.revision_gate") == (0, "")
+    await tree.alembic("upgrade", "head")
+    await tree.alembic("check")
+    assert [name for name in await _schema(tree) if "leaflet" in name or "mood" in name] == []
+    await tree.alembic("downgrade", "-1")
+    assert await _schema(tree) == before
 
 
 KIND = """

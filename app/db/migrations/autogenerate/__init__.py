@@ -1,6 +1,5 @@
 """What autogenerate compares in addition to Alembic: ownership, triggers, enum types and the texts of checks."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from alembic.runtime.plugins import Plugin
@@ -11,14 +10,9 @@ from app.db.migrations.autogenerate.enums import compare_enums
 from app.db.migrations.autogenerate.parts import keep_parts
 from app.db.migrations.autogenerate.rendering import render_type
 from app.db.migrations.autogenerate.stages import split
+from app.db.migrations.autogenerate.tables import is_ours
 from app.db.migrations.autogenerate.triggers import compare_triggers
 from app.db.models import metadata
-
-
-def _is_ours(name: str | None, kind: str, _: Mapping[str, str | None]) -> bool:
-    """Return whether Alembic may compare the object: of tables, only ours; other applications may have theirs here."""
-    return kind != "table" or name in metadata.tables
-
 
 _PLUGIN: Final = "app.migrations"
 _plugin = Plugin(_PLUGIN)
@@ -32,7 +26,7 @@ OPTIONS: Final[dict[str, Any]] = {
     "compare_type": True,
     "compare_server_default": True,
     "autogenerate_plugins": ["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname", _PLUGIN],
-    "include_name": _is_ours,
+    "include_name": is_ours,
     "render_item": render_type,
     "process_revision_directives": split,
 }

@@ -32,18 +32,21 @@ def compare_checks(
     wanted = {str(check.name): check for check in ours.constraints if isinstance(check, CheckConstraint) and check.name}
     for row in context.inspector.get_check_constraints(name):
         check = wanted.get(str(row["name"]))
-        if check is not None and _differ(_text(check), row["sqltext"]):
+        if check is not None and differ(text_of(check.sqltext), row["sqltext"]):
             old = CheckConstraint(row["sqltext"], name=row["name"], table=there)
             operations.ops += [DropConstraintOp.from_constraint(old), AddConstraintOp.from_constraint(check)]
     return PriorityDispatchResult.CONTINUE
 
 
-def _text(check: CheckConstraint) -> str:
-    compiled: Any = check.sqltext.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
+def text_of(expression: Any) -> str:
+    """Return an expression as SQL, with its constants."""
+    dialect = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
+    compiled: Any = expression.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
     return str(compiled)
 
 
-def _differ(wanted: str, there: str) -> bool:
+def differ(wanted: str, there: str) -> bool:
+    """Return whether the constants of two expressions differ, as far as they can be compared here."""
     return not _TYPED.search(wanted) and _constants(wanted) != _constants(there)
 
 

@@ -9,6 +9,7 @@ from alembic.util import PriorityDispatchResult
 from sqlalchemy import MetaData, text
 
 from app.db.migrations.autogenerate.rendering import enum_of
+from app.db.migrations.autogenerate.tables import dropped_tables
 from app.db.migrations.operations.enums import enum_created, enum_dropped, enum_replaced, value_added
 
 Values = tuple[str, ...]
@@ -29,7 +30,7 @@ def compare_enums(context: AutogenContext, operations: UpgradeOps, _: Any) -> Pr
     assert connection is not None
     assert isinstance(metadata, MetaData)
     wanted = dict(_declared(metadata))
-    tables = [table.name for table in metadata.sorted_tables]
+    tables = [*(table.name for table in metadata.sorted_tables), *dropped_tables(operations.ops)]
     rows = connection.execute(_TYPES, {"names": list(wanted), "tables": tables})
     there: dict[str, Values] = {row.name: tuple(row.values) for row in rows}
     operations.ops[:0] = [

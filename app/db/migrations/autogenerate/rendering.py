@@ -3,7 +3,7 @@
 from typing import Any, Final, Literal
 
 from alembic.autogenerate.api import AutogenContext
-from sqlalchemy import ARRAY, Enum
+from sqlalchemy import ARRAY, Enum, Interval
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import AutoString
 
@@ -35,8 +35,12 @@ def render_type(kind: str, value: Any, context: AutogenContext) -> str | Literal
 
 
 def _in_core(value: Any) -> str | Literal[False]:
-    """Return the database type behind a type decorator."""
-    if not isinstance(value, TypeDecorator) or not type(value.impl_instance).__module__.startswith(_CORE):
+    """Return the database type behind a type decorator; `Interval` is one for servers that have no intervals."""
+    if (
+        not isinstance(value, TypeDecorator)
+        or isinstance(value, Interval)
+        or not type(value.impl_instance).__module__.startswith(_CORE)
+    ):
         return False
     return f"sa.{value.impl_instance!r}"
 

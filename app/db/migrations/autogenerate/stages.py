@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from alembic.operations import MigrateOperation
 from alembic.operations.ops import (
+    AddColumnOp,
     CreateCheckConstraintOp,
     CreateForeignKeyOp,
     CreateIndexOp,
@@ -14,17 +15,19 @@ from alembic.operations.ops import (
     CreateUniqueConstraintOp,
     DropConstraintOp,
     DropIndexOp,
-    DropTableOp,
     MigrationScript,
     OpContainer,
     UpgradeOps,
 )
 from alembic.runtime.migration import MigrationContext
 from alembic.util import rev_id
+from sqlalchemy import Column, text
 from sqlalchemy.schema import conv
 
+from app.db.migrations.autogenerate.tables import dropped_tables
 from app.db.migrations.operations.base import SqlOperation, plain_sql, quoted, sql_of
 from app.db.migrations.operations.indexes import CreateIndexConcurrently, index_dropped
+from app.db.models.base import CLOCK
 
 _SLUG_CHARACTERS: Final = 60
 Stages = dict[str, list[MigrateOperation]]
@@ -63,7 +66,7 @@ def split(context: MigrationContext, _: Any, scripts: list[MigrationScript]) -> 
 def _script(whole: MigrationScript, operations: list[MigrateOperation], message: str) -> MigrationScript:
     up = UpgradeOps(operations)
     down = up.reverse()
-    down.ops = list(_needed(down.ops))
+    up.ops, down.ops = list(_needed(up.ops)), list(_needed(down.ops))
     return MigrationScript(
         rev_id(),
         up,
@@ -77,8 +80,8 @@ def _script(whole: MigrationScript, operations: list[MigrateOperation], message:
 
 
 def _needed(operations: list[Any]) -> Iterator[MigrateOperation]:
-    """Yield what a downgrade has to do: dropping a table drops its indexes and triggers."""
-    gone = {each.table_name for each in operations if isinstance(each, DropTableOp)}
+    """Yield what has to be done: dropping a table drops its indexes and triggers."""
+    gone = dropped_tables(operations)
     return (each for each in operations if _dropped_with(each) not in gone)
 
 
@@ -92,25 +95,28 @@ def _dropped_with(each: MigrateOperation) -> str | None:
 def _stages(operations: list[MigrateOperation]) -> Stages:
     """Return the operations by stage, in the order of the stages."""
     new = {each.table_name for each in operations if isinstance(each, CreateTableOp)}
+    gone = dropped_tables(operations)
     renewed = {each.index_name for each in operations if isinstance(each, CreateIndexOp)}
     stages: Stages = {"drop indexes": [], "values": [], "main": [], "indexes": [], "attach": [], "validate": []}
     for each in operations:
-        for stage, operation in _staged(each, new, renewed):
+        for stage, operation in _staged(each, new, gone, renewed):
             stages[stage].append(operation)
     return stages
 
 
 def _staged(  # noqa: PLR0911 - one for each kind of operation
-    each: MigrateOperation, new: set[str], renewed: set[str | None]
+    each: MigrateOperation, new: set[str], gone: list[str], renewed: set[str | None]
 ) -> Iterable[tuple[str, MigrateOperation]]:
     match each:
         case DropConstraintOp():
             return [("main", _as_named(each))]
+        case AddColumnOp(table_name=table, column=column) if _is_set_by_clock(column):
+            return [("main", operation) for operation in _with_clock(each, table, column)]
         case SqlOperation(alone=True):
             return [("values", each)]
         case CreateIndexOp(table_name=table) if table not in new:
             return [("indexes", CreateIndexConcurrently.from_index(each.to_index()))]
-        case DropIndexOp(table_name=str(table), index_name=name):
+        case DropIndexOp(table_name=str(table), index_name=name) if table not in gone:
             stage = "indexes" if name in renewed else "drop indexes"
             return [(stage, index_dropped(str(name), table, was=each.to_index()))]
         case CreateForeignKeyOp(source_table=table) | CreateCheckConstraintOp(table_name=table) if table not in new:
@@ -128,12 +134,26 @@ def _as_named(each: DropConstraintOp) -> DropConstraintOp:
     return DropConstraintOp.from_constraint(constraint)
 
 
+def _is_set_by_clock(column: Column[Any]) -> bool:
+    return str(getattr(column.server_default, "arg", "")) == CLOCK
+
+
+def _with_clock(each: AddColumnOp, table: str, column: Column[Any]) -> Iterable[MigrateOperation]:
+    """Give existing rows the time of the revision: a clock would be read for each, and all of them rewritten."""
+    now = text("now()")
+    added = Column(column.name, column.type, server_default=now, nullable=column.nullable, comment=column.comment)
+    default = f"alter table {quoted(table)} alter column {quoted(column.name)} set default"
+    yield AddColumnOp(table, added, schema=each.schema)
+    yield plain_sql(f"{default} {CLOCK}", undo=f"{default} now()", what=column.name)
+
+
 def _unique(each: CreateUniqueConstraintOp, table: str) -> Iterator[tuple[str, MigrateOperation]]:
     name = str(each.constraint_name)
-    index = CreateIndexConcurrently(name, table, list(each.columns), unique=True)
-    yield "indexes", index
+    options = {key: value for key, value in each.kw.items() if key.startswith("postgresql_")}
+    yield "indexes", CreateIndexConcurrently(name, table, list(each.columns), unique=True, **options)
     alter, written = f"alter table {quoted(table)}", quoted(name)
-    attach = f"{alter} add constraint {written} unique using index {written}"
+    deferrable = sql_of(each).rstrip(";").rpartition(")")[2]
+    attach = f"{alter} add constraint {written} unique using index {written}{deferrable.lower()}"
     yield "attach", plain_sql(attach, undo=f"{alter} drop constraint {written}", what=name)
 
 

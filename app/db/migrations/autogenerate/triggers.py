@@ -7,6 +7,7 @@ from alembic.operations.ops import MigrateOperation, UpgradeOps
 from alembic.util import PriorityDispatchResult
 from sqlalchemy import Connection, MetaData, RowMapping, text
 
+from app.db.migrations.autogenerate.tables import dropped_tables
 from app.db.migrations.operations.base import plain_sql, quoted
 from app.db.migrations.operations.triggers import DROP_FUNCTION, trigger_created, trigger_dropped
 from app.db.models import updated_at
@@ -32,6 +33,7 @@ def compare_triggers(context: AutogenContext, operations: UpgradeOps, _: Any) ->
     assert connection is not None
     assert isinstance(metadata, MetaData)
     tables = {table.name: updated_at.is_touched(table) for table in metadata.sorted_tables}
+    tables |= dict.fromkeys(dropped_tables(operations.ops), False)
     rows = connection.execute(_TRIGGERS, {"name": updated_at.NAME, "tables": list(tables)}).mappings()
     there = {row["table"]: row for row in rows}
     if any(tables.values()):

@@ -12,6 +12,7 @@ from alembic.operations.ops import (
     DropColumnOp,
     DropConstraintOp,
     DropIndexOp,
+    DropTableOp,
 )
 
 from app.db.migrations.operations.base import CHANGED, EXTRA, MISSING, SqlOperation, Words
@@ -31,6 +32,8 @@ def _of_column(operation: MigrateOperation) -> Words | None:
     match operation:
         case CreateTableOp(table_name=table):
             return Words("table", table, table, MISSING)
+        case DropTableOp(table_name=table):
+            return Words("table", table, table, EXTRA)
         case AddColumnOp(table_name=table, column=column):
             return Words("column", table, column.name, MISSING)
         case DropColumnOp(table_name=table, column_name=column):

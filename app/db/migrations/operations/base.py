@@ -16,6 +16,9 @@ MODULE: Final = "app.db.migrations"
 """The module from which revisions import the functions."""
 _PREPARER: Final = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]  # SQLAlchemy's dialects are not typed
 
+OFFLINE: Final[dict[str, Any]] = {"dialect_name": "postgresql", "dialect_opts": {"paramstyle": "named"}}
+"""How SQL is written without a database; the style of most drivers would double each percent sign."""
+
 MISSING: Final = "missing"
 EXTRA: Final = "not in the models"
 CHANGED: Final = "different from the models"
@@ -78,7 +81,7 @@ def sql_of(operation: MigrateOperation) -> str:
     """Return the SQL of any operation."""
     output = StringIO()
     options = {"as_sql": True, "output_buffer": output, "literal_binds": True}
-    Operations(MigrationContext.configure(dialect_name="postgresql", opts=options)).invoke(operation)
+    Operations(MigrationContext.configure(**OFFLINE, opts=options)).invoke(operation)
     return output.getvalue().strip()
 
 
