@@ -41,7 +41,7 @@ _SLOTS: Final[Mapping[str, str]] = {
     "private": "__pydantic_private__",
 }
 _HARMLESS_CONFIGURATION: Final = frozenset(
-    {"defer_build", "frozen", "from_attributes", "hide_input_in_errors", "title"}
+    {"defer_build", "frozen", "from_attributes", "hide_input_in_errors", "ser_json_bytes", "title", "val_json_bytes"}
 )
 
 

@@ -60,7 +60,7 @@ def measured_rows(table: sa.Table, rows: sa.Select[Any], order: Order, size: sa.
 def _most_bytes(column: Any) -> float:
     type_ = plain_type(column)
     if not isinstance(type_, sa.String | sa.LargeBinary):
-        return _FIXED_BYTES
+        return float("inf") if isinstance(type_, sa.ARRAY | sa.JSON) else _FIXED_BYTES
     return type_.length * _BYTES_PER_CHARACTER if type_.length else float("inf")
 
 

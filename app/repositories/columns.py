@@ -116,10 +116,17 @@ def _is_native_enum(column: sa.Column[Any]) -> bool:
     return isinstance(column.type, sa.Enum) and column.type.native_enum
 
 
+def _is_plain(type_: TypeEngine[Any]) -> bool:
+    if isinstance(type_, sa.ARRAY):
+        items = type_.item_type
+        return _is_plain(items) or (isinstance(items, sa.String) and not isinstance(items, sa.Enum))
+    return isinstance(type_, _PLAIN) or (isinstance(type_, sa.DateTime) and type_.timezone)
+
+
 def _sent_as(column: sa.Column[Any]) -> TypeEngine[Any]:
     type_ = plain_type(column)
     if isinstance(type_, sa.String):
         return sa.String()
-    if isinstance(type_, _PLAIN) or (isinstance(type_, sa.DateTime) and type_.timezone):
+    if _is_plain(type_):
         return type_
     raise TypeError(f"{column}: a value of {column.type!r} needs to be converted; write the entity's queries yourself")

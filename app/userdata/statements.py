@@ -122,4 +122,6 @@ def _or_default(column: Any, value: sa.ColumnElement[Any]) -> sa.ColumnElement[A
     default = getattr(column.server_default, "arg", None)
     if default is None:
         return value
-    return sa.func.coalesce(value, default if isinstance(default, ClauseElement) else sa.text(default))
+    if not isinstance(default, ClauseElement):  # text is a literal's
+        default = sa.literal_column("'" + default.replace("'", "''") + "'")
+    return sa.func.coalesce(value, default)

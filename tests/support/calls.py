@@ -8,6 +8,7 @@ from typing import Any, Final, Self, get_args, get_origin, get_type_hints
 from uuid import uuid4
 
 from pydantic import BaseModel
+from sqlalchemy import Table
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.executor import Executor
@@ -23,6 +24,12 @@ def in_order_of_references() -> list[type[Repository[Any]]]:
     """Return the repositories in an order in which each follows those that its rows reference."""
     order = {table: place for place, table in enumerate(repositories()[0].entity.table.metadata.sorted_tables)}
     return sorted(repositories(), key=lambda each: order[each.entity.table])
+
+
+def parents_of(table: Table) -> dict[str, str]:
+    """Return the table that each column refers to, besides the owner."""
+    keys = (each for each in table.foreign_keys if each.parent.name != "user_id")
+    return {each.parent.name: each.column.table.name for each in keys}
 
 
 @dataclass
@@ -96,16 +103,17 @@ class Call:
         if name in named:
             return named[name]
         if name == "data":
-            return self._data()
-        if name.endswith("_id") and name.removesuffix("_id") in rows.by_table:
-            return rows.by_table[name.removesuffix("_id")].id
+            return self._data(rows)
+        if parent := parents_of(self.repository.entity.table).get(name):
+            return rows.by_table[parent].id
         return getattr(row, name.removeprefix("expected_"), _MUCH)
 
-    def _data(self) -> Any:
-        hint = self.hints["data"]
+    def _data(self, rows: Rows) -> Any:
+        hint, parents = self.hints["data"], parents_of(self.repository.entity.table)
+        given = {column: rows.by_table[parent].id for column, parent in parents.items()}
         if get_origin(hint) is Sequence:
-            return [value_of(get_args(hint)[0], next(_numbers)) for _ in range(3)]
-        return value_of(hint, next(_numbers))
+            return [value_of(get_args(hint)[0], next(_numbers), given) for _ in range(3)]
+        return value_of(hint, next(_numbers), given)
 
 
 _numbers: Final = count(1)

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from sqlalchemy import Table, text
+from sqlalchemy import text
 
 from app.db import Database
 from app.db.models import metadata
 from app.repositories import Entity
 from app.repositories.columns import sent
-from tests.support.calls import Rows, data_model, in_order_of_references, writing
+from tests.support.calls import Rows, data_model, in_order_of_references, parents_of, writing
 from tests.support.values import value_of
 
 USERS, ROWS_EACH = 20, 10_000
@@ -30,17 +30,15 @@ async def fill(db: Database) -> Rows:
         for repository in in_order_of_references():
             table, model = repository.entity.table, data_model(writing(repository))
             samples = [value_of(model, n) for n in range(_DIFFERENT)] if model else [None]
-            columns = ["user_id", *_references(table), *(model.model_fields if model else ())]
-            values = [tuple(sent(value) for _, value in sample or ()) for sample in samples]
-            records = _records(values, len(_references(table)))
+            parents = parents_of(table)
+            fields = [name for name in (model.model_fields if model else ()) if name not in parents]
+            columns = ["user_id", *parents, *fields]
+            values = [tuple(sent(getattr(sample, name)) for name in fields) for sample in samples]
+            records = _records(values, len(parents))
             await driver.copy_records_to_table(table.name, records=records, columns=columns)
         await driver.execute("reset session_replication_role")
         await driver.execute("vacuum analyze")
     return await rows_of(db, USER)
-
-
-def _references(table: Table) -> list[str]:
-    return [each.parent.name for each in table.foreign_keys if each.parent.name != "user_id"]
 
 
 def _records(values: list[tuple[Any, ...]], references: int) -> Iterator[tuple[Any, ...]]:
@@ -57,7 +55,7 @@ async def rows_of(db: Database, user_id: str) -> Rows:
     rows = Rows(user_id)
     for repository in in_order_of_references():
         entity: Entity[Any] = repository.entity
-        criteria = [f"{name} = {rows.by_table[name.removesuffix('_id')].id}" for name in _references(entity.table)]
+        criteria = [f"{name} = {rows.by_table[parent].id}" for name, parent in parents_of(entity.table).items()]
         where = " and ".join([f"user_id = '{user_id}'", *criteria])
         found = await db.execute(text(f"select * from {entity.table.name} where {where} order by id limit 1"))
         rows.by_table[entity.table.name] = entity.read.model_validate(found.mappings().one())
@@ -70,8 +68,8 @@ def other_statements() -> dict[str, str]:
     for table in metadata.sorted_tables:
         asked[f"session.get({table.name})"] = f"select * from {table.name} where id = 1"
         asked[f"a report on {table.name} by user"] = f"select count(*) from {table.name} where user_id = '{USER}'"
-        if references := _references(table):
-            criteria = " and ".join(f"{name} = 1" for name in references)
+        if parents := parents_of(table):
+            criteria = " and ".join(f"{name} = 1" for name in parents)
             asked[f"a cascade to {table.name}"] = (
                 f"delete from only {table.name} where user_id = '{USER}' and {criteria}"
             )

@@ -1,13 +1,13 @@
 """How PostgreSQL runs a query: with a custom plan for the given values, and with a generic plan."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Executable, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db.migrations.operations.base import literal
 from app.doctor.measuring.explain import Plan, explain
 
 
@@ -34,4 +34,6 @@ def _literal(value: Any) -> str:
         return f"array[{', '.join(map(_literal, value))}]"
     if isinstance(value, bytes):
         return f"'\\x{value.hex()}'"
-    return f"'{value}'" if isinstance(value, str | date | datetime | UUID) else "null" if value is None else str(value)
+    if value is None or isinstance(value, int | float | Decimal):
+        return "null" if value is None else str(value)
+    return literal(str(value))

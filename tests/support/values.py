@@ -1,56 +1,72 @@
 """Values of the models that go into a repository, made from the models' own fields."""
 
-import types
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+from types import MappingProxyType
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_origin
 from uuid import UUID
 
-from annotated_types import MaxLen
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 Model = TypeVar("Model", bound=BaseModel)
 
 _EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
-_BY_TYPE: Final[Mapping[type, Callable[[int], Any]]] = {
-    bool: lambda n: n % 2 == 1,
-    bytes: lambda n: b"%d" % n,
-    date: lambda n: _EPOCH.date() + timedelta(days=n),
-    datetime: lambda n: _EPOCH + timedelta(days=n),
-    Decimal: Decimal,
-    float: float,
-    int: int,
-    timedelta: lambda n: timedelta(seconds=n),
-    UUID: lambda n: UUID(int=n),
-}
+_FEW: Final = 7
+"""Of numbers that a field bounds."""
+_LONGEST: Final = 64
+"""Of texts whose length a field bounds."""
 
 
-def value_of(model: type[Model], n: int = 0) -> Model:
+def value_of(model: type[Model], n: int = 0, given: Mapping[str, Any] = MappingProxyType({})) -> Model:
     """Return the `n`-th instance of `model` with every field set; neighbours differ where a field allows it."""
-    return model.model_validate({name: _value(name, field, n) for name, field in model.model_fields.items()})
+    made = {name: _value(name, field, n) for name, field in model.model_fields.items() if name not in given}
+    return model.model_validate(made | {name: value for name, value in given.items() if name in model.model_fields})
 
 
 def _value(name: str, field: FieldInfo, n: int) -> Any:
-    type_ = _type(field.annotation)
-    if issubclass(type_, Enum):
-        return list(type_)[n % len(type_)]
-    if issubclass(type_, str):
-        return f"{name} {n}"[: _longest(field)]
-    return _BY_TYPE[type_](n)
+    """Return one of the field's examples, or the first value that its type accepts."""
+    if examples := field.examples or _examples(field.annotation):
+        return examples[n % len(examples)]
+    type_: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    adapter = TypeAdapter[Any](type_)
+    for value in _possible(name, field, n):
+        try:
+            adapter.validate_python(value, strict=True)
+        except ValidationError:
+            continue
+        return value
+    raise AssertionError(f"no value is known for {name}: give the field some, as in Field(examples=[...])")
 
 
-def _type(annotation: Any) -> type:
-    """Return the class of an annotation: of ``Annotated[str, ...] | None`` it is `str`."""
-    if get_origin(annotation) is Annotated:
-        return _type(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, types.UnionType):
-        return _type(next(each for each in get_args(annotation) if each is not types.NoneType))
-    assert isinstance(annotation, type), annotation
-    return annotation
+def _possible(name: str, field: FieldInfo, n: int) -> Iterator[Any]:
+    for choices in _choices(field.annotation):
+        yield choices[n % len(choices)]
+    text = f"{n} {name}"
+    yield text
+    yield from (text[:length].ljust(length, "x") for length in range(_LONGEST, 0, -1))
+    at, few = _EPOCH + timedelta(days=n), n % _FEW
+    yield from (n % 2 == 1, n, few, few + 1, n % 2, Decimal(n), Decimal(few), Decimal(few + 1), float(n), few / _FEW)
+    yield from (at, at.replace(tzinfo=None), at.date(), time(few), timedelta(seconds=n))
+    later = at + timedelta(days=36_500)
+    yield from (later, later.date(), UUID(int=n), b"%d" % n, [text], [n], {text: n})
 
 
-def _longest(field: FieldInfo) -> int | None:
-    return next((each.max_length for each in field.metadata if isinstance(each, MaxLen)), None)
+def _examples(annotation: Any) -> list[Any]:
+    """Return the examples of an annotation such as ``Annotated[str, Field(examples=[...])] | None``."""
+    own = [each for each in get_args(annotation)[1:] if isinstance(each, FieldInfo)]
+    nested = [each for argument in get_args(annotation) for each in _examples(argument)]
+    return next((each.examples for each in own if each.examples), nested)
+
+
+def _choices(annotation: Any) -> Iterator[list[Any]]:
+    """Yield the members of each enum and each literal in an annotation such as ``Annotated[Kind, ...] | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        yield list(annotation)
+    elif get_origin(annotation) is Literal:
+        yield list(get_args(annotation))
+    else:
+        for argument in get_args(annotation):
+            yield from _choices(argument)

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import Column, Index, Interval, MetaData, Table, Text, delete, func, insert, select, text, update
+from sqlalchemy import ARRAY, Column, Index, Interval, MetaData, Table, Text, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import SQLModel
 
@@ -15,6 +15,7 @@ from app.db.models import Task
 from app.db.models.base import InputModel, ReadModel, table_of
 from app.db.query import Query, WhenLost
 from app.repositories import ConversationRepo, Entity, MessageRepo, Repository, TaskRepo, Usual, entities, queries
+from app.repositories.entity import plural
 from app.repositories.registry import repositories
 
 TASK = table_of(Task)
@@ -102,6 +103,33 @@ def test_a_column_may_hold_a_duration() -> None:
     usual = Usual(entity, create=_LastingCreate)
     assert "AS INTERVAL) AS data" in compiled(usual.get).sql
     assert compiled(usual.create).arguments({"p_user_id": "ada", "p_data": timedelta(1)}) == ["ada", timedelta(1)]
+
+
+class _Listing(ReadModel):
+    id: int
+    data: list[str]
+
+
+class _ListingCreate(InputModel):
+    data: list[str]
+
+
+def test_a_column_may_hold_a_list() -> None:
+    """The driver takes and gives lists as they are; a page of them needs a budget, however short each item may be."""
+    entity: Entity[Any] = Entity(_model(*_columns(Column("data", ARRAY(Text)))), _Listing)
+    usual = Usual(entity, create=_ListingCreate)
+    assert "AS TEXT[]) AS data" in compiled(usual.get).sql
+    assert compiled(usual.create).arguments({"p_user_id": "ada", "p_data": ["x"]}) == ["ada", ["x"]]
+    assert "Slice" in str(usual.pages[None].row)
+
+
+@pytest.mark.parametrize(
+    ("noun", "expected"),
+    [("task", "tasks"), ("category", "categories"), ("day", "days"), ("address", "addresses"), ("branch", "branches")],
+)
+def test_queries_are_named_by_the_right_plural(noun: str, expected: str) -> None:
+    """They are names for people: of telemetry, the slow log and the doctor."""
+    assert plural(noun) == expected
 
 
 def test_a_key_without_a_digest_is_refused() -> None:

@@ -1,13 +1,14 @@
 """What the models refuse, naming the field, what they accept, and that read models cannot change."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.db.models import MessageCreate, Role, TaskCreate, TaskRead, TaskUpdate
-from app.db.models.base import NotANumber
+from app.db.models.base import Changed, InputModel, NotANumber
 
 EMOJI = "\N{PARTY POPPER}"
 TOO_LARGE = 100_000_000
@@ -99,6 +100,26 @@ def test_an_update_documents_null_only_where_it_takes_it() -> None:
         "completed": False,
     }
     assert (fields["title"]["maxLength"], fields["completed"]["type"]) == (200, "boolean")
+
+
+class _Input(InputModel):
+    amount: Changed[Decimal] = None
+    content: Changed[bytes] = None
+
+
+def test_a_decimal_that_may_be_left_out_is_documented() -> None:
+    """Its two forms in JSON stay, without null."""
+    (number, digits) = _Input.model_json_schema()["properties"]["amount"]["anyOf"]
+    assert (number["type"], digits["type"]) == ("number", "string")
+
+
+def test_bytes_are_base64_in_json() -> None:
+    """Most bytes are no text."""
+    sent = _Input(content=b"\xff\x00")
+    assert sent.model_dump(mode="json", exclude_unset=True) == {"content": "_wA="}
+    assert (
+        _Input.model_validate_json('{"content": "/wA="}') == _Input.model_validate_json('{"content": "_wA="}') == sent
+    )
 
 
 @pytest.mark.parametrize("value", [0, 1.5, True, "0", "-1", " 20261224 ", "1e3"])

@@ -1,7 +1,8 @@
 """No user sees or changes another user's row: random calls of several users against a plain Python model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, cast
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from app.db.errors import MissingReferenceError, NotFoundError
 from app.db.models import MessageCreate, MessageRead
 from app.repositories import ConversationRepo, MessageRepo, Repository
 from app.repositories.registry import repositories
-from tests.support.calls import Call, data_model
+from tests.support.calls import Call, data_model, parents_of
 from tests.support.values import value_of
 
 USERS = st.integers(0, 2)
@@ -24,13 +25,16 @@ NUMBER = st.integers(0, 3)
 TEXT = st.sampled_from(["milk", "bread", "eggs"])
 Place = tuple[type[Repository[Any]], int]
 USUAL: Final = [each for each in repositories() if hasattr(each, "usual")]
+BY_TABLE: Final = {each.entity.table.name: each for each in repositories()}
 UPDATED: Final = [each for each in USUAL if each.usual.update]
 
 
-def _data(repository: type[Repository[Any]], method: str, n: int) -> tuple[Any, ...]:
-    """Return the `data` of a call, if it takes any."""
+def _data(
+    repository: type[Repository[Any]], method: str, n: int, given: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[Any, ...]:
+    """Return the `data` of a call, if it takes any, with the columns that are `given`."""
     model = data_model(Call(repository, method))
-    return (value_of(model, n),) if model else ()
+    return (value_of(model, n, given),) if model else ()
 
 
 class Users(RuleBasedStateMachine):
@@ -74,6 +78,16 @@ class Users(RuleBasedStateMachine):
         row = self.rows.get(place)
         return row if row and row.user_id == self.names[user] else None
 
+    def forget(self, place: Place) -> None:
+        """Forget a row that was deleted, and those that were deleted with it."""
+        del self.rows[place]
+        for repository, id in list(self.rows):  # noqa: A001 - as the column is called
+            parents = parents_of(repository.entity.table)
+            columns = [name for name, of in parents.items() if BY_TABLE[of] is place[0]]
+            row = self.rows.get((repository, id))
+            if row and any(getattr(row, name) == place[1] for name in columns):
+                self.forget((repository, id))
+
     def all_of(self, user: int, repository: type[Repository[Any]]) -> list[Any]:
         """Return the user's rows in the order of the entity's pages."""
         times = [name.removeprefix("p_") for name in repository.usual.order.first() if name != "p_place"]
@@ -82,11 +96,23 @@ class Users(RuleBasedStateMachine):
 
     @rule(target=places, user=USERS, repository=st.sampled_from(USUAL), n=NUMBER)
     def create(self, user: int, repository: type[Repository[Any]], n: int) -> Place:
-        """Let any user create one."""
+        """Let any user create one, and before it the rows that it refers to."""
+        parents = parents_of(repository.entity.table)
+        owned = {column: cast("Place", self.create(user, BY_TABLE[parent], n)) for column, parent in parents.items()}
+        given = {column: id for column, (_, id) in owned.items()}  # noqa: A001 - as the column is called
         call = cast("Any", repository(self.db)).create
-        row = self.run(call(self.names[user], *_data(repository, "create", n)))
+        row = self.run(call(self.names[user], *_data(repository, "create", n, given)))
         self.rows[repository, row.id] = row
         return repository, row.id
+
+    @rule(user=USERS, repository=st.sampled_from(USUAL), place=places, n=NUMBER)
+    def refer(self, user: int, repository: type[Repository[Any]], place: Place, n: int) -> None:
+        """Check that no row can refer to another user's, or to one that is not there."""
+        columns = [name for name, of in parents_of(repository.entity.table).items() if BY_TABLE[of] is place[0]]
+        if columns and not self.own(user, place):
+            call = cast("Any", repository(self.db)).create
+            given = dict.fromkeys(columns, place[1])
+            self.refused(call(self.names[user], *_data(repository, "create", n, given)), MissingReferenceError)
 
     @rule(user=USERS, place=places)
     def get(self, user: int, place: Place) -> None:
@@ -103,11 +129,13 @@ class Users(RuleBasedStateMachine):
         """Check that only its owner changes it, also when another user guesses the time of its last change."""
         row = self.rows.get(place)
         (data,) = _data(place[0], "update", n)
-        expected = row.updated_at if row and expecting else None
-        call = self.repository(place).update(self.names[user], place[1], data, expected_updated_at=expected)
+        has_time = place[0].entity.has_updated_at
+        unchanged = {"expected_updated_at": row.updated_at} if row and expecting and has_time else {}
+        call = self.repository(place).update(self.names[user], place[1], data, **unchanged)
         if own := self.own(user, place):
             changed = self.run(call)
-            assert changed == own.model_copy(update={**dict(data), "updated_at": changed.updated_at})
+            moved = {"updated_at": changed.updated_at} if has_time else {}
+            assert changed == own.model_copy(update={**dict(data), **moved})
             self.rows[place] = changed
         else:
             self.refused(call, NotFoundError)
@@ -118,7 +146,7 @@ class Users(RuleBasedStateMachine):
         call = self.repository(place).delete(self.names[user], place[1])
         if self.own(user, place):
             self.run(call)
-            del self.rows[place]
+            self.forget(place)
         else:
             self.refused(call, NotFoundError)
 
@@ -128,7 +156,8 @@ class Users(RuleBasedStateMachine):
         asked: Any = repository(self.db)
         filters = list(repository.usual.pages)
         name, expected = filters[by % len(filters)], self.all_of(user, repository)
-        chosen = {name: getattr(_data(repository, "create", n)[0], name)} if name else {}
+        (sample,) = expected[n : n + 1] or _data(repository, "create", n) or [None]
+        chosen = {name: getattr(sample, name)} if name else {}
         expected = [row for row in expected if all(getattr(row, each) == value for each, value in chosen.items())]
         assert self.pages(asked.list_page, self.names[user], limit=limit, **chosen) == expected
         assert self.run(asked.count(self.names[user], **chosen)) == len(expected)

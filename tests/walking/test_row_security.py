@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -13,11 +14,12 @@ from sqlalchemy import text
 from app.db import Database, DatabaseSettings
 from app.db.access import Roles, give_rights, switch_off, switch_on
 from app.db.engine.compiled import compiled
-from app.db.errors import ConfigurationError
+from app.db.engine.translation import translating
+from app.db.errors import ConfigurationError, MissingReferenceError
 from app.db.migrations import upgrade
 from app.db.models.base import owned_tables
 from app.db.query import Query
-from app.repositories import queries
+from app.repositories import entities, queries
 from app.userdata import erase_user, import_user
 from app.userdata.statements import bound_of, deletion, extent, ids, page
 from app.userdata.tables import UserTable, user_tables
@@ -79,11 +81,15 @@ async def test_every_call_works_with_it(db: Database, user_id: str, call: Call) 
 
 
 async def _run(db: Database, sql: str, arguments: list[Any]) -> list[Any]:
+    """Return the records; none where the row would refer to another user's, which its foreign key refuses."""
     async with db.engine.connect() as connection:
-        result = await connection.exec_driver_sql(sql, tuple(arguments))
-        rows = list(result.mappings().all())
-        await connection.rollback()
-        return rows
+        with suppress(MissingReferenceError), translating():
+            return list((await connection.exec_driver_sql(sql, tuple(arguments))).mappings().all())
+        return []
+
+
+def _table_of(query: Query[Any]) -> str:
+    return next(table for table, entity in entities().items() if query.name in entity.queries)
 
 
 @pytest.mark.parametrize("name", queries())
@@ -100,7 +106,7 @@ async def test_without_its_predicate_a_statement_sees_only_own_rows(db: Database
     for row in await _run(db, careless, form.arguments(parameters)):
         assert row.get("user_id", asking.user_id) in (asking.user_id, None)
         if "user_id" not in row and "count" not in row:  # what it returns is the id of a row that it wrote or removed
-            assert row["id"] != victim.by_table.get(query.name.partition("s.")[0], asking).__dict__.get("id")
+            assert row["id"] != victim.by_table[_table_of(query)].id
 
 
 async def test_without_a_user_there_are_no_rows(db: Database, guarded: Guarded, user_id: str) -> None:
