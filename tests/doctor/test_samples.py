@@ -1,10 +1,12 @@
 """The rows that the doctor writes are made from the models; a table that refuses them is not called broken."""
 
 from enum import StrEnum
+from typing import Any
 
 import pytest
 from sqlalchemy import (
     ARRAY,
+    JSON,
     Boolean,
     Column,
     Date,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     Time,
     Uuid,
     func,
+    insert,
     select,
     text,
 )
@@ -28,6 +31,7 @@ from sqlalchemy.types import TypeEngine
 from app.db.models.base import one_of, owned_tables
 from app.doctor import Level, examine
 from app.doctor.criteria.samples import NoSamples, sample_value, write_samples
+from app.doctor.measuring.explain import explain
 from app.doctor.schema.plans import any_parameters
 from app.repositories.columns import parameter
 from tests.doctor.conftest import Clinic, MakePatient
@@ -47,10 +51,11 @@ class Colour(StrEnum):
     """Values of a native enum type."""
 
     RED = "red"
-    BLUE = "dark blue"
+    BLUE = "it's dark: x:y 100%"
 
 
 TYPES = [
+    ARRAY(Text()),
     Boolean(),
     Date(),
     Float(),
@@ -59,6 +64,7 @@ TYPES = [
     LargeBinary(),
     Numeric(5, 2),
     one_of(Colour, name="colour"),
+    String(1),
     String(5),
     Text(),
     Time(),
@@ -71,10 +77,13 @@ async def test_a_column_of_any_usual_type_has_samples(clinic: Clinic, type_: Typ
     """The server accepts the value of each of a hundred rows, and a plan's parameter has a value, too."""
     column = Column("value", type_, nullable=False)
     table = Table("sampled", MetaData(), column)
-    assert any_parameters(select(parameter(column))).keys() == {"p_value"}
+    statement = insert(table).values({"value": parameter(column)})
+    values = any_parameters(statement)
+    assert values.keys() == {"p_value"}
     filled = f"insert into sampled select {sample_value(column)} from generate_series(1, 100) n"
     async with clinic.as_superuser() as db, db.engine.connect() as connection:
         await connection.run_sync(table.metadata.create_all)
+        await explain(connection, statement, values)
         await connection.execute(text(filled))
         assert (await connection.execute(select(func.count()).select_from(table))).scalar_one() == 100
         await connection.rollback()
@@ -82,7 +91,7 @@ async def test_a_column_of_any_usual_type_has_samples(clinic: Clinic, type_: Typ
 
 def test_a_type_without_samples_is_named() -> None:
     """The column is named where no value is known."""
-    column: Column[list[int]] = Column("value", ARRAY(Integer()), nullable=False)
+    column: Column[Any] = Column("value", JSON(), nullable=False)
     Table("odd", MetaData(), column)
     with pytest.raises(NoSamples, match=r"odd\.value"):
         sample_value(column)

@@ -85,6 +85,21 @@ async def test_a_listener_on_the_engine_hears_sessions(watched_db: Database, use
     assert [statement.split()[1] for statement in heard] == ["'mine'", "count(*)", "'alone'"]
 
 
+async def test_a_report_that_fails_fails_no_call(
+    watched_db: Database, user_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The statement was executed: only the log tells of the report."""
+
+    def fail(_: Execution) -> None:
+        raise LookupError("no exporter")
+
+    watched_db.report_to(fail)
+    assert await TaskRepo(watched_db).count(user_id) == 0
+    async with watched_db.transaction() as session:
+        assert await TaskRepo(session).count(user_id) == 0
+    assert [record.getMessage() for record in caplog.records] == ["a report on the statement tasks.count failed"] * 2
+
+
 async def test_a_report_hears_every_executor(watched_db: Database, user_id: str) -> None:
     """`Database.report_to` reports each call with the times of its phases."""
     heard: list[Execution] = []

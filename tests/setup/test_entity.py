@@ -90,11 +90,11 @@ def _add_another(copy: Path) -> None:
     for command in _commands("make entity name=Reminder", copy):
         _run(command, copy, {})
     shutil.copy(ROOT / "tests/data/reminder.py", copy / "app/db/models")
-    _run(
-        "sed -i 's/completed/silent/g; s/Completed/Silent/g' app/repositories/reminders.py app/api/reminders.py",
-        copy,
-        {},
-    )
+    for edit, files in (
+        ("s/completed/silent/g; s/Completed/Silent/g", "app/repositories/reminders.py app/api/reminders.py"),
+        ("s/answers(409)/answers(404, 409)/", "app/api/reminders.py"),
+    ):
+        _run(f"sed -i '{edit}' {files}", copy, {})
 
 
 @pytest.mark.timeout(600)  # against a hang

@@ -1,11 +1,14 @@
 """Measuring a statement, whichever way it is executed."""
 
+import logging
 import time
 
 from app.db.driver.retry import retry_number
 from app.db.driver.sqlstates import sqlstate_of
 from app.db.pool.holder import Holder
 from app.db.telemetry.execution import Execution, Reports
+
+_log = logging.getLogger(__name__)
 
 
 class observed:  # noqa: N801 - reads as a word: `with observed(...) as execution:`
@@ -28,4 +31,7 @@ class observed:  # noqa: N801 - reads as a word: `with observed(...) as executio
         if error is not None:
             execution.error = sqlstate_of(error) or type(error).__name__
         for report in self._reports:
-            report(execution)
+            try:
+                report(execution)
+            except Exception:  # noqa: BLE001 - what is measured has happened: it must not look as if it had failed
+                _log.exception("a report on the statement %s failed", execution.name)

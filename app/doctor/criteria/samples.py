@@ -7,10 +7,11 @@ from enum import Enum as PythonEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Column, DateTime, Table, text
+from sqlalchemy import ARRAY, JSON, Column, DateTime, Table, text
 
 from app.db import Database
 from app.db.errors import ConflictError, InvalidInputError
+from app.db.migrations.operations.base import escaped, literal, quoted
 from app.db.models.base import owned_tables
 from app.repositories.columns import plain_type
 
@@ -59,13 +60,13 @@ def _insertion(table: Table) -> str:
     references = references_of(table)
     values = {column.name: sample_value(column) for column in table.columns if _is_sent(column)}
     values |= {name: f"{name}[1 + n % pg_catalog.cardinality({name})]" for name in references}
-    names = ", ".join(["user_id", *values])
+    names = ", ".join(map(quoted, ["user_id", *values]))
     found = ", ".join(["user_id", *(_parents(parent, name) for name, parent in references.items())])
     return f"""
         with users as materialized (
           select {found} from pg_catalog.unnest(cast(:users as text[])) as users (user_id)
         )
-        insert into {table} ({names})
+        insert into {quoted(table.name)} ({names})
         select {", ".join(["user_id", *values.values()])}
         from users, pg_catalog.generate_series(1, cast(:rows as integer)) as n order by n"""  # noqa: S608 - our own names
 
@@ -79,16 +80,22 @@ def _is_sent(column: Column[Any]) -> bool:
     """Return whether the row needs a value that neither the database, the owner nor a parent gives."""
     if column.nullable or column.primary_key or column.name == "user_id" or column.name in references_of(column.table):
         return False
-    return column.server_default is None or not isinstance(plain_type(column), DateTime)
+    return column.server_default is None or not isinstance(plain_type(column), DateTime | ARRAY | JSON)
 
 
 def sample_value(column: Column[Any]) -> str:
     """Return the SQL of the column's value in the `n`-th row; raises `NoSamples`."""
-    type_: Any = plain_type(column)
+    type_ = plain_type(column)
+    if isinstance(type_, ARRAY):
+        return f"array[{_sample(column, type_.item_type)}]"
+    return _sample(column, type_)
+
+
+def _sample(column: Column[Any], type_: Any) -> str:
     kind = type_.python_type
     if issubclass(kind, PythonEnum):
-        labels = ", ".join(f"'{label}'" for label in type_.enums)
-        name = type_.name if type_.native_enum else "varchar"
+        labels = ", ".join(escaped(literal(label)) for label in type_.enums)
+        name = quoted(type_.name) if type_.native_enum else "varchar"
         return f"cast((array[{labels}])[1 + n % {len(type_.enums)}] as {name})"
     if issubclass(kind, str):
         return f"pg_catalog.left({_SAMPLE}, {type_.length})" if type_.length else _SAMPLE
