@@ -12,7 +12,7 @@ from benchmarks.budgets import budgets
 from benchmarks.bulk import bulk, upgrade_seconds
 from benchmarks.bursts import concurrency, throughput
 from benchmarks.clock import Clock
-from benchmarks.contenders import CONTENDERS, Place, load
+from benchmarks.contenders import CONTENDERS, OURS, WATCHED, Place, load
 from benchmarks.deletion import deletion_seconds
 from benchmarks.document import headline, write_document
 from benchmarks.growth import grow, pages, slowest
@@ -33,10 +33,11 @@ from benchmarks.volume.section import write_figures
 
 _RESULTS = Path(__file__).with_name("results.json")
 _ROOT = Path(__file__).parents[1]
-_FULL = (Rounds(0, rounds=25, calls=20), Rounds(1, rounds=8, calls=5), Rounds(5, rounds=6, calls=3))
+_FULL = (Rounds(0, rounds=20, calls=15, turns=4), Rounds(1, rounds=8, calls=5), Rounds(5, rounds=6, calls=3))
+_OBSERVED, _OBSERVED_QUICK = Rounds(0, rounds=12, calls=100, turns=5), Rounds(0, rounds=5, calls=50, turns=2)
 _VARIANTS, _VARIANTS_QUICK = Rounds(0, rounds=20, calls=40), Rounds(0, rounds=5, calls=10)
 _SERVED, _SERVED_QUICK = Turns(rounds=8, turns=3), Turns(rounds=5, turns=1)
-_QUICK = (Rounds(0, rounds=5, calls=10), Rounds(1, rounds=5, calls=1), Rounds(5, rounds=1, calls=1))
+_QUICK = (Rounds(0, rounds=5, calls=10, turns=2), Rounds(1, rounds=5, calls=1), Rounds(5, rounds=1, calls=1))
 
 
 async def measure(results: Results, port: int, progress: Progress) -> None:
@@ -46,10 +47,13 @@ async def measure(results: Results, port: int, progress: Progress) -> None:
     results.machine |= await machine(url)
     places = await furnish(url)
     async with _workers(url, places) as workers:
-        field = Field(workers, port, "bench")
-        results.round_trips = await count_round_trips(field, progress)
+        results.round_trips = await count_round_trips(Field(workers, port, "bench"), progress)
+        field = Field({name: worker for name, worker in workers.items() if name not in WATCHED}, port, "bench")
         for plan in _QUICK if quick else _FULL:
             results.timings += await time_calls(field, plan, progress)
+        watched = Field({name: workers[name] for name in (OURS, *WATCHED)}, port, "bench", operations=("get",))
+        plan = _OBSERVED_QUICK if quick else _OBSERVED
+        results.observed = await time_calls(watched, plan, progress, chapter="what observation costs")
         # First: the memory of 10,000 callers would still be held.
         results.bursts = await throughput(field, calls=2, rounds=1 if quick else 3, progress=progress)
         results.concurrency = await concurrency(field, calls=2_000, rounds=5 if quick else 9, progress=progress)

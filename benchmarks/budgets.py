@@ -59,9 +59,8 @@ def _ratios(
     to: str,
     operations: Iterable[str] = SINGLE,
     contender: str = OURS,
-    of_processor: bool = False,
 ) -> dict[str, Spread]:
-    found = {each: results.spread(contender, each, delay_ms, to=to, of_processor=of_processor) for each in operations}
+    found = {each: results.spread(contender, each, delay_ms, to=to) for each in operations}
     return {operation: spread for operation, spread in found.items() if spread is not None}
 
 
@@ -81,8 +80,7 @@ def _turn(results: Results, delay_ms: float, *, to: str) -> dict[str, Spread]:
 
 
 def _processor(results: Results, name: str, limit: float, *, to: str) -> Budget:
-    ratios = _ratios(results, 0, to=to, operations=("get",), contender=name, of_processor=True)
-    return at_most(f"client's processor: {name}, to {to}", limit, ratios)
+    return at_most(f"client's processor: {name}, to {to}", limit, {"": results.observed_processor(name, to=to)})
 
 
 def _session(results: Results, name: str) -> Budget:

@@ -12,17 +12,19 @@ from benchmarks.rounds import Field, Progress, labelled
 
 CALLERS: Final = (1, 10, 100, 1_000, 10_000)
 JUDGED: Final = 1_000  # callers, whose throughput has a budget and so takes more rounds
+_TURNS: Final = 3  # of each contender in a round that is judged, so that a disturbance meets both
 _FEWEST_CALLS: Final = 4  # each caller queues several times: one that is passed over falls behind
 
 
 @dataclass(frozen=True, slots=True)
 class Bursts:
-    """How many callers, each of so many calls, how often."""
+    """How many callers, each of so many calls, how often, and in how many turns each time."""
 
     chapter: str
     callers: int
     calls: int
     rounds: int
+    turns: int = 1
 
 
 async def throughput(field: Field, *, calls: int, rounds: int, progress: Progress) -> list[Burst]:
@@ -41,8 +43,8 @@ async def concurrency(field: Field, *, calls: int, rounds: int, progress: Progre
     found = []
     for callers in CALLERS:
         each = max(_FEWEST_CALLS, calls // callers)
-        times = rounds if callers == JUDGED else rounds // 2
-        plan = Bursts(f"{callers:,} callers", callers=callers, calls=each, rounds=times)
+        times, turns = (rounds, _TURNS) if callers == JUDGED else (rounds // 2, 1)
+        plan = Bursts(f"{callers:,} callers", callers=callers, calls=each, rounds=times, turns=turns)
         found += await _bursts(field, (OURS, NO_RESET), plan, progress)
     await field.close()
     return found
@@ -52,12 +54,22 @@ async def _bursts(field: Field, names: Collection[str], plan: Bursts, progress: 
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for number in range(-1, plan.rounds):
         progress(f"{plan.chapter}: {labelled(number, plan.rounds)}")
-        for name in field.able("create"):
-            if name in names:
-                result = await field.workers[name].ask(do="burst", callers=plan.callers, calls=plan.calls)
-                if number >= 0:
-                    found[name].append(result)
+        turns: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for name in (each for _ in range(plan.turns) for each in field.able("create") if each in names):
+            turns[name].append(await field.workers[name].ask(do="burst", callers=plan.callers, calls=plan.calls))
+        if number >= 0:
+            for name, results in turns.items():
+                found[name].append(merged(results))
     return [burst(name, plan.callers, results) for name, results in found.items()]
+
+
+def merged(turns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return one contender's turns of a round as one: sums of what adds up, else the median, and the most held."""
+    sums = {name: sum(turn[name] for turn in turns) for name in ("calls", "seconds", "cpu_seconds", "errors")}
+    medians = {name: statistics.median(turn[name] for turn in turns) for name in ("p50", "p99", "slowest_to_fastest")}
+    most = {name: max(turn[name] for turn in turns) for name in ("memory_bytes", "connections")}
+    first_error = next((turn["first_error"] for turn in turns if turn["first_error"]), None)
+    return {**sums, **medians, **most, "first_error": first_error}
 
 
 def burst(name: str, callers: int, rounds: list[dict[str, Any]]) -> Burst:

@@ -81,6 +81,7 @@ class Served:
 
 _LISTS: dict[str, Any] = {
     "timings": Timing,
+    "observed": Timing,
     "bursts": Burst,
     "concurrency": Burst,
     "growth": Growth,
@@ -98,6 +99,8 @@ class Results:
     hows: dict[str, str]
     quick: bool
     timings: list[Timing] = field(default_factory=list)
+    observed: list[Timing] = field(default_factory=list)
+    """A `get` of this layer, and of this layer while it is observed, without delay."""
     round_trips: dict[str, dict[str, float]] = field(default_factory=dict)
     bursts: list[Burst] = field(default_factory=list)
     concurrency: list[Burst] = field(default_factory=list)
@@ -134,6 +137,11 @@ class Results:
         """Return the median of what `spread` returns."""
         found = self.spread(contender, operation, delay_ms, to=to)
         return found.median if found else None
+
+    def observed_processor(self, contender: str, *, to: str) -> Spread:
+        """Return the processor time of an observed call divided by another's."""
+        found = {timing.contender: timing.cpu_rounds for timing in self.observed}
+        return Spread.of_ratios(found[contender], found[to])
 
     def served_by(self, service: str, request: str) -> Served:
         """Return what was measured of a request; raises `LookupError` if it was not."""

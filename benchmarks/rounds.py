@@ -5,24 +5,31 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from benchmarks.contenders import load
+from benchmarks.contenders import BASELINE, NO_RESET, OURS, SAME_MODELS, WATCHED, load
 from benchmarks.processes import Process, relay
 from benchmarks.results import OPERATIONS, Timing
 from benchmarks.server import url_of
 from benchmarks.spread import Spread
 
 Progress = Callable[[str], None]
+CLOSE: Final = frozenset({OURS, BASELINE, NO_RESET, SAME_MODELS, *WATCHED})
+"""The contenders whose ratios are near the limit of a budget."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """How much to measure at one delay: `rounds` times `calls` in a row."""
+    """How much to measure at one delay: in each of the rounds, `calls` in a row.
+
+    The contenders that are `CLOSE` take several `turns` in each round, so that a disturbance meets all of them: the
+    processor of one slice of 20 calls differs from the next one's by half.
+    """
 
     delay_ms: float
     rounds: int
     calls: int
+    turns: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,7 @@ class Field:
     workers: Mapping[str, Process]
     port: int
     database: str
+    operations: tuple[str, ...] = OPERATIONS
 
     async def open(self, port: int) -> None:
         """Connect all contenders, through `port`."""
@@ -50,28 +58,40 @@ class Field:
         return names
 
 
-async def time_calls(field: Field, plan: Rounds, progress: Progress) -> list[Timing]:
+async def time_calls(field: Field, plan: Rounds, progress: Progress, *, chapter: str = "") -> list[Timing]:
     """Measure every operation at one delay; without a delay, not through the relay."""
+    chapter = chapter or f"{plan.delay_ms:g} ms of delay"
     if not plan.delay_ms:
-        return await _time_calls(field, plan, field.port, progress)
+        return await _time_calls(field, plan, field.port, progress, chapter)
     async with relay(field.port, delay_seconds=plan.delay_ms / 1000) as (_, port):
-        return await _time_calls(field, plan, port, progress)
+        return await _time_calls(field, plan, port, progress, chapter)
 
 
-async def _time_calls(field: Field, plan: Rounds, port: int, progress: Progress) -> list[Timing]:
+async def _time_calls(field: Field, plan: Rounds, port: int, progress: Progress, chapter: str) -> list[Timing]:
     await field.open(port)
     found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    warm_up = max(3, plan.calls // 2)
     for number in range(-1, plan.rounds):
-        progress(f"{plan.delay_ms:g} ms of delay: {labelled(number, plan.rounds)}")
-        for operation in OPERATIONS:
-            for name in field.able(operation):
-                calls = plan.calls if number >= 0 else warm_up
-                measured = await field.workers[name].ask(do="run", operation=operation, calls=calls)
+        progress(f"{chapter}: {labelled(number, plan.rounds)}")
+        for operation in field.operations:
+            for name, measured in (await _round(field, operation, plan)).items():
                 if number >= 0:
                     found[name, operation].append(measured)
     await field.close()
     return [timing(name, operation, plan.delay_ms, rounds) for (name, operation), rounds in found.items()]
+
+
+async def _round(field: Field, operation: str, plan: Rounds) -> dict[str, dict[str, Any]]:
+    """Return what each contender measured in all its turns of one round."""
+    found: dict[str, dict[str, Any]] = {}
+    for turn in range(plan.turns):
+        for name in field.able(operation):
+            if turn and name not in CLOSE:
+                continue
+            measured = await field.workers[name].ask(do="run", operation=operation, calls=plan.calls)
+            before = found.setdefault(name, {"seconds": [], "cpu_seconds": 0.0})
+            before["seconds"] += measured["seconds"]
+            before["cpu_seconds"] += measured["cpu_seconds"]
+    return found
 
 
 def labelled(number: int, rounds: int) -> str:

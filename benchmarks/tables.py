@@ -1,17 +1,29 @@
 """The report as rows of text, for both the terminal and the document."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from benchmarks.budgets import budgets
 from benchmarks.bulk import COPY
 from benchmarks.bulk import OURS as APPEND_MANY
-from benchmarks.contenders import BASELINE, CONTENDERS, CORE, NO_RESET, OURS, SAME_MODELS, SESSION_WITH_PING
+from benchmarks.contenders import (
+    BARE_SPANS,
+    BASELINE,
+    CONTENDERS,
+    CORE,
+    NO_RESET,
+    OURS,
+    SAME_MODELS,
+    SESSION_WITH_PING,
+    WATCHED,
+)
 from benchmarks.judging import FEWEST_ROUNDS
 from benchmarks.results import OPERATIONS, Results
 from benchmarks.services import PLAIN
 from benchmarks.spread import Spread
+
+_TIMED = [name for name in CONTENDERS if name not in WATCHED]
 
 _JUDGED = f"""The run fails when one is over. A ratio is taken in each round, between what two contenders measured in
 it; shown are the median over the rounds and, in parentheses, the quartiles. A budget is held if the quartile nearer
@@ -23,6 +35,9 @@ _QUEUE = """Reads and writes by turns, four or more calls of each caller, all at
 in the queue, so that it grows with the callers; the slowest caller's time for all its calls is divided by the
 fastest's. Memory is the process's right after the burst, each caller's task still in it. Nothing grows
 but the queue."""
+
+_OBSERVED = """A `get`; the five take many short turns in each round. Milliseconds; processor: the client's, in
+microseconds, and its ratios."""
 
 _SERVED = f"""One process each, with uvloop and h11, which verifies the token and logs the request; 16 connections send
 at once. {PLAIN}: the same statements and response models, written by hand. With a SQLModel session: as its tutorial has
@@ -49,6 +64,7 @@ def tables(results: Results) -> list[Table]:
         _round_trips(results),
         _throughput(results),
         _concurrency(results),
+        _observed(results),
         _variants(results),
         _services(results),
         *(_times(results, delay_ms) for delay_ms in results.delays()),
@@ -101,7 +117,7 @@ def _round_trips(results: Results) -> Table:
         return _shown(results.round_trips.get(name, {}).get(operation), "g")
 
     note = "Counted by a relay between client and server, on a warm connection."
-    return Table("Round trips per call", note, *_by_operation(cell))
+    return Table("Round trips per call", note, *_by_operation(cell, CONTENDERS))
 
 
 def _times(results: Results, delay_ms: float) -> Table:
@@ -154,6 +170,22 @@ def _concurrency(results: Results) -> Table:
     return Table("From 1 to 10,000 callers on 20 connections", _QUEUE, columns, rows)
 
 
+def _observed(results: Results) -> Table:
+    def ratio(name: str, to: str) -> str:
+        return results.observed_processor(name, to=to).shown()
+
+    rows = [
+        [
+            each.contender,
+            _ms(each.median),
+            f"{each.cpu * 1e6:.0f}",
+            *(ratio(each.contender, to) for to in (OURS, BARE_SPANS)),
+        ]
+        for each in results.observed
+    ]
+    return Table("What observation costs", _OBSERVED, ["", "time", "processor", f"to {OURS}", f"to {BARE_SPANS}"], rows)
+
+
 def _variants(results: Results) -> Table:
     rows = []
     for name, timings in results.variants.items():
@@ -201,8 +233,10 @@ def _bulk(results: Results) -> Table:
     return Table("Bulk, rows per second; and an empty database", note, ["", ""], rows)
 
 
-def _by_operation(cell: Callable[[str, str], str]) -> tuple[list[str], list[list[str]]]:
-    return ["", *OPERATIONS], [[name, *(cell(name, operation) for operation in OPERATIONS)] for name in CONTENDERS]
+def _by_operation(
+    cell: Callable[[str, str], str], names: Collection[str] = _TIMED
+) -> tuple[list[str], list[list[str]]]:
+    return ["", *OPERATIONS], [[name, *(cell(name, operation) for operation in OPERATIONS)] for name in names]
 
 
 def geometric_mean(results: Results, name: str, delay_ms: float) -> float | None:

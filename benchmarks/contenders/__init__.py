@@ -18,6 +18,7 @@ __all__ = [
     "SLOW_LOG",
     "SPANS",
     "TUNED_SESSION",
+    "WATCHED",
     "Contender",
     "Place",
     "load",
@@ -31,6 +32,8 @@ SLOW_LOG: Final = "this layer, slow log on"
 SPANS: Final = "this layer, OpenTelemetry"
 BARE_SPANS: Final = "this layer, the caller's own spans"
 LISTENED: Final = "this layer, after a listener"
+WATCHED: Final = (SLOW_LOG, LISTENED, SPANS, BARE_SPANS)
+"""Measured beside this layer only, in a chapter of their own."""
 CORE: Final = "SQLAlchemy Core, AUTOCOMMIT"
 TUNED_SESSION: Final = "SQLModel session, tuned"
 SESSION_WITH_PING: Final = "SQLModel session, pre_ping"

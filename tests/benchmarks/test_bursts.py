@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import pytest
 
-from benchmarks.bursts import burst
+from benchmarks.bursts import burst, merged
 from benchmarks.contenders import OURS, Place, load
 from benchmarks.contenders.base import POOL_SIZE
 from benchmarks.server import create_database, furnish, server
@@ -51,3 +51,13 @@ async def test_the_rounds_of_a_burst_become_one_result(worker: Worker) -> None:
     assert found.calls_per_second == [each["calls"] / each["seconds"] for each in rounds]
     assert (found.errors, found.first_error, found.memory_bytes) == (2, "Gone()", 10**12)
     assert asdict(found)["callers"] == 5
+
+
+async def test_the_turns_of_a_round_become_one(worker: Worker) -> None:
+    """Calls, times and errors add up; no error of a turn is lost."""
+    turns = [await worker.burst(callers=5, calls=4) for _ in range(2)]
+    turns[1] |= {"errors": 2, "first_error": "Gone()"}
+    found = merged(turns)
+    assert (found["calls"], found["errors"], found["first_error"]) == (40, 2, "Gone()")
+    assert found["seconds"] == turns[0]["seconds"] + turns[1]["seconds"]
+    assert found.keys() == turns[0].keys()
