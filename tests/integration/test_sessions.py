@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.db import Database, DatabaseSettings
-from app.db.errors import DataAccessError
+from app.db.errors import ClosedError, DataAccessError
 from app.db.models import MessageCreate, Task, TaskCreate, TaskUpdate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.waiting import LIMIT_SECONDS
@@ -171,3 +171,17 @@ async def test_a_transaction_of_a_user_says_so_to_the_server(db: Database, user_
         assert (await session.execute(setting)).scalar_one() == user_id
     left = await asyncio.gather(*(db.execute(setting) for _ in range(20)))
     assert {result.scalar_one() or None for result in left} == {None}
+
+
+async def test_a_session_made_to_be_used_again_is_used_again(db: Database) -> None:
+    """As SQLAlchemy documents `close_resets_only`; without it the session has ended with `close`."""
+    for again in (True, False):
+        session = db.sessionmaker(close_resets_only=again)
+        await session.execute(text("select 1"))
+        await session.close()
+        if again:
+            assert (await session.execute(text("select 2"))).scalar() == 2
+            await session.close()
+        else:
+            with pytest.raises(ClosedError, match="block has ended"):
+                await session.execute(text("select 2"))

@@ -25,14 +25,17 @@ _CLEANUP_ERRORS = (SQLAlchemyError, DataAccessError, *DRIVER_ERRORS)
 class SessionUntilClosed(Session):
     """A session that is used until it is closed: after that, and not only at its next COMMIT, it is an error."""
 
-    _is_closed = False
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._ends_by_close = more.get("close_resets_only") is not True
+        self._is_closed = False
 
     def close(self) -> None:
-        """Close it for good."""
+        """Close it: for good, unless it was made with `close_resets_only`, as SQLAlchemy documents it."""
         try:
             super().close()
         finally:
-            self._is_closed = True
+            self._is_closed = self._ends_by_close
 
     def get_bind(self, *arguments: Any, **more: Any) -> Any:
         """Return the engine, which every statement asks for."""
