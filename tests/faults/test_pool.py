@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
+from app.db.driver.retry import call_deadline
 from app.db.errors import ConfigurationError, PoolTimeoutError
 from app.db.models import TaskCreate, TaskUpdate
+from app.db.pool.queue import Queue, Waiter
 from app.doctor.measuring.round_trips import RoundTrips
 from app.repositories import TaskRepo
 from tests.support.waiting import until, until_locked
@@ -55,6 +57,75 @@ async def test_exhausted_pool_says_size_waiting_and_who_holds(open_database: Ope
     assert "2 of 2 in use, 1 waiting" in str(caught.value)
     assert "test_pool.py:" in str(caught.value)
     assert caught.value.retryable
+
+
+async def test_each_of_many_callers_waits_for_as_long_as_it_may(open_database: OpenDatabase, user_id: str) -> None:
+    """Nobody is given up early, and nobody is forgotten."""
+    db = open_database(pool_size=1, pool_timeout_seconds=0.5)
+    waited: list[float] = []
+
+    async def call() -> None:
+        began = time.monotonic()
+        with pytest.raises(PoolTimeoutError):
+            await TaskRepo(db).count(user_id)
+        waited.append(time.monotonic() - began)
+
+    async with db.transaction() as session:
+        await TaskRepo(session).count(user_id)
+        callers = []
+        for _ in range(3_000):
+            callers.append(asyncio.create_task(call()))
+            await asyncio.sleep(0)
+        await asyncio.gather(*callers)
+    assert len(waited) == 3_000
+    assert min(waited) >= 0.5
+    assert max(waited) < 3
+
+
+async def test_to_look_after_a_long_queue_takes_a_tenth_of_the_time() -> None:
+    """However soon the patience of one of them may end."""
+    looks = 0
+
+    def patience(_: Waiter) -> float:
+        nonlocal looks
+        looks += 1
+        return 1e-6
+
+    queue = Queue(patience, lambda _: PoolTimeoutError("none is free"))
+    waiters = [Waiter(deadline=0.0) for _ in range(1_000)]
+    began = time.monotonic()
+    for waiter in waiters:
+        queue.join(waiter, patience_seconds=0)
+    await asyncio.sleep(0.2)
+    for waiter in waiters:
+        queue.leave(waiter)
+    microseconds = (time.monotonic() - began) * 1e6
+    assert len(waiters) <= looks <= len(waiters) + microseconds / 10
+    looks = 0
+    await asyncio.sleep(0.05)
+    assert looks == 0
+
+
+async def test_a_caller_with_less_time_left_than_those_before_it_is_told_first(
+    open_database: OpenDatabase, user_id: str
+) -> None:
+    """As after a retry: its deadline is the first call's, and the others wait on."""
+    db = open_database(pool_size=1, retry_seconds=20)
+
+    async def call(deadline: float) -> None:
+        call_deadline.set(deadline)
+        await TaskRepo(db).count(user_id)
+
+    async with db.transaction() as session:
+        await TaskRepo(session).count(user_id)
+        patient = [asyncio.create_task(TaskRepo(db).count(user_id)) for _ in range(3)]
+        await asyncio.sleep(0)
+        began = time.monotonic()
+        with pytest.raises(PoolTimeoutError):
+            await asyncio.create_task(call(began))
+        assert 0.9 <= time.monotonic() - began < 5
+        assert not any(caller.done() for caller in patient)
+    assert await asyncio.gather(*patient) == [0, 0, 0]
 
 
 async def test_two_hundred_callers_are_served_in_turn(open_database: OpenDatabase) -> None:

@@ -51,7 +51,7 @@ class Pool:
 
     def _start_anew(self) -> None:
         self._in_use: dict[Any, PooledConnection] = {}
-        self._queue = Queue()
+        self._queue = Queue(self._patience, self._timeout_error)
         self._idle = IdleConnections(
             self._home,
             limit_seconds=self.settings.pool_idle_seconds,
@@ -150,9 +150,9 @@ class Pool:
         now = time.monotonic()
         # A call that is retried just before its deadline still has a second, which is enough for a working pool.
         waiter = Waiter(min(now + self.settings.retry_seconds, max(call_deadline.get(), now + _LEAST_SECONDS)))
-        self._queue.join(waiter)
-        self._opening.start()
-        self._check_later(waiter, min(self._queue_limit_seconds, waiter.deadline - now))
+        self._queue.join(waiter, patience_seconds=min(self._queue_limit_seconds, waiter.deadline - now))
+        if self._connected < self.settings.pool_size:
+            self._opening.start()
         try:
             connection = await waiter.future
         except BaseException:
@@ -181,19 +181,11 @@ class Pool:
         if not self._connected:
             self._queue.refuse_all(error)
 
-    def _check_later(self, waiter: Waiter, seconds: float) -> None:
-        waiter.timer = asyncio.get_running_loop().call_later(seconds, self._check_patience, waiter)
-
-    def _check_patience(self, waiter: Waiter) -> None:
-        """End the caller's wait if it has lasted long enough: as long as connections are opened, until its deadline."""
+    def _patience(self, waiter: Waiter) -> float:
+        """Return for how many seconds a caller waits on: as long as connections are opened, until its deadline."""
         since = max(waiter.holder.since, self._opening.opened_at)
         limit = min(since + self._queue_limit_seconds, waiter.deadline)
-        remaining = (waiter.deadline if self._is_waking else limit) - time.monotonic()
-        if remaining > 0:
-            self._check_later(waiter, min(remaining, _RECHECK_SECONDS))
-        elif not waiter.future.done():
-            waiter.future.set_exception(self._timeout_error(waiter))
-            self._queue.leave(waiter)
+        return min((waiter.deadline if self._is_waking else limit) - time.monotonic(), _RECHECK_SECONDS)
 
     @property
     def _is_waking(self) -> bool:
