@@ -21,7 +21,7 @@ from app.db.migrations import upgrade
 from app.db.models import TaskCreate, TaskRead, TaskUpdate
 from app.repositories import TaskRepo
 from benchmarks.processes import Process
-from benchmarks.replica_faults import faults
+from benchmarks.replicas.faults import faults
 from tests.support.postgres import Postgres
 from tests.support.replication import Replica, primary_and_replica
 
@@ -100,7 +100,7 @@ async def _own(cell: Cell, db: Database, task: TaskRead) -> str:
 
 async def _other(cell: Cell, db: Database, replica: Replica, stack: AsyncExitStack) -> Read:
     """Return what reads in another process, to which the token is sent; it answers one question at a time."""
-    reader = await Process.start("replica_reader", db.settings.url.get_secret_value(), replica.url())
+    reader = await Process.start("replicas.reader", db.settings.url.get_secret_value(), replica.url())
     stack.push_async_callback(reader.end)
     turn = asyncio.Lock()
 

@@ -1,0 +1,1 @@
+"""Writes and reads of them, with a streaming replica, also while it is killed, promoted and rebuilt."""
