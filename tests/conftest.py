@@ -37,6 +37,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         write_page(session.items, path)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one more than there are cores: tests wait a third of their time, for pauses and processes of their own."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_report_header() -> list[str]:
     """Report before the run what this machine lacks."""
     return needs.before_the_run()
