@@ -36,7 +36,7 @@ PAGES: dict[str, Callable[[Any], Awaitable[object]]] = {
     "tasks.page_by_completed": lambda s: TaskRepo(s).list_page(USER, completed=True),
     "conversations.page": lambda s: ConversationRepo(s).list_page(USER),
     "messages.after": lambda s: MessageRepo(s).list_page(USER, LONG),
-    "messages.before": lambda s: MessageRepo(s).latest(USER, LONG),
+    "messages.latest": lambda s: MessageRepo(s).latest(USER, LONG),
 }
 
 
@@ -69,7 +69,7 @@ async def test_the_last_page_costs_what_the_first_does(filled: Database) -> None
         "tasks.page_by_completed": {"p_place": 3301},
         "conversations.page": {"p_updated_at": oldest.updated_at, "p_place": oldest.id},
         "messages.after": {"p_place": 100_000 - 60},
-        "messages.before": {"p_place": 60},
+        "messages.latest": {"p_place": 60},
     }
     async with filled.engine.connect() as connection:
         for name, place in near_the_end.items():
@@ -81,7 +81,7 @@ async def test_the_last_page_costs_what_the_first_does(filled: Database) -> None
             assert last.buffers == pytest.approx(first.buffers, abs=3), name
 
 
-@pytest.mark.parametrize("name", ["messages.after", "messages.before"])
+@pytest.mark.parametrize("name", ["messages.after", "messages.latest"])
 async def test_a_page_reads_the_same_buffers_in_a_long_history(filled: Database, name: str) -> None:
     """The cost depends on the page: 100,000 messages cost no more than 100."""
     statement, parameters = await _sent(filled, name)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Executable, Select, select
 from app.db.models import Message, MessageRead
 from app.db.query import Query, Record, Routine, WhenLost
 from app.db.rows import Slice
-from app.repositories.budget import within_budget
+from app.repositories.budget import first_within_budget, within_budget
 from app.repositories.columns import P_PLACE
 from app.repositories.entity import Entity
 from app.repositories.messages import appending, on_shards
@@ -62,6 +62,10 @@ ONCE_WITH_HISTORY: Final = _with_history(
 BY_KEY: Final = MESSAGES.query("by_key", lambda: _read(_message.idempotency_key == P_KEY))
 AFTER: Final = MESSAGES.page_query("after", lambda: _list(_message.id > P_PLACE), oldest_first)
 BEFORE: Final = MESSAGES.page_query("before", lambda: _list(_message.id < P_PLACE), newest_first)
+LATEST: Final = MESSAGES.query(
+    "latest",
+    lambda: first_within_budget(MESSAGES.table, MESSAGES.columns, _list(_message.id < P_PLACE), newest_first),
+)
 CONTEXT: Final = MESSAGES.query("context", lambda: within_context(MESSAGES.columns, _list(_message.id < P_PLACE)))
 
 

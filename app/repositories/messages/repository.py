@@ -149,10 +149,7 @@ class MessageRepo(Repository[MessageRead]):
         """Return the last messages before a place, the newest first."""
         checked_id(conversation_id, name="conversation_id")
         values = {**bounds, "p_conversation_id": conversation_id, "p_place": place}
-        if extent.is_bounded:
-            return await self._fetch(queries.CONTEXT, user_id, **values)
-        found: list[Slice[MessageRead]] = await self._fetch(queries.BEFORE, user_id, **values)
-        return found[0].items
+        return await self._fetch(queries.CONTEXT if extent.is_bounded else queries.LATEST, user_id, **values)
 
     async def list_page(
         self,
