@@ -66,6 +66,8 @@ OF_THE_DRIVER = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.Internal
 DRIVER_ERRORS = (*OF_THE_DRIVER, OSError)
 """What asyncpg raises; only this file and `connect` name these errors."""
 
+MISSING_RIGHT: Final = "42501"
+"""The role may not do what the statement does."""
 _CONNECTION_LOST: Final = "08003"
 _TOO_MANY_CONNECTIONS: Final = "53300"
 # Patterns are compiled when they are first needed: all of them take a tenth of the import.

@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import BigInteger, Boolean, Text, text
 
+from app.db.driver.sqlstates import MISSING_RIGHT
 from app.db.engine.runner import Runner
 from app.db.errors import DataAccessError
 from app.db.query import Query, Record, WhenLost
@@ -12,7 +13,6 @@ SERVER: Final = "cast(cast(extract(epoch from pg_catalog.pg_postmaster_start_tim
 """A number for the server that runs the statement, in SQL. It is cheap, and any role may ask; a restart changes it."""
 
 PROMOTED: Final = "it is no replica any more"
-_MISSING_RIGHT: Final = "42501"
 _SYSTEM: Final = "cast((pg_catalog.pg_control_system()).system_identifier as text)"
 # A primary writes it into the name of each WAL file; a replica knows that of its last restart point.
 _TIMELINE: Final = """case when pg_catalog.pg_is_in_recovery()
@@ -63,7 +63,7 @@ async def identity_of(runner: Runner) -> Identity:
     try:
         (found,) = await runner.run(_IDENTITY, {})
     except DataAccessError as error:
-        if error.sqlstate != _MISSING_RIGHT:
+        if error.sqlstate != MISSING_RIGHT:
             raise
         (found,) = await runner.run(_WITHOUT_RIGHTS, {})
     return Identity(**found)

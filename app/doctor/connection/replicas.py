@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-from app.db.driver.sqlstates import DRIVER_ERRORS, translate_driver
+from app.db.driver.sqlstates import DRIVER_ERRORS, MISSING_RIGHT, translate_driver
 from app.db.errors import DataAccessError, TransientError
 from app.db.replicas.identity import IDENTITY_FUNCTIONS, IDENTITY_SQL, Identity
 from app.db.target.url import ConnectionTarget
@@ -15,7 +15,6 @@ from app.doctor.subject import Check, Checks, Subject, open_driver
 
 _LAG_SECONDS: Final = 10
 _LAG_BYTES: Final = 16 * 1024 * 1024  # a segment of the WAL
-_MISSING_RIGHT: Final = "42501"
 _POSITION: Final = "select cast(pg_catalog.pg_current_wal_lsn() as text)"
 _STATE: Final = """
 select pg_is_in_recovery() as is_replica, pg_is_in_recovery() and pg_is_wal_replay_paused() as is_paused,
@@ -77,7 +76,7 @@ async def _same_system(subject: Subject, driver: Any) -> list[Finding]:
     try:
         here, there = [Identity(**await each.fetchrow(IDENTITY_SQL)) for each in (subject.driver, driver)]
     except DRIVER_ERRORS as problem:
-        if translate_driver(problem, lost=TransientError).sqlstate != _MISSING_RIGHT:
+        if translate_driver(problem, lost=TransientError).sqlstate != MISSING_RIGHT:
             raise
         functions = ", ".join(IDENTITY_FUNCTIONS)
         grant = f"grant execute on function {functions} to {subject.target.user};"

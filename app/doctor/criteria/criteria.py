@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
+from app.db.driver.sqlstates import MISSING_RIGHT
 from app.db.errors import DataAccessError
 from app.db.migrations.sharding import sharding_of
 from app.db.models.base import owned_tables
@@ -59,7 +60,6 @@ _ON_FULL_TABLES: Final[Mapping[str, Callable[[Scratch], Awaitable[str]]]] = {
     "SC-003": queries_are_fast,
     "SC-009": every_index_is_used,
 }
-_FORBIDDEN: Final = "42501"
 _GRANT: Final = """
 select format('grant create on database %I to %I; or run --write as the role that runs migrations.',
   current_database(), current_user)"""
@@ -90,7 +90,7 @@ async def _described(subject: Subject) -> dict[str, str]:
 
 
 async def _how_to_get_a_schema(subject: Subject, problem: DataAccessError) -> str:
-    if problem.sqlstate != _FORBIDDEN:
+    if problem.sqlstate != MISSING_RIGHT:
         return "Set DATABASE_DIRECT_URL to the server's direct URL; see the other findings first."
     return str(await subject.value(_GRANT))
 

@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, Cast, Enum, Executable
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ClauseElement, visitors
 
+from app.db.driver.sqlstates import MISSING_RIGHT
 from app.db.engine.dialect import LeanDialect
 from app.db.errors import ConfigurationError
 from app.doctor.findings import Finding, error, note, ok, warning
@@ -18,7 +19,6 @@ from app.doctor.subject import Checks, Subject, table_names
 from app.repositories import queries
 
 _MANY_ROWS: Final = 10_000
-_FORBIDDEN: Final = "42501"
 _NOT_SUPPORTED: Final = "0A000"
 _ROWS: Final = """
 select relname, greatest(cast(reltuples as float8), cast(pg_stat_get_live_tuples(oid) as float8)) as rows,
@@ -85,7 +85,7 @@ async def _explained(check: str, connection: AsyncConnection, statement: Executa
     try:
         plan = await explain(connection, statement, any_parameters(statement))
     except ConfigurationError as problem:
-        if problem.sqlstate == _FORBIDDEN:
+        if problem.sqlstate == MISSING_RIGHT:
             return note(check, f"EXPLAIN is not permitted: {problem}", "See access.privileges.")
         if problem.sqlstate == _NOT_SUPPORTED:
             return note(check, f"cannot be explained on shards: {problem}", "See sharding.setting.")

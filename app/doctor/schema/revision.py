@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from app.db.driver.sqlstates import MISSING_RIGHT
 from app.db.engine.translation import translating
 from app.db.errors import ConfigurationError
 from app.db.migrations import Difference, differences, heads_of, sequences_behind
@@ -15,7 +16,6 @@ from app.doctor.subject import EXISTING, Checks, Subject, table_names
 _REVISION: Final = "schema.revision"
 _DRIFT: Final = "schema.drift"
 _SEQUENCES: Final = "schema.sequences"
-_FORBIDDEN: Final = "42501"
 _NO_SUCH_COLUMN: Final = "42703"
 _MIGRATE: Final = "Run: python -m app migrate"
 _MERGE: Final = "Run: alembic merge heads; then: python -m app migrate"
@@ -34,7 +34,7 @@ async def _revision(subject: Subject) -> list[Finding]:
     except ConfigurationError as problem:
         if problem.sqlstate == _NO_SUCH_COLUMN:
             return [error(_REVISION, f"the table {version_table_name()} is not an Alembic version table", _OWN_TABLE)]
-        if problem.sqlstate != _FORBIDDEN:
+        if problem.sqlstate != MISSING_RIGHT:
             raise
         return [note(_REVISION, f"unknown: the role may not read {version_table_name()}", "See access.privileges.")]
     if not at:
