@@ -7,7 +7,7 @@ from benchmarks.contenders import BASELINE, OURS
 from benchmarks.plots import bars, curves
 from benchmarks.readme import with_figures
 from benchmarks.results import OPERATIONS, Results
-from benchmarks.tables import Table, geometric_mean, tables
+from benchmarks.tables import Table, tables
 
 _NOISE = 1.05
 _INTRODUCTION = """# Benchmarks
@@ -92,7 +92,7 @@ def _slower_operations(results: Results, name: str, delay_ms: float) -> list[str
 
 def _plots(results: Results) -> dict[str, str]:
     means = {
-        delay_ms: {name: mean for name in results.hows if (mean := geometric_mean(results, name, delay_ms))}
+        delay_ms: {name: mean for name in results.hows if (mean := results.mean_ratio(name, delay_ms))}
         for delay_ms in results.delays()
     }
     drawn = {

@@ -6,7 +6,6 @@ from typing import Final
 
 from benchmarks.contenders import BASELINE, NO_RESET, OURS, SESSION_WITH_PING, TUNED_SESSION
 from benchmarks.results import OPERATIONS, Results
-from benchmarks.tables import geometric_mean
 
 _BETWEEN: Final = re.compile(r"(?<=<!-- written by make bench -->\n).*?(?=<!-- until here -->)", re.DOTALL)
 
@@ -22,8 +21,8 @@ def with_figures(readme: str, results: Results) -> str:
 def _sentences(results: Results) -> str:
     text = (
         f"Without delay in the network a call takes {_range(results, BASELINE)} the time of one on asyncpg's pool with "
-        f"its defaults, {geometric_mean(results, OURS, 0):.2f}x on average, and with 5 ms of delay "
-        f"{geometric_mean(results, OURS, 5):.2f}x. Compared with a pool that sends nothing but the statement, and "
+        f"its defaults, {results.mean_ratio(OURS, 0):.2f}x on average, and with 5 ms of delay "
+        f"{results.mean_ratio(OURS, 5):.2f}x. Compared with a pool that sends nothing but the statement, and "
         f"returns bare Records, it takes {_range(results, NO_RESET)}. A SQLModel session with `pool_pre_ping` takes "
         f"{_range(results, OURS, of=SESSION_WITH_PING)} the time of this layer, a tuned one "
         f"{_range(results, OURS, of=TUNED_SESSION)}."

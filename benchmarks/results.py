@@ -1,6 +1,7 @@
 """The results of a run; stored in `results.json`, from which the report is generated."""
 
 import json
+import statistics
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,12 @@ class Results:
         """Return the median of what `spread` returns."""
         found = self.spread(contender, operation, delay_ms, to=to)
         return found.median if found else None
+
+    def mean_ratio(self, contender: str, delay_ms: float) -> float | None:
+        """Return the geometric mean of a contender's ratios to the baseline, over all operations that it can do."""
+        found = [self.ratio(contender, operation, delay_ms) for operation in OPERATIONS]
+        known = [ratio for ratio in found if ratio is not None]
+        return statistics.geometric_mean(known) if known else None
 
     def observed_processor(self, contender: str, *, to: str) -> Spread:
         """Return the processor time of an observed call divided by another's."""

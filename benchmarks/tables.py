@@ -239,13 +239,6 @@ def _by_operation(
     return ["", *OPERATIONS], [[name, *(cell(name, operation) for operation in OPERATIONS)] for name in names]
 
 
-def geometric_mean(results: Results, name: str, delay_ms: float) -> float | None:
-    """Return a contender's mean ratio to the baseline over all operations that it can do."""
-    found = [results.ratio(name, operation, delay_ms) for operation in OPERATIONS]
-    known = [ratio for ratio in found if ratio is not None]
-    return statistics.geometric_mean(known) if known else None
-
-
 def _shown(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
