@@ -60,7 +60,7 @@ async def test_exhausted_pool_says_size_waiting_and_who_holds(open_database: Ope
 
 
 async def test_each_of_many_callers_waits_for_as_long_as_it_may(open_database: OpenDatabase, user_id: str) -> None:
-    """Nobody is given up early, and nobody is forgotten."""
+    """No caller is refused before its limit, and none waits far beyond it."""
     db = open_database(pool_size=1, pool_timeout_seconds=0.5)
     waited: list[float] = []
 

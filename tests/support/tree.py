@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from app.db import Database, DatabaseSettings
+from tests.support.catalog import describe
 from tests.support.migrations import ROOT
 
 _HEAD = '''"""Models of a test."""
@@ -68,3 +71,29 @@ class Tree:
         """Return the revisions that the project does not have."""
         ours = {path.name for path in (ROOT / "alembic/versions").glob("*.py")}
         return sorted(path for path in (self.folder / "alembic/versions").glob("*.py") if path.name not in ours)
+
+    async def schema(self) -> dict[str, str]:
+        """Describe it without casts: an expression that PostgreSQL has printed comes back with different ones."""
+        async with Database(DatabaseSettings(url=self.url)) as db:
+            described = await describe(db)
+        return {name: re.sub(r"::[a-z ]+(\[\])?|[()]", "", each) for name, each in described.items()}
+
+    async def migrate_as_written(self, message: str) -> None:
+        """Write revisions, check them with the gate, and go up, down and up again."""
+        before, already = await self.schema(), len(self.revisions())
+        await self.alembic("revision", "--autogenerate", "-m", message)
+        written = "".join(path.read_text() for path in self.revisions())
+        status, said = await self.run("tools.revision_gate")
+        assert status == 0, said + written
+        for arguments in (["ruff", "check", "alembic"], ["ruff", "format", "--check", "alembic"]):
+            status, said = await self.run(*arguments)
+            assert status == 0, said + written
+        await self.alembic("upgrade", "head")
+        await self.alembic("check")
+        after = await self.schema()
+        assert after != before
+        await self.alembic("downgrade", f"-{len(self.revisions()) - already}")
+        assert await self.schema() == before
+        await self.alembic("upgrade", "head")
+        assert await self.schema() == after
+        await self.alembic("check")

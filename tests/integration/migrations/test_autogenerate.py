@@ -45,40 +45,12 @@ async def tree(empty_copy: Callable[[], Awaitable[str]], tmp_path: Path) -> Tree
     return Tree(tmp_path, await empty_copy())
 
 
-async def _schema(tree: Tree) -> dict[str, str]:
-    """Describe it without casts: an expression that PostgreSQL has printed comes back with different ones."""
-    async with Database(DatabaseSettings(url=tree.url)) as db:
-        described = await describe(db)
-    return {name: re.sub(r"::[a-z ]+(\[\])?|[()]", "", each) for name, each in described.items()}
-
-
-async def _migrate_as_written(tree: Tree, message: str) -> None:
-    """Write revisions, check them with the gate, and go up, down and up again."""
-    before, already = await _schema(tree), len(tree.revisions())
-    await tree.alembic("revision", "--autogenerate", "-m", message)
-    written = "".join(path.read_text() for path in tree.revisions())
-    status, said = await tree.run("tools.revision_gate")
-    assert status == 0, said + written
-    for arguments in (["ruff", "check", "alembic"], ["ruff", "format", "--check", "alembic"]):
-        status, said = await tree.run(*arguments)
-        assert status == 0, said + written
-    await tree.alembic("upgrade", "head")
-    await tree.alembic("check")
-    after = await _schema(tree)
-    assert after != before
-    await tree.alembic("downgrade", f"-{len(tree.revisions()) - already}")
-    assert await _schema(tree) == before
-    await tree.alembic("upgrade", "head")
-    assert await _schema(tree) == after
-    await tree.alembic("check")
-
-
 async def test_a_table_of_every_type_of_column(tree: Tree) -> None:
     """Trigger, enum, array of enum, array, json and date need no editing by hand."""
     tree.write_models(LEAFLET)
-    await _migrate_as_written(tree, "add leaflet")
+    await tree.migrate_as_written("add leaflet")
     assert 'create_updated_at_trigger("leaflet")' in tree.revisions()[0].read_text()
-    assert "trigger leaflet.set_updated_at" in await _schema(tree)
+    assert "trigger leaflet.set_updated_at" in await tree.schema()
 
 
 async def test_changes_of_a_table_with_rows(tree: Tree) -> None:
@@ -96,7 +68,7 @@ async def test_changes_of_a_table_with_rows(tree: Tree) -> None:
             text("insert into leaflet (user_id, title, body, mood, moods) values ('ada', 'x', 'y', 'GOOD', '{BAD}')")
         )
     before = len(tree.revisions())
-    await _migrate_as_written(tree, "change leaflet")
+    await tree.migrate_as_written("change leaflet")
     assert len(tree.revisions()) - before > 1
 
 
@@ -134,7 +106,7 @@ async def test_what_the_server_rewrites_or_could_be_lost_comes_back_as_written(t
             """sa_column=sa.Column(sa.Text, nullable=False, server_default="it's 100%")""",
         )
     )
-    await _migrate_as_written(tree, "change leaflet")
+    await tree.migrate_as_written("change leaflet")
     async with Database(DatabaseSettings(url=tree.url)) as db:
         await db.execute(
             text("insert into leaflet (user_id, title, mood, due) values ('ada', 'z', 'GOOD', current_date)")
@@ -157,7 +129,7 @@ async def test_another_predicate_of_an_index_is_found(tree: Tree, was: str, beco
     await tree.alembic("upgrade", "head")
     await tree.alembic("check")
     tree.write_models(LEAFLET.replace("newest_first()))", f"newest_first()), {index.format(becomes)})"))
-    await _migrate_as_written(tree, "another predicate")
+    await tree.migrate_as_written("another predicate")
 
 
 async def test_a_table_without_a_model_is_dropped_for_a_reason_and_comes_back_whole(tree: Tree) -> None:
@@ -168,7 +140,7 @@ async def test_a_table_without_a_model_is_dropped_for_a_reason_and_comes_back_wh
     async with Database(DatabaseSettings(url=tree.url)) as db:
         await db.execute(text("create table theirs (id bigint, updated_at timestamptz)"))
     tree.write_models("")
-    before = await _schema(tree)
+    before = await tree.schema()
     await tree.alembic("revision", "--autogenerate", "-m", "no leaflet")
     path = next(each for each in tree.revisions() if "no_leaflet" in each.name)
     status, said = await tree.run("tools.revision_gate")
@@ -178,9 +150,9 @@ async def test_a_table_without_a_model_is_dropped_for_a_reason_and_comes_back_wh
     assert await tree.run("tools.revision_gate") == (0, "")
     await tree.alembic("upgrade", "head")
     await tree.alembic("check")
-    assert [name for name in await _schema(tree) if "leaflet" in name or "mood" in name] == []
+    assert [name for name in await tree.schema() if "leaflet" in name or "mood" in name] == []
     await tree.alembic("downgrade", "-1")
-    assert await _schema(tree) == before
+    assert await tree.schema() == before
 
 
 KIND = """
@@ -202,9 +174,9 @@ class Label(SQLModel, table=True):
 async def test_the_values_that_a_check_allows(tree: Tree) -> None:
     """Adding values passes the gate, for a check written by hand and for an enum without a type in the database."""
     tree.write_models(KIND)
-    await _migrate_as_written(tree, "add label")
+    await tree.migrate_as_written("add label")
     tree.write_models(KIND.replace("'blue'", "'blue', 'green'").replace('"dark"', '"dark", "grey"'))
-    await _migrate_as_written(tree, "more kinds")
+    await tree.migrate_as_written("more kinds")
     async with Database(DatabaseSettings(url=tree.url)) as db:
         await db.execute(text("insert into label (kind, shade, tone) values ('green', 'grey', 'low')"))
 
@@ -217,7 +189,7 @@ async def test_a_value_taken_from_an_enum_wants_a_reason(tree: Tree) -> None:
     async with Database(DatabaseSettings(url=tree.url)) as db:
         await db.execute(text("insert into label (kind, shade, tone) values ('red', 'dark', 'low')"))
     tree.write_models(KIND.replace('"low", "high"', '"low"'))
-    before = await _schema(tree)
+    before = await tree.schema()
     await tree.alembic("revision", "--autogenerate", "-m", "less tones")
     status, said = await tree.run("tools.revision_gate")
     assert (status, "replace-enum: code that runs" in said) == (1, True), said
@@ -228,7 +200,7 @@ async def test_a_value_taken_from_an_enum_wants_a_reason(tree: Tree) -> None:
     await tree.alembic("upgrade", "head")
     await tree.alembic("check")
     await tree.alembic("downgrade", "-1")
-    assert await _schema(tree) == before
+    assert await tree.schema() == before
     await tree.alembic("upgrade", "head")
 
 
@@ -244,7 +216,7 @@ async def test_a_model_that_loses_its_time_of_change_loses_the_trigger(tree: Tre
     async with Database(DatabaseSettings(url=tree.url)) as db:
         assert "trigger leaflet.set_updated_at" not in await describe(db)
     await tree.alembic("downgrade", "-1")
-    assert "trigger leaflet.set_updated_at" in await _schema(tree)
+    assert "trigger leaflet.set_updated_at" in await tree.schema()
 
 
 async def test_nothing_is_written_where_nothing_differs(tree: Tree) -> None:
