@@ -8,16 +8,15 @@ from typing import Final
 from uuid import UUID, uuid4, uuid5
 
 from app.api.assistant import Assistant
-from app.api.errors import TooManyOwnRepliesError, TooManyRepliesError, UnfinishedReplyError
+from app.api.errors import UnfinishedReplyError
 from app.api.replies.reply import Reply, Transcript, Work
+from app.api.replies.room import Room
 from app.api.settings import ApiSettings
-from app.api.shares import Shares
 from app.db.errors import ConflictError
 from app.db.models import MessageCreate, MessageRead, Role
 from app.repositories import AppendedOnce, MessageRepo
 
 _log = logging.getLogger(__name__)
-_EVERYBODY: Final = "everybody"
 _TURN_SECONDS: Final = 0.005
 
 
@@ -29,9 +28,7 @@ class Replies:
         self._messages = messages
         self._settings = settings
         self._in_flight: dict[int, Reply] = {}
-        self._keys: set[tuple[str, UUID]] = set()
-        self._places = Shares(settings.max_replies, TooManyRepliesError)
-        self._users_places = Shares(settings.max_replies_per_user, TooManyOwnRepliesError)
+        self._room = Room(settings)
 
     async def start(
         self, user_id: str, conversation_id: int, data: MessageCreate, *, idempotency_key: UUID | None = None
@@ -41,8 +38,8 @@ class Replies:
         Raises `TooManyOwnRepliesError`, `TooManyRepliesError`, or what `MessageRepo.append` does.
         """
         key = idempotency_key or uuid4()  # with a key, a call whose outcome is unknown is retried
-        with ExitStack() as places:
-            self._take_places(user_id, key, places)
+        with ExitStack() as place:
+            place.enter_context(self._room.place((user_id, conversation_id, key)))
             appended = await self._messages.append_once_with_history(
                 user_id,
                 conversation_id,
@@ -55,20 +52,12 @@ class Replies:
             # No await from here on: two requests with one key must not both find that nothing is in flight.
             if question.id not in self._in_flight:
                 work = partial(self._answer, appended, uuid5(key, "answer"))
-                self._in_flight[question.id] = self._begin(question, work, places.pop_all())
+                self._in_flight[question.id] = self._begin(question, work, place.pop_all())
             return self._in_flight[question.id]
 
-    def _take_places(self, user_id: str, key: UUID, places: ExitStack) -> None:
-        if (user_id, key) in self._keys:
-            return  # the same reply: its place is taken already
-        places.enter_context(self._users_places.take(user_id))
-        places.enter_context(self._places.take(_EVERYBODY))
-        self._keys.add((user_id, key))
-        places.callback(self._keys.discard, (user_id, key))
-
-    def _begin(self, question: MessageRead, work: Work, places: ExitStack) -> Reply:
+    def _begin(self, question: MessageRead, work: Work, place: ExitStack) -> Reply:
         reply = Reply(work, max_characters=self._settings.max_reply_characters)
-        reply.task.add_done_callback(partial(self._ended, question.id, places))
+        reply.task.add_done_callback(partial(self._ended, question.id, place))
         return reply
 
     async def _answer(self, appended: AppendedOnce, key: UUID, transcript: Transcript) -> MessageRead:
@@ -104,9 +93,9 @@ class Replies:
                 raise
             return stored
 
-    def _ended(self, question_id: int, places: ExitStack, task: asyncio.Task[MessageRead]) -> None:
+    def _ended(self, question_id: int, place: ExitStack, task: asyncio.Task[MessageRead]) -> None:
         del self._in_flight[question_id]
-        places.close()
+        place.close()
         if task.cancelled():
             _log.error("the answer to message %d is lost: the service ended before it was finished", question_id)
         elif error := task.exception():
