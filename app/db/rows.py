@@ -27,6 +27,11 @@ class Slice(NamedTuple, Generic[Row]):
     """The first row's other columns."""
 
 
+def count_of(rows: Sequence[Any]) -> int:
+    """Return how many rows there are, those of a slice included."""
+    return len(rows[0].items) if rows and isinstance(rows[0], Slice) else len(rows)
+
+
 def decoder_of(row: type[Row], statement: Executable, *, last: str | None = None) -> Decoder[Row]:
     """Return the function that turns the statement's records into rows of this type.
 

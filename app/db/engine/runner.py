@@ -21,6 +21,7 @@ from app.db.errors import DataAccessError
 from app.db.pool.connection import PooledConnection
 from app.db.pool.pool import Pool
 from app.db.query import Query
+from app.db.rows import count_of
 from app.db.telemetry.execution import Reports
 
 Row = TypeVar("Row")
@@ -89,7 +90,7 @@ class Runner:
             records = await self._send(query, connection, sql, arguments)
             answered = time.perf_counter()
             rows = query.decode(records)
-            execution.rows, execution.decoding_seconds = len(rows), time.perf_counter() - answered
+            execution.rows, execution.decoding_seconds = count_of(rows), time.perf_counter() - answered
         return rows
 
     async def _send(
