@@ -1,11 +1,12 @@
 """What each repository call costs through a real PgBouncer, and what it leaves on the server."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
+from app.db.migrations import upgrade
 from tests.support.calls import Call, Rows, calls
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import Postgres
@@ -15,8 +16,11 @@ Counted = tuple[Database, WireCounter]
 
 
 @pytest.fixture(scope="module")
-def one_connection(own_server: Postgres) -> Iterator[PgBouncer]:
+async def one_connection(own_server: Postgres) -> AsyncIterator[PgBouncer]:
     """Run a pooler with one connection to the server, so that what is left on it can be seen."""
+    own_server.start()
+    async with Database(DatabaseSettings(url=own_server.url())) as db:
+        await upgrade(db.engine)
     with PgBouncer("127.0.0.1", own_server.port, pool_size=1) as pooler:
         yield pooler
 
