@@ -42,19 +42,6 @@ def within_budget(
     return sa.select(*page, more).where(in_page, in_budget).order_by(*order(measured.c))
 
 
-def first_within_budget(
-    table: sa.Table, columns: Sequence[sa.Label[Any]], rows: sa.Select[Any], order: Order
-) -> sa.Select[Any]:
-    """Return the same rows without `more`: no row beyond the limit is read, and none is asked what follows it."""
-    size = _bytes([table.c[each.name] for each in columns]).label("bytes")
-    found = rows.order_by(*order(table.c)).limit(P_LIMIT - sa.literal_column("1")).add_columns(size).subquery("found")
-    before = sa.func.sum(found.c.bytes).over(order_by=order(found.c), rows=(None, -1)).label("before")
-    measured = sa.select(*found.c, before).subquery("measured")
-    is_first, in_budget = measured.c.before.is_(None), measured.c.before + measured.c.bytes <= _P_BYTES
-    page = [measured.c[column.name] for column in columns]
-    return sa.select(*page).where(sa.or_(is_first, in_budget)).order_by(*order(measured.c))
-
-
 def measured_rows(table: sa.Table, rows: sa.Select[Any], order: Order, size: sa.Label[int]) -> sa.Subquery:
     """Return the first of `rows` in this order, `P_LIMIT` of them, each with its place, the total and the next.
 

@@ -16,7 +16,7 @@ from sqlalchemy.sql import ClauseElement
 from app.db.engine.dialect import LeanDialect
 from app.db.query import ROUTINE_PREFIX
 
-_PARAMETER: Final = re.compile(r"(?<!:):(p_\w+)")
+_PARAMETER: Final = re.compile(r"(?<!:):(\w+)")
 _DIGITS: Final = 8
 _CREATE: Final = """create or replace function {name}({arguments}) returns setof record language plpgsql as $routine$
 {body}

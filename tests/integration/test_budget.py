@@ -2,8 +2,11 @@
 
 import asyncio
 import tracemalloc
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from app.db import Database
 from app.db.models import MessageCreate, MessageRead
@@ -59,7 +62,25 @@ async def test_the_latest_and_the_history_keep_the_newest(db: Database, user_id:
     everything = _ids([row async for row in messages.stream(user_id, conversation_id)])
     assert _ids(await messages.latest(user_id, conversation_id, limit=1000)) == everything[-PER_PAGE:]
     history = await messages.append_with_history(user_id, conversation_id, of(1))
-    assert _ids(history[:-1]) == everything[-PER_PAGE:]
+    assert _ids(history[:-1]) == everything[1 - PER_PAGE :]
+
+
+sizes = st.sampled_from([1, 2_000_001, 4_000_000, PAGE_BYTES - 1, PAGE_BYTES, PAGE_BYTES + 1])
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(sizes, max_size=4), sizes, st.sampled_from("xä€😀"), st.sampled_from(["plain", "keyed"]))
+async def test_the_new_message_counts_to_the_budget_of_its_history(
+    db: Database, user_id: str, before: list[int], size: int, letter: str, how: str
+) -> None:
+    """What came with the message is what comes when the last messages are read after it."""
+    conversation, messages = await ConversationRepo(db).create(user_id), MessageRepo(db)
+    for each in before:
+        await messages.append(user_id, conversation.id, of(each))
+    key = uuid4() if how == "keyed" else None
+    history = await messages.append_with_history(user_id, conversation.id, of(size, letter), idempotency_key=key)
+    assert history == await messages.latest(user_id, conversation.id)
+    assert len(history) == 1 or sum(len(row.content.encode()) for row in history) <= PAGE_BYTES
 
 
 async def test_a_row_longer_than_the_budget_comes_alone(db: Database, user_id: str) -> None:

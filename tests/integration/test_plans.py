@@ -2,12 +2,15 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Executable, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db import Database, DatabaseSettings
-from app.doctor.measuring.explain import explain
+from app.db.models import MessageCreate, Role
+from app.doctor.measuring.explain import Plan, explain
 from app.doctor.measuring.recorder import Recorder
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.plans import custom_plan, generic_plan
@@ -16,6 +19,7 @@ from tests.support.timing import fastest_seconds
 USER = "user-1"
 LONG, SHORT = 1, 21  # conversations of USER, of 100,000 messages and of 100
 PAGE = 50
+HI = MessageCreate(role=Role.USER, content="hi")
 
 # 20 users have 10,000 rows in each table; their tasks and conversations are mixed, as in real use.
 FILL = [
@@ -38,6 +42,17 @@ PAGES: dict[str, Callable[[Any], Awaitable[object]]] = {
     "messages.after": lambda s: MessageRepo(s).list_page(USER, LONG),
     "messages.latest": lambda s: MessageRepo(s).latest(USER, LONG),
 }
+BOUNDED: dict[str, Any] = {"max_characters": 10_000}
+KEYED: dict[str, Any] = {"idempotency_key": UUID(int=14)}
+HISTORIES: dict[str, Callable[[Any], Awaitable[object]]] = {
+    "messages.context": lambda s: MessageRepo(s).latest(USER, LONG, **BOUNDED),
+    "messages.append_with_history": lambda s: MessageRepo(s).append_with_history(USER, LONG, HI),
+    "messages.append_with_context": lambda s: MessageRepo(s).append_with_history(USER, LONG, HI, **BOUNDED),
+    "messages.append_once_with_history": lambda s: MessageRepo(s).append_with_history(USER, LONG, HI, **KEYED),
+    "messages.append_once_with_context": lambda s: MessageRepo(s).append_with_history(
+        USER, LONG, HI, **BOUNDED, **KEYED
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +70,7 @@ async def _sent(db: Database, name: str) -> tuple[Executable, Mapping[str, Any]]
     """Return the named statement and its parameters as the repository sends them; nothing stays changed."""
     async with db.sessionmaker() as session:
         recorder = Recorder(session)
-        await PAGES[name](recorder)
+        await {**PAGES, **HISTORIES}[name](recorder)
     query, parameters = recorder.ran[-1]
     assert query.name == name
     return query.statement, parameters
@@ -81,15 +96,28 @@ async def test_the_last_page_costs_what_the_first_does(filled: Database) -> None
             assert last.buffers == pytest.approx(first.buffers, abs=3), name
 
 
-@pytest.mark.parametrize("name", ["messages.after", "messages.latest"])
+@pytest.mark.parametrize("name", ["messages.after", "messages.latest", *HISTORIES])
 async def test_a_page_reads_the_same_buffers_in_a_long_history(filled: Database, name: str) -> None:
     """The cost depends on the page: 100,000 messages cost no more than 100."""
     statement, parameters = await _sent(filled, name)
     async with filled.engine.connect() as connection:
         for planned in (custom_plan, generic_plan):
-            long = await planned(connection, statement, {**parameters, "p_conversation_id": LONG})
-            short = await planned(connection, statement, {**parameters, "p_conversation_id": SHORT})
-            assert long.buffers == pytest.approx(short.buffers, abs=3)
+            long, short = [
+                await _fewest_buffers(connection, planned, statement, {**parameters, "p_conversation_id": id})
+                for id in (LONG, SHORT)  # noqa: A001 - as the column is called
+            ]
+            assert long == pytest.approx(short, abs=3)
+
+
+async def _fewest_buffers(
+    connection: AsyncConnection, planned: Callable[..., Awaitable[Plan]], statement: Executable, sent: dict[str, Any]
+) -> int:
+    """Return them for one of three runs: now and then an insert also makes room for those that follow."""
+    buffers = []
+    for _ in range(3):
+        buffers.append((await planned(connection, statement, sent)).buffers or 0)
+        await connection.rollback()
+    return min(buffers)
 
 
 async def test_queries_by_user_answer_within_50_ms(filled: Database) -> None:

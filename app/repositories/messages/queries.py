@@ -9,11 +9,10 @@ from sqlalchemy import ColumnElement, Executable, Select, select
 from app.db.models import Message, MessageRead
 from app.db.query import Query, Record, Routine, WhenLost
 from app.db.rows import Slice
-from app.repositories.budget import first_within_budget, within_budget
 from app.repositories.columns import P_PLACE
 from app.repositories.entity import Entity
 from app.repositories.messages import appending, on_shards
-from app.repositories.messages.context import within_context
+from app.repositories.messages.context import within_bytes, within_context
 from app.repositories.once import P_KEY
 from app.repositories.order import newest_first, oldest_first
 
@@ -34,7 +33,7 @@ APPEND_MANY: Final = MESSAGES.query(
     "append_many", partial(appending.append_many, MESSAGES), Record, sharded=partial(on_shards.append_many, MESSAGES)
 )
 _HISTORIES: Final[Mapping[bool, tuple[str, appending.History]]] = {
-    False: ("history", partial(within_budget, MESSAGES.table, order=newest_first)),
+    False: ("history", within_bytes),
     True: ("context", within_context),
 }
 
@@ -62,10 +61,7 @@ ONCE_WITH_HISTORY: Final = _with_history(
 BY_KEY: Final = MESSAGES.query("by_key", lambda: _read(_message.idempotency_key == P_KEY))
 AFTER: Final = MESSAGES.page_query("after", lambda: _list(_message.id > P_PLACE), oldest_first)
 BEFORE: Final = MESSAGES.page_query("before", lambda: _list(_message.id < P_PLACE), newest_first)
-LATEST: Final = MESSAGES.query(
-    "latest",
-    lambda: first_within_budget(MESSAGES.table, MESSAGES.columns, _list(_message.id < P_PLACE), newest_first),
-)
+LATEST: Final = MESSAGES.query("latest", lambda: within_bytes(MESSAGES.columns, _list(_message.id < P_PLACE)))
 CONTEXT: Final = MESSAGES.query("context", lambda: within_context(MESSAGES.columns, _list(_message.id < P_PLACE)))
 
 

@@ -60,8 +60,8 @@ class MessageRepo(Repository[MessageRead]):
     ) -> list[MessageRead]:
         """Return the last `limit` messages (1 to 1000) up to the new one, which is the last; raises as `append` does.
 
-        One statement, also with a key. Another message that is committed at the same moment costs a second one. With
-        `max_characters` (to 2,000,000) as many as fit, from a user's message on; the new one always.
+        One statement, also with a key. Another message that is committed at the same moment costs a second one. They
+        are those that `latest` returns after it: fewer where they exceed 8 MB; with `max_characters` as many as fit.
         """
         if idempotency_key is not None:
             appended = await self.append_once_with_history(
@@ -144,7 +144,7 @@ class MessageRepo(Repository[MessageRead]):
         return (await self._last(user_id, conversation_id, extent, extent.last(), MAX_BIGINT))[::-1]
 
     async def _last(
-        self, user_id: str, conversation_id: int, extent: Extent, bounds: Mapping[str, int], place: int
+        self, user_id: str, conversation_id: int, extent: Extent, bounds: Mapping[str, Any], place: int
     ) -> list[MessageRead]:
         """Return the last messages before a place, the newest first."""
         checked_id(conversation_id, name="conversation_id")
