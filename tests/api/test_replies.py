@@ -42,6 +42,17 @@ async def test_pieces_arrive_while_the_assistant_still_speaks(migrated_url: str,
             held.go_on()
 
 
+async def test_the_end_of_an_answer_does_not_wait_for_the_next_piece(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What limits the pace of the pieces does not hold back the stored message."""
+    monkeypatch.setattr("app.api.replies.reply._BETWEEN_PIECES_SECONDS", 600)
+    path = await new_conversation(client)
+    async with asyncio.timeout(30):
+        answer = events(await client.post(f"{path}/reply", json={"content": "hello"}))
+    assert [kind for kind, _ in answer] == ["piece", "message"]
+
+
 async def test_the_assistant_is_shown_the_last_messages_and_the_question_last(migrated_url: str, user_id: str) -> None:
     """The settings say how many."""
     async with (

@@ -66,7 +66,7 @@ class Reply:
             if ended:
                 return
             if piece:
-                await asyncio.sleep(_BETWEEN_PIECES_SECONDS)
+                await asyncio.wait((self.task,), timeout=_BETWEEN_PIECES_SECONDS)
             elif not await _set_within(news, _SILENCE_SECONDS):
                 yield ""
 
