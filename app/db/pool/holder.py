@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from types import FrameType
 from typing import Any
 
@@ -43,7 +44,7 @@ def _frames(task: "asyncio.Task[Any]") -> list[FrameType]:
     """Return the frames of the coroutines that `task` is in, the outermost first."""
     frames: list[FrameType] = []
     awaited: Any = task.get_coro()
-    while awaited is not None:
+    while isinstance(awaited, Coroutine | Generator | AsyncGenerator):  # another awaitable may answer anything
         frame = _first(awaited, "cr_frame", "gi_frame", "ag_frame")
         if frame is not None:
             frames.append(frame)

@@ -89,6 +89,7 @@ class Pool:
         """Let the next caller have the connection."""
         if self._in_use.pop(connection.driver, None) is None or self._home.is_gone():
             return  # it was taken out before a fork, or in a loop that is gone
+        connection.holder.task = None  # an idle connection must not keep a task, with its result, in memory
         if self._is_others_turn(connection):
             connection.driver.terminate()
             self._opening.give_up_one()
@@ -150,10 +151,10 @@ class Pool:
         now = time.monotonic()
         # A call that is retried just before its deadline still has a second, which is enough for a working pool.
         waiter = Waiter(min(now + self.settings.retry_seconds, max(call_deadline.get(), now + _LEAST_SECONDS)))
-        self._queue.join(waiter, patience_seconds=min(self._queue_limit_seconds, waiter.deadline - now))
-        if self._connected < self.settings.pool_size:
-            self._opening.start()
         try:
+            self._queue.join(waiter, patience_seconds=min(self._queue_limit_seconds, waiter.deadline - now))
+            if self._connected < self.settings.pool_size:
+                self._opening.start()
             connection = await waiter.future
         except BaseException:
             if waiter.connection is not None:  # cancelled just as it was served

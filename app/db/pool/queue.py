@@ -14,6 +14,8 @@ from app.db.pool.holder import Holder
 
 # A check of the whole queue, a microsecond for each caller, takes no more than a tenth of the time.
 _SECONDS_BETWEEN_CHECKS_PER_CALLER: Final = 0.000_01
+# So late a check means that the loop was blocked: no connection could be handed out. Callers get that time back, once.
+_BLOCKED_SECONDS: Final = 0.1
 
 
 class Waiter:
@@ -54,6 +56,8 @@ class Queue:
         self._timeout_error = timeout_error
         self._timer: asyncio.TimerHandle | None = None
         self._next_check = math.inf
+        self._gives_time_back = False
+        """Whether the last check found that the loop had been blocked."""
 
     def __len__(self) -> int:
         return len(self._waiters)
@@ -68,6 +72,7 @@ class Queue:
         self._waiters.pop(waiter, None)
         if not self._waiters:
             self._stop_checking()
+            self._gives_time_back = False
 
     def take_first(self) -> Waiter | None:
         """Take the first caller that still waits out of the queue; None if there is none."""
@@ -95,15 +100,27 @@ class Queue:
             self._next_check, self._timer = math.inf, None
 
     def _check(self) -> None:
+        late = asyncio.get_running_loop().time() - self._next_check
         self._stop_checking()
+        self._gives_time_back = late > _BLOCKED_SECONDS and not self._gives_time_back
+        if self._gives_time_back:
+            self._check_after(late)
+            return
         pause = len(self._waiters) * _SECONDS_BETWEEN_CHECKS_PER_CALLER
         for waiter in list(self._waiters):
             seconds = self._patience(waiter)
             if seconds > 0:
                 self._check_after(max(seconds, pause))
             elif not waiter.future.done():
-                waiter.future.set_exception(self._timeout_error(waiter))
-                self.leave(waiter)
+                self._refuse(waiter)
+
+    def _refuse(self, waiter: Waiter) -> None:
+        try:
+            error: Exception = self._timeout_error(waiter)
+        except Exception as failure:  # noqa: BLE001 - the caller must hear something, and those after it, too
+            error = failure
+        waiter.future.set_exception(error)
+        self.leave(waiter)
 
 
 def _copied(error: Exception) -> Exception:
