@@ -110,6 +110,11 @@ class Database:
         """
         self._reports.append(report)
 
+    @property
+    def commits(self) -> bool:
+        """Each query is a transaction of its own."""
+        return True
+
     async def fetch(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
         """Run the query durably, in one round trip, and return its rows.
 

@@ -16,6 +16,10 @@ Row = TypeVar("Row")
 class Executor(Protocol):
     """Runs queries."""
 
+    @property
+    def commits(self) -> bool:
+        """Whether what a query did is durable when it returns, whatever becomes of the next one."""
+
     async def fetch(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
         """Run the query and return its rows. Raises a `DataAccessError`."""
 
@@ -28,6 +32,11 @@ class SessionExecutor:
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
+
+    @property
+    def commits(self) -> bool:
+        """Its owner does."""
+        return False
 
     async def fetch(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
         """Run the query in the transaction, after a flush of what the session has pending."""

@@ -21,6 +21,11 @@ class Recorder:
         self.ran: Ran = [] if ran is None else ran
         """Each query and its parameters, in order."""
 
+    @property
+    def commits(self) -> bool:
+        """Whether the other executor commits each query."""
+        return self._executor.commits
+
     async def fetch(self, query: Query[Row], parameters: Mapping[str, Any]) -> list[Row]:
         """Record the query and run it."""
         self.ran.append((query, dict(parameters)))

@@ -6,7 +6,13 @@ from uuid import UUID
 
 from pydantic import ConfigDict, TypeAdapter
 
-from app.db.errors import InvalidInputError, MissingReferenceError
+from app.db.errors import (
+    DataAccessError,
+    InvalidInputError,
+    KeyedOutcomeUnknownError,
+    MissingReferenceError,
+    OutcomeUnknownError,
+)
 from app.db.models import MessageCreate, MessageRead
 from app.db.models.base import MAX_BIGINT, MIN_BIGINT
 from app.db.query import Query
@@ -62,6 +68,7 @@ class MessageRepo(Repository[MessageRead]):
 
         One statement, also with a key. Another message that is committed at the same moment costs a second one. They
         are those that `latest` returns after it: fewer where they exceed 8 MB; with `max_characters` as many as fit.
+        Where the second fails the message is stored all the same, and `OutcomeUnknownError` says so.
         """
         if idempotency_key is not None:
             appended = await self.append_once_with_history(
@@ -71,7 +78,7 @@ class MessageRepo(Repository[MessageRead]):
         extent = Extent(limit, max_characters)
         values = {**_values(conversation_id, data), **extent.before(data.content)}
         (found,) = await self._fetch(queries.WITH_HISTORY[extent.is_bounded], user_id, **values)
-        return await self._history(found, extent, _missing(conversation_id))
+        return await self._history(found, extent, _missing(conversation_id), OutcomeUnknownError)
 
     async def append_once_with_history(
         self,
@@ -88,16 +95,29 @@ class MessageRepo(Repository[MessageRead]):
         values = {**_values(conversation_id, data), **extent.before(data.content)}
         query = queries.ONCE_WITH_HISTORY[extent.is_bounded]
         (found,) = await self._rows_once(query, user_id, idempotency_key, missing, **values)
-        history = await self._history(found, extent, missing)
+        history = await self._history(found, extent, missing, KeyedOutcomeUnknownError)
         return appending.AppendedOnce(history, is_new=found.flags[appending.NEW])
 
-    async def _history(self, found: Slice[MessageRead], extent: Extent, missing: Exception) -> list[MessageRead]:
+    async def _history(
+        self, found: Slice[MessageRead], extent: Extent, missing: Exception, unread: type[DataAccessError]
+    ) -> list[MessageRead]:
         if not found.items:
             raise missing
         last, *earlier = found.items
         if found.flags[appending.STALE]:  # messages that it waited for are later than its snapshot
-            earlier = await self._last(last.user_id, last.conversation_id, extent, extent.before(last.content), last.id)
+            earlier = await self._before(last, extent, unread)
         return [*earlier[::-1], last]
+
+    async def _before(self, last: MessageRead, extent: Extent, unread: type[DataAccessError]) -> list[MessageRead]:
+        """Return the messages before the appended one; raises `unread` if that is stored and they cannot be read."""
+        bounds = extent.before(last.content)
+        try:
+            return await self._last(last.user_id, last.conversation_id, extent, bounds, last.id)
+        except DataAccessError as error:
+            if not self._executor.commits:
+                raise
+            reason = f"message {last.id} is stored, but those before it could not be read: {error.args[0]}"
+            raise unread(reason, sqlstate=error.sqlstate, advice=error.advice) from error
 
     async def appended_with(self, user_id: str, idempotency_key: UUID) -> MessageRead | None:
         """Return the message that was appended with this key, or None."""
