@@ -5,6 +5,7 @@ import gc
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import suppress
 from typing import Any, Self
 
 import pytest
@@ -112,3 +113,29 @@ async def test_whatever_a_holder_awaits_the_queue_is_told_at_its_deadline(migrat
         await holding
         assert [type(outcome) for outcome in outcomes] == [PoolTimeoutError] * 3
         assert "test_pool_queue.py:" in str(outcomes[0])
+
+
+async def test_nothing_grows_with_callers_but_the_queue(migrated_url: str, user_id: str) -> None:
+    """2,000 at once, of which a part is cancelled in the queue or while it is served: then all is as before."""
+    async with Database(DatabaseSettings(url=migrated_url)) as db:
+        tasks = TaskRepo(db)
+
+        async def call(number: int) -> None:
+            if number % 3 == 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(number / 20_000):
+                        await tasks.count(user_id)
+            elif number % 3 == 1:
+                async with db.transaction() as session:
+                    await TaskRepo(session).count(user_id)
+            else:
+                await tasks.count(user_id)
+
+        objects = []
+        for _ in range(4):
+            await asyncio.gather(*(call(number) for number in range(2_000)))
+            gc.collect()
+            objects.append(len(gc.get_objects()))
+        status = db.pool_status()
+        assert (status.in_use, status.waiting, status.connecting) == (0, 0, 0)
+        assert min(objects[2:]) < objects[1] + 500  # a quarter for each caller; a connection has a few hundred
