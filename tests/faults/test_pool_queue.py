@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.db.errors import PoolTimeoutError
+from app.db.driver.retry import Retry
+from app.db.errors import PoolTimeoutError, TransientError
 from app.repositories import TaskRepo
 from tests.support.waiting import until
 
@@ -139,3 +140,21 @@ async def test_nothing_grows_with_callers_but_the_queue(migrated_url: str, user_
         status = db.pool_status()
         assert (status.in_use, status.waiting, status.connecting) == (0, 0, 0)
         assert min(objects[2:]) < objects[1] + 500  # a quarter for each caller; a connection has a few hundred
+
+
+async def test_a_holder_whose_other_call_is_retried_is_named_by_its_own_line(migrated_url: str) -> None:
+    """Not by that of the library that waits between the attempts."""
+    settings = DatabaseSettings(url=migrated_url, pool_size=1, pool_timeout_seconds=0.2)
+    async with Database(settings) as db, db.transaction() as session:
+        await TaskRepo(session).count("nobody")
+        caller = asyncio.create_task(TaskRepo(db).count("nobody"))
+
+        async def fail() -> None:
+            raise TransientError("not yet")
+
+        with pytest.raises(TransientError, match="not yet"):
+            await Retry(DatabaseSettings(url=migrated_url, retry_seconds=2)).after(
+                TransientError("not yet"), fail, began=time.monotonic()
+            )
+        with pytest.raises(PoolTimeoutError, match=r"s by .*test_pool_queue\.py:"):
+            await caller

@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any
 
 # Frames of these are how the caller waits, not where.
-_MACHINERY = ("asyncio", "sqlalchemy", "asyncpg", "app.db", "app.repositories", "contextlib", "greenlet")
+_MACHINERY = ("asyncio", "sqlalchemy", "asyncpg", "app.db", "app.repositories", "backoff", "contextlib", "greenlet")
 
 
 class Holder:

@@ -99,8 +99,13 @@ class Extent:
     def _parameters(self, limit: int, *, taken: str = "", always: bool = False) -> dict[str, Any]:
         bounds = {"p_limit": limit + 1, "p_always": always}
         if self.max_characters is None:
-            return bounds | {"p_bytes_left": PAGE_BYTES - len(taken.encode())}
+            return bounds | {"p_bytes_left": PAGE_BYTES - _size(taken)}
         return bounds | {"p_characters": self.max_characters - len(taken)}
+
+
+def _size(content: str) -> int:
+    """Return its bytes, or enough of them to fill the budget: a long text is not encoded for it."""
+    return len(content) if len(content) > PAGE_BYTES else len(content.encode())
 
 
 def _begins_a_turn(columns: Any) -> sa.ColumnElement[bool]:
