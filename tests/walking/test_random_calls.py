@@ -168,13 +168,40 @@ class Users(RuleBasedStateMachine):
         data = [MessageCreate(role="user", content=content) for content in texts]
         repository, name, id = MessageRepo(self.db), self.names[user], place[1]  # noqa: A001 - as the column is called
         call: Awaitable[Any] = repository.append_many(name, id, data) if many else repository.append(name, id, data[0])
-        if not (own := self.own(user, place)):
+        if not self.own(user, place):
             self.refused(call, MissingReferenceError)
             return
         appended = self.run(call) if many else [self.run(call)]
         assert [message.content for message in appended] == texts[: len(appended)]
-        self.messages[id] = [*self.messages.get(id, ()), *appended]
-        self.rows[place] = own.model_copy(update={"updated_at": appended[-1].created_at})
+        self.keep(place, appended)
+        assert self.rows[place].updated_at == appended[-1].created_at
+
+    @rule(user=USERS, place=conversations, content=TEXT, limit=LIMIT, keyed=st.booleans(), bounded=st.booleans())
+    def append_with_history(
+        self, user: int, place: Place, content: str, limit: int, *, keyed: bool, bounded: bool
+    ) -> None:
+        """Check that only the owner appends, and is shown what was said before and nothing else."""
+        key, most = uuid4() if keyed else None, 2_000_000 if bounded else None
+        data = MessageCreate(role="user", content=content)
+        call = MessageRepo(self.db).append_with_history(
+            self.names[user], place[1], data, limit=limit, max_characters=most, idempotency_key=key
+        )
+        if not self.own(user, place):
+            self.refused(call, MissingReferenceError)
+            return
+        history = self.run(call)
+        assert history[-1].content == content
+        self.keep(place, history[-1:])
+        assert history == self.messages[place[1]][-limit:]
+
+    def keep(self, place: Place, appended: list[MessageRead]) -> None:
+        """Keep note of the messages, and of the conversation's time, which is theirs or a moment later."""
+        self.messages[place[1]] = [*self.messages.get(place[1], ()), *appended]
+        row = self.rows[place]
+        touched = self.run(self.repository(place).get(row.user_id, row.id))
+        assert touched == row.model_copy(update={"updated_at": touched.updated_at})
+        assert touched.updated_at >= appended[-1].created_at > row.updated_at
+        self.rows[place] = touched
 
     @rule(user=USERS, place=conversations, limit=LIMIT)
     def read_messages(self, user: int, place: Place, limit: int) -> None:
