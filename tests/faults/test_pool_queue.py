@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
 from app.db.driver.retry import Retry
-from app.db.errors import PoolTimeoutError, TransientError
+from app.db.errors import ConfigurationError, PoolTimeoutError, TransientError, UnavailableError
+from app.db.models import TaskCreate
 from app.repositories import TaskRepo
 from tests.support.waiting import until
 
@@ -158,3 +159,38 @@ async def test_a_holder_whose_other_call_is_retried_is_named_by_its_own_line(mig
             )
         with pytest.raises(PoolTimeoutError, match=r"s by .*test_pool_queue\.py:"):
             await caller
+
+
+async def _mistaken(_: Any) -> None:
+    raise LookupError("its own")
+
+
+async def _refused(driver: Any) -> None:
+    await driver.execute("select 1 / 0")
+
+
+async def _lost(_: Any) -> None:
+    raise ConnectionResetError("gone")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "error", "text"),
+    [
+        (_mistaken, ConfigurationError, "a function of on_connect failed: LookupError"),
+        (_refused, ConfigurationError, "a function of on_connect: division by zero"),
+        (_lost, UnavailableError, "a function of on_connect: the database cannot be reached: gone"),
+    ],
+)
+async def test_a_connection_that_cannot_be_prepared_is_not_taken_for_a_statement(
+    migrated_url: str, user_id: str, prepare: Callable[[Any], Awaitable[None]], error: type[Exception], text: str
+) -> None:
+    """Nothing was sent: neither has a statement been executed, nor is it unknown whether."""
+    async with Database(DatabaseSettings(url=migrated_url, retry_seconds=0.5)) as db:
+        db.pool.on_connect.append(prepare)
+        writes = [TaskRepo(db).create(user_id, TaskCreate(title="x")) for _ in range(3)]
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+        with pytest.raises(error, match=text):
+            await _of_a_session(db)
+    assert [type(outcome) for outcome in outcomes] == [error] * 3
+    assert all(text in str(outcome) for outcome in outcomes)
+    assert len({id(outcome) for outcome in outcomes}) == 3  # each with its own frames

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from app.db.driver.retry import Retry, call_deadline, no_connection
-from app.db.errors import ClosedError, DataAccessError, PoolTimeoutError
+from app.db.driver.sqlstates import DRIVER_ERRORS, translate_connect
+from app.db.errors import ClosedError, ConfigurationError, DataAccessError, PoolTimeoutError
 from app.db.pool.connection import PooledConnection
 from app.db.pool.holder import Holder
 from app.db.pool.home import Home
@@ -231,10 +232,19 @@ class Pool:
         try:
             for prepare in self.on_connect:
                 await prepare(driver)
-        except BaseException:
+        except BaseException as error:
             driver.terminate()
+            if isinstance(error, Exception) and not isinstance(error, DataAccessError):
+                raise _not_prepared(error) from error
             raise
         return driver
 
     def _belongings(self) -> list[object]:
         return [self._opening, *self._idle.snapshot(), *self._in_use.values()]
+
+
+def _not_prepared(error: Exception) -> DataAccessError:
+    """Return the error for a connection that a function of `on_connect` refused; no caller's statement was sent."""
+    if isinstance(error, DRIVER_ERRORS):
+        return translate_connect(error, "a function of on_connect")
+    return ConfigurationError(f"a function of on_connect failed: {type(error).__name__}")
