@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from tests.api.attacks.victim import Victim
-from tests.api.speaking import Chatty, Endless, HeldByFile, new_conversation, until_asked
+from tests.api.speaking import WHOLE, Chatty, Endless, HeldByFile, Slow, new_conversation, until_asked
 from tests.api.support import bearer
 from tests.support.waiting import LIMIT_SECONDS
 
@@ -22,15 +24,18 @@ def named(assistant: type) -> str:
     return f"{assistant.__module__}:{assistant.__name__}"
 
 
+def request(path: str, user_id: str, content: str = "talk", **headers: str) -> bytes:
+    """Return the bytes of a request for a reply."""
+    body = json.dumps({"content": content}).encode()
+    lines = {**bearer(user_id), "Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"POST {path}/reply HTTP/1.1\r\nHost: x\r\n{head}\r\n".encode() + body
+
+
 async def ask_and_leave(victim: Victim, path: str, user_id: str) -> None:
     """Start a reply and disconnect at its first piece."""
-    body = b'{"content": "talk"}'
-    head = (
-        f"POST {path}/reply HTTP/1.1\r\nHost: x\r\nAuthorization: {bearer(user_id)['Authorization']}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
     reader, writer = await victim.connect()
-    writer.write(head.encode() + body)
+    writer.write(request(path, user_id))
     await asyncio.wait_for(reader.readuntil(b"event: piece"), LIMIT_SECONDS)
     writer.transport.abort()
 
@@ -74,8 +79,8 @@ async def test_a_user_has_a_hundred_requests_in_flight(migrated_url: str, go_on:
     ):
         path = await new_conversation(eve)
         key = {"Idempotency-Key": "6f2c1a52-6a0e-4a7e-9b52-0d3f3c0f5b11"}
-        request = eve.build_request("POST", f"{path}/reply", json={"content": "talk"}, headers=key)
-        streams = [await eve.send(request, stream=True) for _ in range(5)]
+        asking = eve.build_request("POST", f"{path}/reply", json={"content": "talk"}, headers=key)
+        streams = [await eve.send(asking, stream=True) for _ in range(5)]
         refused = await eve.get("/tasks")
         assert (refused.status_code, refused.json()["type"]) == (429, "urn:problem:too-many-requests")
         assert (await ada.get("/tasks")).status_code == 200
@@ -83,6 +88,30 @@ async def test_a_user_has_a_hundred_requests_in_flight(migrated_url: str, go_on:
         assert {stream.status_code for stream in streams} == {200}
         await asyncio.gather(*(stream.aread() for stream in streams))
         assert (await eve.get("/tasks")).status_code == 200
+
+
+async def test_clients_that_hang_up_at_any_moment_leave_one_question_and_one_reply_each(migrated_url: str) -> None:
+    """In mid-request, before the first byte or in mid-stream: each repeats with its key until it has its reply."""
+    chance, keys = random.Random(14), {f"question {number}": str(uuid4()) for number in range(40)}
+    settings: dict[str, Any] = {"assistant": named(Slow), "max_replies_per_user": "3"}
+    async with Victim.running(migrated_url, **settings) as victim, victim.client("ada") as ada:
+        path = await new_conversation(ada)
+        for content, key in keys.items():
+            sent = request(path, "ada", content, **{"Idempotency-Key": key})
+            _, writer = await victim.connect()
+            writer.write(sent[: chance.choice([len(sent) // 2, len(sent) - 1, len(sent), len(sent)])])
+            await asyncio.sleep(chance.choice([0, 0.001, 0.003, 0.02, 0.2]))
+            writer.transport.abort()
+        for content, key in keys.items():
+            again: dict[str, Any] = {"json": {"content": content}, "headers": {"Idempotency-Key": key}}
+            while (answer := await ada.post(f"{path}/reply", **again)).status_code == 429:  # noqa: ASYNC110 - a server
+                await asyncio.sleep(0.02)
+            assert "event: message" in answer.text
+        stored = (await ada.get(f"{path}/messages", params={"limit": 1000})).json()["items"]
+        said = await victim.said()
+    assert sorted(each["content"] for each in stored if each["role"] == "user") == sorted(keys)
+    assert [each["content"] for each in stored if each["role"] == "assistant"] == [WHOLE] * len(keys)
+    assert "ERROR" not in said
 
 
 async def last_event(client: httpx.AsyncClient, path: str) -> tuple[int, str]:
