@@ -66,6 +66,20 @@ async def test_a_blocked_loop_fails_nobody_for_whom_there_are_connections(migrat
         await asyncio.gather(*calls)
 
 
+async def test_the_time_that_a_blocked_loop_gives_back_is_bounded(migrated_url: str) -> None:
+    """After three seconds, which may be hours where a process was stopped, callers wait for one more."""
+    settings = DatabaseSettings(url=migrated_url, pool_size=1, pool_timeout_seconds=0.3)
+    async with Database(settings) as db, db.transaction() as session:
+        await TaskRepo(session).count("nobody")
+        caller = asyncio.create_task(TaskRepo(db).count("nobody"))
+        await asyncio.sleep(0)
+        time.sleep(3)  # noqa: ASYNC251 - likewise
+        went_on = time.monotonic()
+        with pytest.raises(PoolTimeoutError):
+            await caller
+        assert time.monotonic() - went_on < 2
+
+
 async def test_a_blocked_loop_keeps_nobody_waiting_for_good(migrated_url: str) -> None:
     """However often it is blocked, callers for whom there is no connection are told so."""
     settings = DatabaseSettings(url=migrated_url, pool_size=1, pool_timeout_seconds=0.3)

@@ -14,8 +14,10 @@ from app.db.pool.holder import Holder
 
 # A check of the whole queue, a microsecond for each caller, takes no more than a tenth of the time.
 _SECONDS_BETWEEN_CHECKS_PER_CALLER: Final = 0.000_01
-# So late a check means that the loop was blocked: no connection could be handed out. Callers get that time back, once.
+# So late a check means that the loop was blocked: no connection could be handed out. Callers get that time back, once,
+# and no more of it than a pool that works needs to serve them.
 _BLOCKED_SECONDS: Final = 0.1
+_MOST_SECONDS_BACK: Final = 1.0
 
 
 class Waiter:
@@ -104,7 +106,7 @@ class Queue:
         self._stop_checking()
         self._gives_time_back = late > _BLOCKED_SECONDS and not self._gives_time_back
         if self._gives_time_back:
-            self._check_after(late)
+            self._check_after(min(late, _MOST_SECONDS_BACK))
             return
         pause = len(self._waiters) * _SECONDS_BETWEEN_CHECKS_PER_CALLER
         for waiter in list(self._waiters):
