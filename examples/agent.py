@@ -2,6 +2,8 @@
 
 The model here is a script, so that the example runs anywhere; `openai_agent.py` has the same with the Agents SDK.
 No connection is held while a model thinks: each call of a repository takes one and gives it back.
+
+Run `python -m examples.agent` with DATABASE_URL set and migrated.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """A background job: give each user one task a week that reviews the open ones.
 
 It may be started twice, killed and started again: the idempotency key names the user's week, so each user gets one
-task. A scheduler such as cron runs it.
+task. A scheduler such as cron runs it: `python -m examples.background_job ada bob`, with DATABASE_URL set and migrated.
 """
 
 import asyncio

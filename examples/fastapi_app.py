@@ -1,6 +1,6 @@
 """A FastAPI application of one file: tasks, and a chat that begins with its first message.
 
-Run `python examples/fastapi_app.py` with DATABASE_URL set and migrated.
+Run `python -m examples.fastapi_app` with DATABASE_URL set and migrated.
 """
 
 from collections.abc import AsyncIterator, Mapping

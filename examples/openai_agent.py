@@ -1,6 +1,6 @@
 """The agent of `agent.py` with the OpenAI Agents SDK (the extra `agents`): tools on TaskRepo, history from MessageRepo.
 
-Run `python examples/openai_agent.py` with DATABASE_URL and OPENAI_API_KEY set.
+Run `python -m examples.openai_agent` with DATABASE_URL and OPENAI_API_KEY set.
 """
 
 import asyncio

@@ -1,4 +1,7 @@
-"""The models in a plain SQLAlchemy session: relations, predicates and order, as in any SQLModel program."""
+"""The models in a plain SQLAlchemy session: relations, predicates and order, as in any SQLModel program.
+
+Run `python -m examples.plain_session` with DATABASE_URL set and migrated.
+"""
 
 import asyncio
 

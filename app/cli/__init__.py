@@ -1,4 +1,4 @@
-"""The commands: demo, doctor, migrate, serve."""
+"""The commands of ``python -m app``."""
 
 from app.cli.commands import app
 

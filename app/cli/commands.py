@@ -5,16 +5,16 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
-from alembic.util import CommandError
 from rich.console import Console
-from rich.markup import escape
 
 from app.cli.demo import demo as run_demo
 from app.cli.doctor import doctor as run_doctor
+from app.cli.errors import end, errors_in_a_sentence
 from app.cli.keys import prune as run_prune
 from app.cli.serve import serve as run_server
 from app.cli.user import erase as run_erase
@@ -22,12 +22,9 @@ from app.cli.user import export as run_export
 from app.cli.user import restore as run_import
 from app.db import DatabaseSettings
 from app.db.access import Roles, give_rights, switch_off, switch_on
-from app.db.errors import ConfigurationError, DataAccessError
 from app.db.migrations import current, upgrade
 from app.db.migrations.sharding import distribute as run_distribution
-from app.embedded import EmbeddedPostgresError
 from app.embedded.development import database_url
-from app.extras import MissingExtraError
 from app.repositories import routines
 
 app = typer.Typer(
@@ -47,7 +44,9 @@ _console = Console()
 
 @app.callback()
 def _main() -> None:
-    pass
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # not every locale has the ellipsis of a shortened statement
 
 
 @app.command()
@@ -57,7 +56,7 @@ def demo() -> None:
     Without DATABASE_URL a private PostgreSQL is started and removed at the end. With it, the demo deletes
     the rows that it wrote for its own users at the end.
     """
-    with _errors_in_a_sentence(), _database() as url:
+    with errors_in_a_sentence(), _database() as url:
         as_promised = asyncio.run(run_demo(DatabaseSettings(url=url), _console))
     raise typer.Exit(0 if as_promised else 1)
 
@@ -87,7 +86,8 @@ def doctor(
 
     Exit status: 0 all is well, 1 warnings, 2 errors (or a wrong command line), 3 no connection, 130 interrupted.
     """
-    status = run_doctor(url or [], _console, instances=instances, write=write, as_json=as_json, verbose=verbose)
+    with errors_in_a_sentence():
+        status = run_doctor(url or [], _console, instances=instances, write=write, as_json=as_json, verbose=verbose)
     raise typer.Exit(status)
 
 
@@ -102,7 +102,7 @@ def migrate(revision: Annotated[str, typer.Argument(help="The target; default: t
     steps = logging.getLogger("alembic.runtime.migration")
     steps.setLevel(logging.INFO)
     steps.addFilter(lambda record: record.levelno > logging.INFO or "->" in record.getMessage())
-    with _errors_in_a_sentence():
+    with errors_in_a_sentence():
         settings = DatabaseSettings()
         asyncio.run(upgrade(settings, revision))
         _console.print(f"at revision [bold]{asyncio.run(current(settings))}[/]")
@@ -118,7 +118,7 @@ def roles(
     A missing role is created without a password: set one by alter role. Uses DATABASE_DIRECT_URL
     if it is set.
     """
-    with _errors_in_a_sentence():
+    with errors_in_a_sentence():
         _print(asyncio.run(give_rights(DatabaseSettings(), Roles(application, reader))))
 
 
@@ -128,7 +128,7 @@ def rls(state: Annotated[Literal["on", "off"], typer.Argument(help="on or off.")
 
     The application must run with DATABASE_ROW_LEVEL_SECURITY=true as long as it is on.
     """
-    with _errors_in_a_sentence():
+    with errors_in_a_sentence():
         switch = switch_on if state == "on" else switch_off
         _print(asyncio.run(switch(DatabaseSettings())))
 
@@ -146,19 +146,21 @@ def distribute(
     The application must run with DATABASE_SHARDED=true. The tables are locked until it is done; killed at any moment,
     it did nothing or everything. Grants on the tables end with --undo: run `roles` again.
     """
-    with _errors_in_a_sentence():
+    with errors_in_a_sentence():
         _print(asyncio.run(run_distribution(DatabaseSettings(), routines(), undo=undo, dry_run=dry_run)))
 
 
 @_keys.command()
 def prune(
-    days: Annotated[int, typer.Option(min=1, help="Keep the keys of rows younger than this many days.")] = 7,
+    days: Annotated[
+        int, typer.Option(min=1, max=36_500, help="Keep the keys of rows younger than this many days.")
+    ] = 7,
 ) -> None:
     """Remove the idempotency keys of old rows, in batches; the rows stay. A later repeat is a new call.
 
     Run it each day. Uses DATABASE_DIRECT_URL if it is set; with row-level security it needs BYPASSRLS.
     """
-    with _errors_in_a_sentence():
+    with errors_in_a_sentence():
         run_prune(_console, days=days)
 
 
@@ -166,11 +168,12 @@ def prune(
 def export(
     user_id: _UserId,
     output: Annotated[
-        Path | None, typer.Option(help="The file to write; interrupted, the same command goes on. Default: stdout.")
+        Path | None,
+        typer.Option(dir_okay=False, help="The file to write; interrupted, the same command goes on. Default: stdout."),
     ] = None,
 ) -> None:
     """Write everything of the user, as lines of JSON, whatever its size, while the user may go on working."""
-    with _errors_in_a_sentence():
+    with errors_in_a_sentence():
         run_export(_console, user_id, file=output)
 
 
@@ -185,8 +188,8 @@ def erase(
     Interrupted, the same command goes on. End the user's access first.
     """
     if not yes and not (sys.stdin.isatty() and typer.confirm(f"Delete everything of {user_id}? There is no way back")):
-        _end("nothing was deleted: confirm it, or say --yes", 1)
-    with _errors_in_a_sentence():
+        end("nothing was deleted: confirm it, or say --yes", 1)
+    with errors_in_a_sentence():
         run_erase(_console, user_id)
 
 
@@ -199,7 +202,7 @@ def import_(
 
     The file is checked to its end first. Interrupted, the same command goes on.
     """
-    with _errors_in_a_sentence():
+    with errors_in_a_sentence():
         run_import(_console, user_id, file=file)
 
 
@@ -213,7 +216,7 @@ def serve(
     It issues a token to every client that asks, with a new secret at each start, so it answers this machine only. In
     production run `python -m app.api` with API_* and DATABASE_* set.
     """
-    with _errors_in_a_sentence(), _database(kept=True) as url:
+    with errors_in_a_sentence(), _database(kept=True) as url:
         run_server(DatabaseSettings(url=url), _console, host=host, port=port)
 
 
@@ -227,19 +230,3 @@ def _database(*, kept: bool = False) -> Iterator[str]:
     with database_url(kept=kept) as (url, name):
         _console.print(f"database: {name}", soft_wrap=True)
         yield url
-
-
-@contextmanager
-def _errors_in_a_sentence() -> Iterator[None]:
-    """Print what is wrong in one sentence and exit with 2: a traceback does not help after a wrong URL."""
-    try:
-        yield
-    except (MissingExtraError, ConfigurationError) as error:
-        _end(str(error), getattr(error, "exit_status", 2))
-    except (DataAccessError, EmbeddedPostgresError, CommandError, OSError) as error:
-        _end(f"{type(error).__name__}: {error}", getattr(error, "exit_status", 2))
-
-
-def _end(sentence: str, status: int = 2) -> NoReturn:
-    _console.print(f"[bold red]error:[/] {escape(sentence)}", soft_wrap=True)
-    raise typer.Exit(status) from None

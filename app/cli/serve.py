@@ -1,6 +1,7 @@
 """Serve the API for development, on this machine only."""
 
 import asyncio
+import errno
 import signal
 import socket
 from contextlib import suppress
@@ -37,9 +38,9 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on {_shown(host)}:{port}: {error.strerror}; try another --port"
-        ) from None
+        option = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        reason = str(error.strerror).partition(" (while attempting")[0]
+        raise ConfigurationError(f"cannot listen on {_shown(host)}:{port}: {reason}; try another {option}") from None
 
 
 def _shown(host: str) -> str:

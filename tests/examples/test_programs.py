@@ -1,4 +1,4 @@
-"""The examples, each run as its first lines say, on a real database."""
+"""The examples, each run as its first lines say in a checkout, where nothing is installed, on a real database."""
 
 import asyncio
 import importlib
@@ -24,11 +24,12 @@ EXAMPLES = ROOT / "examples"
 
 
 def _run(*command: str, url: str) -> str:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_")}
+    ours = ("DATABASE_", "PYTHONPATH")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     ran = subprocess.run(
         [sys.executable, "-W", "error", *command],
         cwd=ROOT,
-        env={**environment, "DATABASE_URL": url, "PYTHONPATH": str(ROOT)},
+        env={**environment, "DATABASE_URL": url},
         capture_output=True,
         text=True,
         check=False,
@@ -40,12 +41,12 @@ def _run(*command: str, url: str) -> str:
 
 def test_the_plain_session(migrated_url: str) -> None:
     """Relations, predicates and order work as in any SQLModel program."""
-    assert "user: What is next?\nassistant: Buy milk.\n" in _run("examples/plain_session.py", url=migrated_url)
+    assert "user: What is next?\nassistant: Buy milk.\n" in _run("-m", "examples.plain_session", url=migrated_url)
 
 
 def test_the_agent(migrated_url: str) -> None:
     """The tools write tasks, and what was said before is in the history."""
-    said = _run("examples/agent.py", url=migrated_url).splitlines()
+    said = _run("-m", "examples.agent", url=migrated_url).splitlines()
     assert said[1].startswith("assistant: Noted. Open: buy milk")
     assert said[3].startswith("assistant: Noted. Open: call mum, buy milk")
 
@@ -80,7 +81,7 @@ async def test_the_agent_of_the_sdk(db: Database, user_id: str) -> None:
 async def test_the_background_job_can_be_repeated(migrated_url: str, db: Database, user_id: str) -> None:
     """However often it runs in a week, a user has one task of it; a user that fails does not stop the others."""
     for _ in range(2):
-        assert "1 of 1 users have their review" in _run("examples/background_job.py", user_id, url=migrated_url)
+        assert "1 of 1 users have their review" in _run("-m", "examples.background_job", user_id, url=migrated_url)
     assert await TaskRepo(db).count(user_id) == 1
     assert await background_job.run(db, ["", user_id], date(2026, 1, 5)) == [""]
     assert await TaskRepo(db).count(user_id) == 2

@@ -108,26 +108,46 @@ async def test_migrate_brings_a_database_to_head_and_says_so(make_database: Call
     [
         (["migrate"], {}, "Set DATABASE_URL"),
         (["migrate", "nonsense"], {"DATABASE_URL": "migrated"}, "Can't locate revision identified by 'nonsense'"),
-        (["migrate"], {"DATABASE_URL": "postgresql://a:b@127.0.0.1:1/x", "DATABASE_RETRY_SECONDS": "1"}, "reached"),
+        (["migrate"], {"DATABASE_URL": "postgresql://a:b@127.0.0.1:1/x", "DATABASE_RETRY_SECONDS": "1"}, "app doctor"),
+        (["serve", "--host", "nowhere.invalid"], {"DATABASE_URL": "migrated"}, "known; try another --host"),
+        (["keys", "prune", "--days", "999999999"], {"DATABASE_URL": "migrated"}, "Invalid value for '--days'"),
+        (["user", "export", "ada", "--output", "."], {"DATABASE_URL": "migrated"}, "is a directory"),
     ],
-    ids=["no URL", "no such revision", "no server"],
+    ids=["no URL", "no such revision", "no server", "no such host", "too many days", "a folder"],
 )
 def test_what_is_wrong_is_a_sentence(
     migrated_url: str, tmp_path: Path, arguments: list[str], environment: dict[str, str], says: str
 ) -> None:
-    """The command exits with 2 and without a traceback."""
+    """The command exits with 2 and without a traceback, and the output has nothing of it."""
     known = {name: migrated_url if value == "migrated" else value for name, value in environment.items()}
     ran = _app(*arguments, folder=tmp_path, **known)
     assert ran.returncode == 2, ran.stdout + ran.stderr
-    assert says in ran.stdout
+    assert says in ran.stderr
+    assert "error:" not in ran.stdout
     assert "Traceback" not in ran.stderr
+
+
+async def test_a_refusal_without_advice_names_the_doctor(make_database: Callable[[], Awaitable[str]]) -> None:
+    """Here the server says only that a table does not exist."""
+    url = await make_database()
+    for arguments in (("keys", "prune"), ("rls", "off")):
+        ran = await asyncio.to_thread(_app, *arguments, DATABASE_URL=url)
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert ran.stderr.endswith("does not exist. To see why, and what to do: python -m app doctor\n"), ran.stderr
 
 
 def test_without_a_url_it_is_one_sentence(tmp_path: Path) -> None:
     """The error is printed once, in one line."""
     ran = _app("migrate", folder=tmp_path)
-    assert ran.stdout.startswith("error: Set DATABASE_URL, in the environment or in .env")
-    assert (ran.stdout.count("\n"), ran.stderr) == (1, "")
+    assert ran.stderr.startswith("error: Set DATABASE_URL, in the environment or in .env")
+    assert (ran.stderr.count("\n"), ran.stdout) == (1, "")
+
+
+def test_a_terminal_without_unicode_is_enough(migrated_url: str) -> None:
+    """What its encoding lacks is replaced."""
+    ran = _app("demo", DATABASE_URL=migrated_url, PYTHONIOENCODING="ascii")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "SELECT ? FROM task" in ran.stdout
 
 
 @pytest.mark.parametrize(
@@ -160,8 +180,8 @@ def test_a_port_that_is_taken_is_a_sentence(migrated_url: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ran = _app("serve", "--port", str(taken.getsockname()[1]), DATABASE_URL=migrated_url)
     assert ran.returncode == 2
-    assert "Address already in use" in ran.stdout
-    assert "try another --port" in ran.stdout
+    assert "Address already in use" in ran.stderr
+    assert "try another --port" in ran.stderr
     assert "Traceback" not in ran.stderr
 
 

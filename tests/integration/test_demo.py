@@ -61,6 +61,6 @@ def test_a_url_that_cannot_be_is_a_sentence() -> None:
     """A wrong URL is named in a sentence, without a traceback and without its password."""
     done = _demo(DATABASE_URL="mysql://ada:secret@localhost/app")
     assert done.returncode == 2
-    assert "mysql" in done.stdout
+    assert "mysql" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert "secret" not in done.stderr + done.stdout

@@ -121,6 +121,13 @@ async def test_the_owner_is_no_application(divided: Divided) -> None:
         await give_rights(divided.settings(divided.owner), Roles(application=divided.owner))
 
 
+@pytest.mark.parametrize("roles", [Roles("app", "app"), Roles("", "app"), Roles("app", "")])
+async def test_two_roles_need_two_names(migrated_url: str, roles: Roles) -> None:
+    """The server would say that a role exists already, or that an identifier has no length."""
+    with pytest.raises(ConfigurationError, match="name two roles"):
+        await give_rights(DatabaseSettings(url=migrated_url), roles)
+
+
 async def test_a_database_without_tables_is_refused(make_database: MakeDatabase) -> None:
     """The rights are on tables, so the migration comes first."""
     with pytest.raises(ConfigurationError, match="python -m app migrate first"):

@@ -69,7 +69,7 @@ async def test_without_a_yes_nothing_is_erased(db: Database, migrated_url: str, 
     before = await exported(db, user_id)
     ran = _user(migrated_url, "erase", user_id)
     assert ran.returncode == 1
-    assert "--yes" in ran.stdout.decode()
+    assert "--yes" in ran.stderr.decode()
     assert await exported(db, user_id) == before
 
 
@@ -122,18 +122,43 @@ async def test_a_broken_file_is_one_sentence_and_nothing_is_written(
     file.write_bytes(b"".join(lines[:-1]))
     ran = _user(migrated_url, "import", f"{user_id}-2", file)
     assert ran.returncode == 2
-    assert f"line {len(lines)}: the file ends here" in ran.stdout.decode()
+    assert f"line {len(lines)}: the file ends here" in ran.stderr.decode()
     assert not any((await stored(db, f"{user_id}-2")).values())
 
 
 async def test_files_that_cannot_be_used_are_one_sentence(migrated_url: str, user_id: str, tmp_path: Path) -> None:
     """A folder that is not there, and a pipe, which cannot be read twice."""
     ran = _user(migrated_url, "export", user_id, "--output", tmp_path / "missing" / "ada.ndjson")
-    assert (ran.returncode, ran.stderr) == (2, b"")
-    assert "FileNotFoundError" in ran.stdout.decode()
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert "FileNotFoundError" in ran.stderr.decode()
     ran = _user(migrated_url, "import", user_id, "/dev/stdin", piped=b"hello\n")
-    assert (ran.returncode, ran.stderr) == (2, b"")
-    assert "must be a file and not a pipe" in ran.stdout.decode()
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert "must be a file and not a pipe" in ran.stderr.decode()
+
+
+def test_an_export_that_fails_writes_no_error_among_the_lines(user_id: str) -> None:
+    """Standard output is a file of the user's data."""
+    ran = _user("postgresql://a:b@127.0.0.1/?", "export", user_id)
+    assert (ran.returncode, ran.stdout) == (2, b"")
+    assert "error: DATABASE_URL" in ran.stderr.decode()
+
+
+async def test_an_export_whose_reader_has_gone_ends_quietly(db: Database, migrated_url: str, user_id: str) -> None:
+    """As in `python -m app user export ada | head`."""
+    await fill_messages(db, user_id, messages=30_000)
+    reader, writer = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *(*COMMAND, "export", user_id),
+        cwd=ROOT,
+        env=_environment(migrated_url),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writer)
+    assert await asyncio.to_thread(os.read, reader, 1) == b"{"
+    os.close(reader)
+    assert (await process.communicate())[1] == b""
+    assert process.returncode == 1
 
 
 def test_it_is_imported_without_the_commands() -> None:

@@ -75,6 +75,8 @@ async def give_rights(settings: DatabaseSettings, roles: Roles) -> list[str]:
 
 async def _statements(connection: AsyncConnection, roles: Roles) -> list[str]:
     names = (roles.application, roles.reader)
+    if not all(names) or roles.application == roles.reader:
+        raise ConfigurationError("name two roles: that of the application, and another one that only reads")
     place = (await connection.execute(_PLACE, {"table": version_table_name()})).mappings().one_or_none()
     if place is None:
         raise ConfigurationError("the database has no tables yet: run python -m app migrate first")

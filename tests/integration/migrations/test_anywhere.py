@@ -143,4 +143,4 @@ def test_without_the_revisions_it_says_where_they_should_be(tmp_path: Path) -> N
         text=True,
         check=False,
     )
-    assert (ran.returncode, "no revisions" in ran.stdout) == (2, True), ran.stdout + ran.stderr
+    assert (ran.returncode, "no revisions" in ran.stderr) == (2, True), ran.stdout + ran.stderr
