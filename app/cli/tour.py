@@ -21,6 +21,7 @@ from app.doctor.measuring.round_trips import RoundTrips
 Value = TypeVar("Value")
 _NUMBERS: Final = {"trips": 5, "buffers": 7, "ms": 6, "as promised": 11}
 _INDENT: Final = (0, 0, 0, 2)
+_COLUMN: Final = r"CAST\(\w+\.\w+ AS [A-Z ]+(?:\(\d+\))?\) AS \w+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,4 +116,4 @@ def _line(first: Text, rest: list[Text], *, style: str = "") -> Table:
 def _short(sql: str) -> str:
     """Return the statement on one line, without its list of columns."""
     line = " ".join(sql.split())
-    return re.sub(r"CAST\(.*?\) AS \w+(?:, CAST\(.*?\) AS \w+)*", "…", line)
+    return re.sub(rf"{_COLUMN}(?:, {_COLUMN})*", "…", line)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 
@@ -33,6 +34,17 @@ def test_without_a_url_it_brings_its_own_postgresql() -> None:
     assert "ix_message_conversation_id_user_id_id" in done.stdout
     assert "Seq Scan" not in done.stdout
     assert done.stderr == ""
+
+
+async def test_each_statement_is_shown_with_its_predicate(migrated_url: str) -> None:
+    """Only the list of columns is left out: that no user sees another's rows is in the rest."""
+    done = await asyncio.to_thread(_demo, DATABASE_URL=migrated_url, COLUMNS="2000")
+    shown = re.findall(r"^  (?:INSERT|SELECT|UPDATE|DELETE|WITH) .*?$", done.stdout, flags=re.MULTILINE)
+    assert len(shown) == 18
+    for statement in shown:
+        assert statement.count("(") == statement.count(")"), statement
+        assert "…" in statement, statement
+        assert ".user_id AS TEXT) = CAST($" in statement or statement.startswith("  INSERT"), statement
 
 
 async def test_with_a_url_it_leaves_nothing_behind(empty_copy: EmptyCopy) -> None:
