@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from app.db import Database, DatabaseSettings
-from app.db.errors import ConflictError, MissingReferenceError, OutcomeUnknownError
-from app.db.models import MessageCreate
+from app.db.errors import ConflictError, InvalidInputError, MissingReferenceError, OutcomeUnknownError
+from app.db.models import MessageCreate, Role
 from app.repositories import ConversationRepo, MessageRepo
 from tests.support.waiting import until, until_locked
 
@@ -119,3 +119,15 @@ async def test_there_is_no_history_of_another_users_conversation(
     with pytest.raises(MissingReferenceError, match=f"conversation {conversation_id} not found"):
         await MessageRepo(db).append_with_history("eve", conversation_id, HI, idempotency_key=key)
     assert await MessageRepo(db).latest(user_id, conversation_id) == []
+
+
+@each_key
+async def test_what_cannot_be_stored_is_refused_as_by_append(
+    db: Database, user_id: str, conversation_id: int, key: UUID | None
+) -> None:
+    """A model that was made without validation may hold half a character."""
+    half, place = MessageCreate.model_construct(role=Role.USER, content="\ud800"), (user_id, conversation_id)
+    for call in (MessageRepo(db).append, MessageRepo(db).append_with_history):
+        with pytest.raises(InvalidInputError):
+            await call(*place, half, idempotency_key=key)
+    assert await MessageRepo(db).latest(*place) == []

@@ -1,6 +1,7 @@
 """The round trips of several statements and of a first call; `test_round_trips` has those of each single call."""
 
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -37,12 +38,18 @@ async def test_append_many_costs_its_chunks_and_the_transaction_around_them(warm
 
 
 @pytest.mark.parametrize("calls", [1, 5])
-async def test_a_transaction_costs_its_calls_and_two(warm: Counted, rows: Rows, calls: int) -> None:
+@pytest.mark.parametrize("way", ["append", "append_with_history"])
+@pytest.mark.parametrize("has_key", [False, True])
+async def test_a_transaction_costs_its_calls_and_two(
+    warm: Counted, rows: Rows, calls: int, way: str, *, has_key: bool
+) -> None:
     """The two are BEGIN and COMMIT."""
     db, counter = warm
     async with counter.expect(calls + 2), db.transaction() as session:
         for _ in range(calls):
-            await MessageRepo(session).append(rows.user_id, rows.conversation.id, MESSAGE)
+            key = uuid4() if has_key else None
+            append = getattr(MessageRepo(session), way)
+            await append(rows.user_id, rows.conversation.id, MESSAGE, idempotency_key=key)
 
 
 async def test_a_failed_expectation_lists_what_went_over_the_wire(warm: Counted, rows: Rows) -> None:

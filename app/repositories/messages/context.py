@@ -104,8 +104,11 @@ class Extent:
 
 
 def _size(content: str) -> int:
-    """Return its bytes, or enough of them to fill the budget: a long text is not encoded for it."""
-    return len(content) if len(content) > PAGE_BYTES else len(content.encode())
+    """Return its bytes, or enough of them to fill the budget: a long text is not encoded for it.
+
+    What cannot be stored is refused as it is sent.
+    """
+    return len(content) if len(content) > PAGE_BYTES else len(content.encode(errors="surrogatepass"))
 
 
 def _begins_a_turn(columns: Any) -> sa.ColumnElement[bool]:
