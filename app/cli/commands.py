@@ -23,6 +23,7 @@ from app.cli.user import restore as run_import
 from app.db import DatabaseSettings
 from app.db.access import Roles, give_rights, switch_off, switch_on
 from app.db.migrations import current, upgrade
+from app.db.migrations.log import STEPS, log_steps_only
 from app.db.migrations.sharding import distribute as run_distribution
 from app.embedded.development import database_url
 from app.repositories import routines
@@ -99,9 +100,8 @@ def migrate(revision: Annotated[str, typer.Argument(help="The target; default: t
     the database is ahead of this code: nothing was changed.
     """
     logging.basicConfig(format="%(message)s")
-    steps = logging.getLogger("alembic.runtime.migration")
-    steps.setLevel(logging.INFO)
-    steps.addFilter(lambda record: record.levelno > logging.INFO or "->" in record.getMessage())
+    STEPS.setLevel(logging.INFO)
+    log_steps_only()
     with errors_in_a_sentence():
         settings = DatabaseSettings()
         asyncio.run(upgrade(settings, revision))

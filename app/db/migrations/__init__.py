@@ -5,6 +5,7 @@ from app.db.migrations.differences import Difference, differences
 from app.db.migrations.environment import run_offline, run_online
 from app.db.migrations.history import known_revisions
 from app.db.migrations.lock import MIGRATION_LOCK_KEY
+from app.db.migrations.log import log_steps_only
 from app.db.migrations.operations.enums import add_enum_value, create_enum, drop_enum, replace_enum
 from app.db.migrations.operations.indexes import create_index_concurrently, drop_index_concurrently
 from app.db.migrations.operations.triggers import (
@@ -33,6 +34,7 @@ __all__ = [
     "drop_updated_at_trigger",
     "heads_of",
     "known_revisions",
+    "log_steps_only",
     "replace_enum",
     "run_offline",
     "run_online",

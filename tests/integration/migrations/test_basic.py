@@ -17,6 +17,7 @@ from app.db.models import MessageCreate, TaskCreate
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo
 from tests.support.catalog import describe
 from tests.support.databases import MakeDatabase
+from tests.support.migrations import BEHIND_AT_FIRST
 from tests.support.programs import postgres_program
 from tests.support.timing import fastest_seconds
 
@@ -40,6 +41,16 @@ def run_sql(url: str, sql: str, *, folder: Path) -> None:
     """Run a script as a person does, with psql."""
     (folder / "script.sql").write_text(sql)
     postgres_program("psql", url, "--set=ON_ERROR_STOP=1", "--quiet", f"--file={folder / 'script.sql'}")
+
+
+async def test_the_log_has_a_line_for_each_step_and_the_database(make_database: MakeDatabase, tmp_path: Path) -> None:
+    """Alembic would add two lines about its own classes for each step."""
+    ran = await asyncio.to_thread(alembic, "upgrade", "head", folder=tmp_path, url=await make_database())
+    assert ran.returncode == 0, ran.stderr
+    database, *steps = ran.stderr.splitlines()
+    assert "the database is " in database
+    assert len(steps) == BEHIND_AT_FIRST + 1
+    assert [step for step in steps if "Running upgrade " not in step] == []
 
 
 async def test_an_empty_database_is_ready_within_30_seconds(make_database: MakeDatabase) -> None:
