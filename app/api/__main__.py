@@ -6,7 +6,6 @@ from argparse import ArgumentParser
 from contextlib import suppress
 from typing import Final
 
-from pydantic import ValidationError
 from uvicorn.importer import ImportFromStringError, import_from_string
 
 from app.api import ApiSettings
@@ -27,8 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
         DatabaseSettings().target()  # an unusable URL is one sentence here, and a traceback in the lifespan
         app = import_from_string(options.pop("factory"))()
         sockets = _listening(options.pop("fd"))
-    except (ValidationError, ConfigurationError, ImportFromStringError) as error:
-        print(_in_words(error), file=sys.stderr)  # noqa: T201 - nothing is logged yet
+    except (ConfigurationError, ImportFromStringError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - nothing is logged yet
         return _WRONG_SETTINGS
     server = LimitedServer(app, settings, **options)
     with suppress(KeyboardInterrupt):
@@ -61,14 +60,6 @@ def _listening(descriptor: int | None) -> list[socket.socket] | None:
         return [socket.socket(fileno=descriptor)]
     except OSError as error:
         raise ConfigurationError(f"--fd {descriptor} is not an open socket: {error.strerror}") from None
-
-
-def _in_words(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return str(error)
-    found = error.errors(include_url=False, include_input=False)
-    lines = ("".join(f"API_{str(name).upper()}: " for name in one["loc"]) + one["msg"] for one in found)
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from app.api.errors import ApiError
 from app.api.problems import INTERNAL, INVALID, Problem, problem, problem_of, problem_response
 from app.db.errors import DataAccessError
+from app.db.invalid import words_of
 
 _log = logging.getLogger(__name__)
 _MAX_ERRORS: Final = 20
@@ -49,7 +50,7 @@ async def _answer_unexpected(request: Request, error: Exception) -> Response:
 
 async def _answer_invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    listed = [{"pointer": pointer(one["loc"]), "detail": _cut(str(one["msg"]))} for one in error.errors()[:_MAX_ERRORS]]
+    listed = [{"pointer": pointer(one["loc"]), "detail": _cut(words_of(one))} for one in error.errors()[:_MAX_ERRORS]]
     return problem_response(problem(INVALID, INVALID.detail, errors=listed))
 
 

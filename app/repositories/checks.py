@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from app.db.errors import InvalidInputError
+from app.db.invalid import words_of
 from app.db.models.base import RowId, UserId
 
 MAX_LIMIT: Final = 1000
@@ -46,4 +47,4 @@ def _checked(adapter: TypeAdapter[Value], name: str, value: object) -> Value:
         return adapter.validate_python(value, strict=True)
     except ValidationError as error:
         problem: Mapping[str, Any] = error.errors(include_input=False, include_url=False)[0]
-        raise InvalidInputError(f"{name}: {problem['msg']}") from None
+        raise InvalidInputError(f"{name}: {words_of(problem)}") from None

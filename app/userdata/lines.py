@@ -10,6 +10,7 @@ from pydantic_core import to_json
 from sqlalchemy import Column
 
 from app.db.errors import InvalidInputError
+from app.db.invalid import words_of
 from app.userdata.tables import UserTable, kind_of, user_tables
 
 VERSION: Final = 1
@@ -107,7 +108,7 @@ class Reader:
         except ValidationError as error:
             problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
             place = ".".join(map(str, problem["loc"]))
-            raise self.error(f"{place}: {problem['msg']}" if place else problem["msg"]) from None
+            raise self.error(f"{place}: {words_of(problem)}" if place else words_of(problem)) from None
         values = {name: getattr(found, name) for name in found.model_fields_set if getattr(found, name) is not None}
         if len(values) != 1:
             raise self.error("one row, or the end, was expected")

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.db.errors import ConfigurationError
+from app.db.invalid import words_of
 from app.db.target.misspelt import meant
 from app.db.target.variables import Variable, variables_of_environment, variables_of_file
 
@@ -119,7 +120,7 @@ class EnvironmentSettings(BaseSettings):
         if details["type"] == "extra_forbidden":
             alike = meant(field, cls.model_fields)
             return f"{field} is not a setting; " + (f"did you mean {alike}?" if alike else "remove it")
-        words = re.sub("^(Input|String) should", "it must", details["msg"]).removeprefix("Value error, ")
+        words = re.sub("^(Input|String) should", "it must", words_of(details))
         label = read[field].label if field in read else field
         return f"{label}: {words}" if label else words
 
