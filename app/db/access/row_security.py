@@ -1,4 +1,4 @@
-"""Row-level security: a second wall that refuses even a statement without the user in its predicate."""
+"""Row-level security: a second defence that refuses even a statement without the user in its predicate."""
 
 from functools import partial
 from typing import Final
