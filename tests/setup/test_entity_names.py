@@ -35,10 +35,11 @@ def _ran(*command: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        *((name, "give the name of a class") for name in ("", "note", "Note-Book", "Nöte", "../Note", "HTTPLog", "N")),
+        *((name, "give the name of a class") for name in ("note", "Note-Book", "Nöte", "../Note", "HTTPLog", "N")),
         *((name, "reserved word") for name in ("Class", "None", "Order", "User", "Select")),
         *((name, "there already") for name in ("Task", "Conversation", "Message", "Base")),
         *((name, "another") for name in ("Entity", "Page", "Usual", "Index")),
+        ("", "make entity name=: give the name of a class"),
         ("Knowledge" * 4, "at most 30 characters"),
     ],
 )

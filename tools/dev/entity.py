@@ -72,7 +72,7 @@ def _written(name: str) -> dict[str, str]:
 def _check_form(name: str) -> None:
     word = _word(name)
     if not re.fullmatch(r"([A-Z][a-z0-9]+)+", name):
-        raise Refused(f"{name}: give the name of a class, as in Note or HttpLog")
+        raise Refused(f"{name or 'make entity name='}: give the name of a class, as in Note or HttpLog")
     if len(word) > _LONGEST:
         raise Refused(f"{name}: give a name of at most {_LONGEST} characters")
     if keyword.iskeyword(word) or keyword.iskeyword(name) or quoted(word) != word:
