@@ -28,6 +28,12 @@ async def _transaction(db: Database, user_id: str, conversation_id: int) -> None
             await MessageRepo(session).append(user_id, conversation_id, _HALF)
 
 
+async def _histories(db: Database, user_id: str, conversation_id: int) -> None:
+    async with db.transaction() as session:
+        for key in (None, uuid4()):
+            await MessageRepo(session).append_with_history(user_id, conversation_id, _HALF, idempotency_key=key)
+
+
 async def _broken(db: Database, _: str, __: int) -> None:
     """Lose the connection: throwing it away has awaits of its own."""
     with suppress(TransientError):
@@ -42,6 +48,7 @@ CALLS: Final[dict[str, Call]] = {
         text("insert into task (user_id, title) values (:u, 'x')"), [{"u": user_id}, {"u": user_id}]
     ),
     "transaction": _transaction,
+    "histories": _histories,
     "broken": _broken,
 }
 
