@@ -21,7 +21,7 @@ from benchmarks.contenders import (
 from benchmarks.contenders.base import POOL_SIZE
 from benchmarks.judging import Budget, at_least, at_most, fact
 from benchmarks.results import OPERATIONS, Results
-from benchmarks.services import PAGE_OF_TASKS, PLAIN
+from benchmarks.services import ANSWERED_WHOLE, PLAIN, Ask
 from benchmarks.spread import Spread
 
 SINGLE = tuple(operation for operation in OPERATIONS if operation != "turn")
@@ -45,7 +45,7 @@ def budgets(results: Results) -> list[Budget]:
         _slowest(results),
         at_least("`append_many` of 10,000, rows per second, to COPY", 0.5, {"": _bulk(results)}),
         *_throughput(results),
-        _service(results),
+        *(_service(results, ask) for ask in ANSWERED_WHOLE),
         _upgrade(results),
         at_most("import, processor time, to the libraries alone", 1.1, {"": Spread.of(results.import_ratios)}),
         *_deletion(results),
@@ -111,9 +111,9 @@ def _bulk(results: Results) -> Spread:
     return Spread.of_ratios(results.bulk_rows_per_second[APPEND_MANY], results.bulk_rows_per_second[COPY])
 
 
-def _service(results: Results) -> Budget:
-    ours, plain = (results.served_by(name, PAGE_OF_TASKS.name) for name in (OURS, PLAIN))
-    what = f"`{PAGE_OF_TASKS.name}`, server's processor, to {PLAIN} with the same response model"
+def _service(results: Results, ask: Ask) -> Budget:
+    ours, plain = (results.served_by(name, ask.name) for name in (OURS, PLAIN))
+    what = f"`{ask.name}`, server's processor, to {PLAIN} with the same response model"
     return at_most(what, 0.8, {"": Spread.of_ratios(ours.cpu_rounds, plain.cpu_rounds)})
 
 

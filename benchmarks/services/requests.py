@@ -46,4 +46,6 @@ APPEND: Final = Ask(
 REPLY: Final = Ask(
     "a streamed reply", "POST", "/conversations/{}/reply", 200, json.dumps({"content": QUESTION}).encode()
 )
-ASKS: Final = (PAGE_OF_TASKS, CREATE, APPEND, REPLY)
+ANSWERED_WHOLE: Final = (PAGE_OF_TASKS, CREATE, APPEND)
+"""Those whose answer is not streamed."""
+ASKS: Final = (*ANSWERED_WHOLE, REPLY)

@@ -11,7 +11,7 @@ from benchmarks.document import document
 from benchmarks.readme import with_figures
 from benchmarks.results import OPERATIONS, Burst, Results, Served
 from benchmarks.rounds import timing
-from benchmarks.services import PAGE_OF_TASKS, PLAIN
+from benchmarks.services import ANSWERED_WHOLE, PLAIN, Ask
 from benchmarks.tables import tables
 
 ROOT = Path(__file__).parents[2]
@@ -109,26 +109,27 @@ def test_event_loops_and_tls_have_a_table(results: Results) -> None:
     assert {len(row) for row in table.rows} == {len(table.columns)}
 
 
-def _served(service: str, microseconds: list[float], per_second: list[float]) -> Served:
-    return Served(service, PAGE_OF_TASKS.name, [each / 1e6 for each in microseconds], per_second)
+def _served(service: str, ask: Ask, microseconds: list[float], per_second: list[float]) -> Served:
+    return Served(service, ask.name, [each / 1e6 for each in microseconds], per_second)
 
 
-@pytest.mark.parametrize(
-    ("ours", "verdict"), [([780, 790, 850, 860, 870], "held"), ([700, 810, 820, 830, 840], "OVER")]
-)
-def test_the_service_is_judged_against_the_same_by_hand(results: Results, ours: list[float], verdict: str) -> None:
-    """By the processor time of a page of tasks, in the same rounds."""
-    results.served = [_served(OURS, ours, [1_500.0] * 5), _served(PLAIN, [1_000] * 5, [1_000.0] * 5)]
-    (judged,) = [budget for budget in budgets(results) if PAGE_OF_TASKS.name in budget.what]
-    assert judged.verdict == verdict
+@pytest.mark.parametrize("slow", ANSWERED_WHOLE, ids=lambda ask: ask.name)
+def test_the_service_is_judged_against_the_same_by_hand(results: Results, slow: Ask) -> None:
+    """By the processor time of each request whose answer is not streamed, in the same rounds."""
+    results.served = []
+    for ask in ANSWERED_WHOLE:
+        ours = [700.0, 810.0, 820.0, 830.0, 840.0] if ask == slow else [780.0, 790.0, 850.0, 860.0, 870.0]
+        results.served += [_served(OURS, ask, ours, [1_500.0] * 5), _served(PLAIN, ask, [1_000.0] * 5, [1_000.0] * 5)]
+    judged = [budget.verdict for ask in ANSWERED_WHOLE for budget in budgets(results) if f"`{ask.name}`" in budget.what]
+    assert judged == ["OVER" if ask == slow else "held" for ask in ANSWERED_WHOLE]
     (table,) = [table for table in tables(results) if table.title == "The service"]
-    assert [row[0] for row in table.rows] == [f"{PAGE_OF_TASKS.name}: {OURS}", f"{PAGE_OF_TASKS.name}: {PLAIN}"]
+    assert [row[0] for row in table.rows] == [f"{ask.name}: {name}" for ask in ANSWERED_WHOLE for name in (OURS, PLAIN)]
     assert table.rows[1][1:] == ["1000 (1000-1000)", "1.00 (1.00-1.00)", "1,000 (1,000-1,000)"]
 
 
 def test_what_was_not_served_is_an_error(results: Results) -> None:
     """No budget is held by a measurement that is missing."""
-    results.served = [_served(OURS, [1.0] * 5, [1.0] * 5)]
+    results.served = [_served(OURS, ask, [1.0] * 5, [1.0] * 5) for ask in ANSWERED_WHOLE]
     with pytest.raises(LookupError, match=PLAIN):
         budgets(results)
 
