@@ -1,17 +1,15 @@
 """Appending a message and reading those before it, in one statement."""
 
 import asyncio
-from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
 
-from app.db import Database, DatabaseSettings
-from app.db.errors import ConflictError, InvalidInputError, MissingReferenceError, OutcomeUnknownError
+from app.db import Database
+from app.db.errors import ConflictError, InvalidInputError, MissingReferenceError
 from app.db.models import MessageCreate, Role
 from app.repositories import ConversationRepo, MessageRepo
-from tests.support.waiting import until, until_locked
+from tests.support.waiting import until_locked
 
 HI = MessageCreate(role="user", content="hi")
 each_key = pytest.mark.parametrize("key", [None, uuid4()], ids=["plain", "keyed"])
@@ -68,31 +66,6 @@ async def test_the_history_holds_what_was_committed_while_it_waited(
     history = await waiting
     assert history[:-1] == [earlier]
     assert history[-1].created_at > earlier.created_at
-
-
-@each_key
-async def test_a_history_that_cannot_be_read_does_not_hide_that_the_message_is_stored(
-    migrated_url: str, db: Database, user_id: str, conversation_id: int, key: UUID | None
-) -> None:
-    """It waited for another message, and then its second statement gets no connection: to repeat would double it."""
-    busy = Database(DatabaseSettings(url=migrated_url, pool_size=1, pool_timeout_seconds=1))
-    async with busy:
-        append = partial(MessageRepo(busy).append_with_history, user_id, conversation_id, HI, idempotency_key=key)
-        async with db.transaction() as session:
-            await MessageRepo(session).append(user_id, conversation_id, HI)
-            waiting = asyncio.create_task(append())
-            await until_locked(db)
-            next_in_queue = asyncio.create_task(busy.execute(text("select pg_sleep(2)")))
-            await until(lambda: busy.pool_status().waiting == 1)
-        with pytest.raises(
-            OutcomeUnknownError, match=r"message \d+ is stored, but .*: no connection came free"
-        ) as caught:
-            await waiting
-        await next_in_queue
-        assert caught.value.retryable == bool(key)
-        if key:
-            await append()
-    assert len(await MessageRepo(db).latest(user_id, conversation_id)) == 2
 
 
 async def test_forty_at_once_each_have_a_history_without_a_gap(
