@@ -18,6 +18,7 @@ from app.db.migrations.sharding import distribute
 from app.db.models import MessageCreate, TaskCreate
 from app.db.models.base import owned_tables
 from app.repositories import ConversationRepo, MessageRepo, TaskRepo, routines
+from tests.sharding.conftest import create_functions
 from tests.support.citus import citus_database
 from tests.support.databases import EmptyCopy, MakeDatabase
 from tests.support.migrations import ROOT
@@ -77,13 +78,14 @@ async def values(settings: DatabaseSettings, sql: str) -> list[object]:
 
 
 async def test_a_server_without_citus_is_refused(make_database: MakeDatabase) -> None:
-    """The error names what to use instead; the tables are as before, the functions are there."""
+    """The error names what to use instead, and nothing was done."""
     settings = DatabaseSettings(url=await make_database())
     await upgrade(settings)
     if await values(settings, "select 1 from pg_available_extensions where name = 'citus'"):
         pytest.skip("this server has Citus")
     status, said = await run(url=settings.url.get_secret_value())
     assert (status, "does not have the Citus extension" in said, "citusdata/citus" in said) == (2, True, True), said
+    assert await values(settings, FUNCTIONS) == [0]
     await check(settings)
 
 
@@ -104,11 +106,11 @@ async def test_the_dry_run_prints_what_would_be_done(empty_copy: EmptyCopy) -> N
     assert await values(settings, FUNCTIONS) == [0]
 
 
-async def test_the_functions_come_before_the_setting_and_go_after_it(empty_copy: EmptyCopy) -> None:
-    """An application with the setting finds them before its tables are sharded, and after they were taken back."""
+async def test_the_functions_go_after_the_setting(empty_copy: EmptyCopy) -> None:
+    """An application with the setting finds them also after its tables were taken back."""
     url = await empty_copy()
     settings = DatabaseSettings(url=url)
-    await run(url=url, sharded=False)
+    await create_functions(settings)
     assert await values(settings, FUNCTIONS) == [len(routines())]
     await run("--undo", url=url)
     assert await values(settings, FUNCTIONS) == [len(routines())]

@@ -121,4 +121,4 @@ def test_a_key_that_spans_users_is_refused(unique: UniqueConstraint | Index) -> 
 def test_what_stands_in_the_way_is_named_with_what_to_do(state: Sharding, says: str) -> None:
     """The first problem is the one that is told."""
     with pytest.raises(ConfigurationError, match=says):
-        refuse(state, SETTINGS)
+        refuse(state)

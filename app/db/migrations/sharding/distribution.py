@@ -13,7 +13,7 @@ from app.db.migrations.lock import lock_until_commit
 from app.db.migrations.operations.base import quoted
 from app.db.migrations.refusals import translating_with_remedies
 from app.db.migrations.sharding.form import distributed, emptied, taken_back
-from app.db.migrations.sharding.refusal import refuse
+from app.db.migrations.sharding.refusal import refuse, refuse_without_setting
 from app.db.migrations.sharding.state import Sharding, routines_there, sharding_of
 from app.db.models.base import owned_tables
 from app.db.query import ROUTINE_PREFIX, Routine
@@ -40,17 +40,23 @@ class Distribution:
         self._dry_run = dry_run
 
     def functions(self, connection: Connection) -> list[str]:
-        """Return the statements that create the functions; with `undo`, that drop them once nobody calls them."""
+        """Return the statements that create the functions; with `undo`, that drop them once nobody calls them.
+
+        Raises `ConfigurationError` where the tables could not be sharded afterwards.
+        """
         there = routines_there(connection, ROUTINE_PREFIX)
         if self._undo:
             return [] if self._settings.sharded else [f"drop function {quoted(name)}" for name in there]
+        if not self._dry_run:
+            refuse(sharding_of(connection))
         return [routine.created for routine in self._routines if routine.name not in there]
 
     def tables(self, connection: Connection) -> list[str]:
         """Return the statements that shard the tables or take them back. Raises `ConfigurationError`."""
         state = sharding_of(connection)
         if not self._dry_run and not (self._undo and not state.sharded):
-            refuse(state, self._settings)
+            refuse(state)
+            refuse_without_setting(self._settings)
         return self.of(state)
 
     def rest(self, connection: Connection) -> list[str]:

@@ -19,13 +19,22 @@ NOT_CREATED: Final = (
 )
 
 
-def refuse(state: Sharding, settings: DatabaseSettings) -> None:
+def refuse(state: Sharding) -> None:
     """Raise `ConfigurationError` with the first thing that stands in the way, before anything is changed."""
-    for problem in _problems(state, settings):
+    for problem in _problems(state):
         raise ConfigurationError(problem)
 
 
-def _problems(state: Sharding, settings: DatabaseSettings) -> Iterator[str]:
+def refuse_without_setting(settings: DatabaseSettings) -> None:
+    """Raise `ConfigurationError` unless the application can work with shards."""
+    if not settings.sharded:
+        raise ConfigurationError(
+            "the functions that a sharded database needs are there now, the tables are as before. Deploy the "
+            "application with DATABASE_SHARDED=true, which works before and after, set it here too, and run this again"
+        )
+
+
+def _problems(state: Sharding) -> Iterator[str]:
     if not state.available and not state.installed:
         yield NO_EXTENSION
     if not state.installed:
@@ -47,11 +56,6 @@ def _problems(state: Sharding, settings: DatabaseSettings) -> Iterator[str]:
         )
     if state.partitioned:
         yield f"{_listed(state.partitioned)} is partitioned: Citus shards plain tables only"
-    if not settings.sharded:
-        yield (
-            "the functions that a sharded database needs are there now, the tables are as before. Deploy the "
-            "application with DATABASE_SHARDED=true, which works before and after, set it here too, and run this again"
-        )
 
 
 def _listed(names: Iterable[str]) -> str:
