@@ -3,6 +3,7 @@
 import json
 import statistics
 from dataclasses import asdict, dataclass, field
+from operator import truediv
 from pathlib import Path
 from typing import Any
 
@@ -139,11 +140,16 @@ class Results:
         found = self.spread(contender, operation, delay_ms, to=to)
         return found.median if found else None
 
+    def mean_spread(self, contender: str, delay_ms: float) -> Spread | None:
+        """Return the geometric mean of a contender's ratios to the baseline in each round, over all that it can do."""
+        pairs = [(self.timing(contender, each, delay_ms), self.timing(BASELINE, each, delay_ms)) for each in OPERATIONS]
+        ratios = [map(truediv, mine.rounds, other.rounds) for mine, other in pairs if mine and other]
+        return Spread.of(map(statistics.geometric_mean, zip(*ratios, strict=True))) if ratios else None
+
     def mean_ratio(self, contender: str, delay_ms: float) -> float | None:
-        """Return the geometric mean of a contender's ratios to the baseline, over all operations that it can do."""
-        found = [self.ratio(contender, operation, delay_ms) for operation in OPERATIONS]
-        known = [ratio for ratio in found if ratio is not None]
-        return statistics.geometric_mean(known) if known else None
+        """Return the median of what `mean_spread` returns."""
+        found = self.mean_spread(contender, delay_ms)
+        return found.median if found else None
 
     def observed_processor(self, contender: str, *, to: str) -> Spread:
         """Return the processor time of an observed call divided by another's."""

@@ -60,6 +60,13 @@ def test_a_readme_without_a_place_for_figures_is_refused(results: Results) -> No
         with_figures("# A project", results)
 
 
+def test_the_average_is_one_figure(results: Results) -> None:
+    """What the README says is what is judged: the median over the rounds, of all operations."""
+    (judged,) = [budget for budget in budgets(results) if budget.what == "the same, on average"]
+    readme = with_figures((ROOT / "README.md").read_text(), results)
+    assert f"{judged.measured.partition(' ')[0]} on average" in " ".join(readme.split())
+
+
 def test_the_turn_is_judged_where_its_round_trips_count(results: Results) -> None:
     """With 1 ms of delay against asyncpg without reset, and without delay against the same models."""
     judged = {budget.what: budget.limit for budget in budgets(results) if "turn" in budget.what}
