@@ -3,7 +3,6 @@
 import json
 import statistics
 from dataclasses import asdict, dataclass, field
-from operator import truediv
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +142,11 @@ class Results:
     def mean_spread(self, contender: str, delay_ms: float) -> Spread | None:
         """Return the geometric mean of a contender's ratios to the baseline in each round, over all that it can do."""
         pairs = [(self.timing(contender, each, delay_ms), self.timing(BASELINE, each, delay_ms)) for each in OPERATIONS]
-        ratios = [map(truediv, mine.rounds, other.rounds) for mine, other in pairs if mine and other]
+        ratios = [
+            [one / another for one, another in zip(mine.rounds, other.rounds, strict=True)]
+            for mine, other in pairs
+            if mine and other
+        ]
         return Spread.of(map(statistics.geometric_mean, zip(*ratios, strict=True))) if ratios else None
 
     def mean_ratio(self, contender: str, delay_ms: float) -> float | None:
