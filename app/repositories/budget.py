@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from app.db.models.base import BYTES_PER_CHARACTER
 from app.repositories.checks import MAX_LIMIT
 from app.repositories.columns import P_LIMIT, plain_type
 
@@ -17,7 +18,6 @@ Order = Callable[[Any], Sequence[sa.ColumnElement[Any]]]
 """The order of rows with these columns."""
 
 _P_BYTES: Final[sa.BindParameter[int]] = sa.bindparam("p_bytes", PAGE_BYTES, type_=sa.BigInteger())
-_BYTES_PER_CHARACTER: Final = 4
 _FIXED_BYTES: Final = 32  # what a number, a time or a UUID takes at most
 
 
@@ -61,7 +61,7 @@ def _most_bytes(column: Any) -> float:
     type_ = plain_type(column)
     if not isinstance(type_, sa.String | sa.LargeBinary):
         return float("inf") if isinstance(type_, sa.ARRAY | sa.JSON) else _FIXED_BYTES
-    return type_.length * _BYTES_PER_CHARACTER if type_.length else float("inf")
+    return type_.length * BYTES_PER_CHARACTER if type_.length else float("inf")
 
 
 def _bytes(columns: Sequence[Any]) -> sa.ColumnElement[Any]:

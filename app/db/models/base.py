@@ -29,6 +29,8 @@ updated_at.follow(metadata)
 OWNER: Final = "user_id"
 MAX_BIGINT: Final = 2**63 - 1
 MIN_BIGINT: Final = -MAX_BIGINT - 1
+BYTES_PER_CHARACTER: Final = 4
+"""The most that a character takes in UTF-8."""
 _NUMBER: Final = r"\s*[+-]?[0-9._]+\s*"
 
 

@@ -10,6 +10,7 @@ from sqlmodel import Field, Relationship, SQLModel
 
 from app.db.annotations import Accepts, Mapped
 from app.db.models.base import (
+    BYTES_PER_CHARACTER,
     MAPPER_ARGUMENTS,
     InputModel,
     ReadModel,
@@ -24,7 +25,6 @@ from app.db.models.base import (
 
 # 100 MB take 2 s and 764 MB of memory; 1.1 GB ends the connection as if a retry could help.
 CONTENT_LIMIT_BYTES: Final = 100_000_000
-_BYTES_PER_CHARACTER: Final = 4
 # `role in ('user', 'assistant')` as the server keeps it, with the operator of pg_catalog whatever another role planted
 _ROLE_KNOWN: Final = "role operator(pg_catalog.=) any (cast(array['user', 'assistant'] as varchar[]))"
 
@@ -75,7 +75,7 @@ class Role(StrEnum):
 
 
 def _within_one_value(content: str) -> str:
-    surely_fits = len(content) * _BYTES_PER_CHARACTER < CONTENT_LIMIT_BYTES
+    surely_fits = len(content) * BYTES_PER_CHARACTER < CONTENT_LIMIT_BYTES
     if not surely_fits and len(content.encode()) >= CONTENT_LIMIT_BYTES:
         raise ValueError(f"must be shorter than {CONTENT_LIMIT_BYTES:,} bytes")
     return content

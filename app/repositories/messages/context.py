@@ -7,15 +7,14 @@ import sqlalchemy as sa
 
 from app.db.errors import InvalidInputError
 from app.db.models import Message, Role
-from app.db.models.base import table_of
+from app.db.models.base import BYTES_PER_CHARACTER, table_of
 from app.repositories.budget import PAGE_BYTES, measured_rows
 from app.repositories.checks import checked_limit
 from app.repositories.columns import P_LIMIT
 from app.repositories.order import newest_first
 
 _message: Final = table_of(Message)
-_BYTES_PER_CHARACTER: Final = 4
-MAX_CHARACTERS: Final = PAGE_BYTES // _BYTES_PER_CHARACTER
+MAX_CHARACTERS: Final = PAGE_BYTES // BYTES_PER_CHARACTER
 """The most that a history may be bounded to: so many characters never exceed the budget in bytes."""
 
 _P_CHARACTERS: Final[sa.BindParameter[int]] = sa.bindparam("p_characters", type_=sa.BigInteger())
@@ -63,7 +62,7 @@ def _counted(measured: sa.Subquery) -> sa.Select[Any]:
 
     To count characters the server reads the text: of 1,000 long messages for a context that holds one of them.
     """
-    may_fit = measured.c.total <= _P_CHARACTERS * sa.literal_column(str(_BYTES_PER_CHARACTER))
+    may_fit = measured.c.total <= _P_CHARACTERS * sa.literal_column(str(BYTES_PER_CHARACTER))
     too_many: sa.ColumnElement[int] = sa.literal_column(str(MAX_CHARACTERS + 1))
     size = sa.case(
         (sa.and_(measured.c.place < P_LIMIT, may_fit), sa.func.char_length(measured.c.content)), else_=too_many
