@@ -1,9 +1,8 @@
 """A body that is read without FastAPI's solver is read as with it."""
 
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-import fastapi.routing
 import pytest
 from fastapi import Body, Depends, FastAPI, Form, Header, Query
 from fastapi.routing import APIRoute
@@ -11,8 +10,8 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
-from app.api import handlers
 from app.api.direct import DirectRoute
+from tests.api.solver import answers, forbid_solver, new_app
 
 JSON: Final = "application/json"
 PATHS: Final = ("/things", "/things?limit=0", "/replies/3", "/replies/none", "/replies/3?limit=0")
@@ -58,9 +57,7 @@ async def _of_a_dependency(thing: int, limit: Limit, data: Sent | None) -> list[
 
 
 def _app(kind: type[APIRoute]) -> FastAPI:
-    app = FastAPI()
-    app.router.route_class = kind
-    handlers.install(app)
+    app = new_app(kind)
 
     @app.post("/things")
     async def make(
@@ -87,34 +84,25 @@ def _app(kind: type[APIRoute]) -> FastAPI:
     return app
 
 
-def _answers(path: str, **request: Any) -> list[tuple[int, str, dict[str, str]]]:
-    answers = [TestClient(_app(kind)).post(path, **request) for kind in (APIRoute, DirectRoute)]
-    return [(answer.status_code, answer.text, dict(answer.headers)) for answer in answers]
-
-
 @pytest.mark.parametrize(("content", "media_type"), BODIES)
 @pytest.mark.parametrize("path", PATHS + IN_PARTS)
 def test_the_answer_is_fastapis(path: str, content: bytes, media_type: str | None) -> None:
     """Whatever is sent, as whatever it is declared: the value, or what is wrong with it and with the parameters."""
     headers = {} if media_type is None else {"Content-Type": media_type}
-    usual, direct = _answers(path, content=content, headers=headers)
+    usual, direct = answers(_app, "POST", path, content=content, headers=headers)
     assert direct == usual
 
 
 @pytest.mark.parametrize("key", ["", "1", "8c5f3f6e-2d0c-4b5e-9a55-0d8a3a0b7c11"])
 def test_a_header_beside_the_body_is_read_as_fastapi_does(key: str) -> None:
     """Its default is taken only if it is not sent."""
-    usual, direct = _answers("/things", json={"title": "a"}, headers={"Idempotency-Key": key})
+    usual, direct = answers(_app, "POST", "/things", json={"title": "a"}, headers={"Idempotency-Key": key})
     assert direct == usual
-
-
-def _refuse(**_: Any) -> NoReturn:
-    raise AssertionError("FastAPI's solver")
 
 
 def test_the_solver_is_left_out_for_one_whole_json_value_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for a body in parts, nor for a form, nor for what is not declared as JSON."""
-    monkeypatch.setattr(fastapi.routing, "solve_dependencies", _refuse)
+    forbid_solver(monkeypatch)
     client = TestClient(_app(DirectRoute))
     assert client.post("/things", json={"title": "a"}).json() == ["a", 50, "None"]
     assert client.post("/replies/3", json={"title": "a"}).json() == [3, 50, "a"]

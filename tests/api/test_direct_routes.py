@@ -2,9 +2,8 @@
 
 import dataclasses
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Any, Literal
 
-import fastapi.routing
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.dependencies.models import Dependant
@@ -13,9 +12,10 @@ from pydantic import BaseModel
 from starlette.responses import JSONResponse
 from starlette.testclient import TestClient
 
-from app.api import create_app, handlers
+from app.api import create_app
 from app.api.direct import _BY_FASTAPI_ONLY, _GIVEN, DirectRoute
 from app.db import DatabaseSettings
+from tests.api.solver import answers, forbid_solver, new_app
 from tests.api.support import api_settings
 
 PATHS = (
@@ -65,9 +65,7 @@ def _plain() -> str:
 
 
 def _app(kind: type[APIRoute]) -> FastAPI:
-    app = FastAPI()
-    app.router.route_class = kind
-    handlers.install(app)
+    app = new_app(kind)
 
     @app.get("/things/{thing}")
     async def thing(
@@ -106,24 +104,16 @@ def _app(kind: type[APIRoute]) -> FastAPI:
     return app
 
 
-def _answer(response: Any) -> tuple[int, str, dict[str, str]]:
-    return response.status_code, response.text, dict(response.headers)
-
-
 @pytest.mark.parametrize("path", PATHS)
 def test_the_answer_is_fastapis(path: str) -> None:
     """Values, headers, statuses and errors: each dependency is called once, and not if its own parameters are wrong."""
-    usual, direct = (TestClient(_app(kind)).get(path, headers={"X-Name": "ada"}) for kind in (APIRoute, DirectRoute))
-    assert _answer(direct) == _answer(usual)
-
-
-def _refuse(**_: Any) -> NoReturn:
-    raise AssertionError("FastAPI's solver")
+    usual, direct = answers(_app, "GET", path, headers={"X-Name": "ada"})
+    assert direct == usual
 
 
 def test_the_solver_is_left_out_only_where_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not for generators, nor for what is to be serialized, nor while a dependency is overridden."""
-    monkeypatch.setattr(fastapi.routing, "solve_dependencies", _refuse)
+    forbid_solver(monkeypatch)
     app = _app(DirectRoute)
     client = TestClient(app)
     assert client.get("/things/3").status_code == 200
