@@ -1,4 +1,4 @@
-"""Room for replies: so many for everybody, a share of them for each user, one for all requests with one key."""
+"""How many replies may be in flight: in all, and of each user; the requests with one key count as one."""
 
 from collections import Counter
 from collections.abc import Iterator
